@@ -1,0 +1,9 @@
+"""Loads every fixture module of tests/fixtures, so that a new one needs no registration."""
+
+from pathlib import Path
+
+pytest_plugins = [
+    f"tests.fixtures.{path.stem}"
+    for path in sorted((Path(__file__).parent / "fixtures").glob("*.py"))
+    if path.stem != "__init__"
+]
