@@ -1,0 +1,132 @@
+"""Configuration of a session, in the shape of the GA Realtime protocol.
+
+Field names, nesting and defaults are those of the protocol's session object; what it has no place
+for stands under `dialtone`. A configuration is a value: an update makes a new one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+FormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
+
+
+class AudioFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Audio on a client's socket: 16-bit little-endian PCM, or 8 kHz G.711; always mono."""
+
+    type: FormatName = "audio/pcm"
+    rate: int | None = None  # Hz; of PCM only
+
+    @property
+    def sample_rate(self) -> int:
+        return (self.rate or 24_000) if self.type == "audio/pcm" else 8_000
+
+    @property
+    def bytes_per_second(self) -> int:
+        return self.sample_rate * (2 if self.type == "audio/pcm" else 1)
+
+
+PCM_24K = AudioFormat("audio/pcm", 24_000)
+PCM_16K = AudioFormat("audio/pcm", 16_000)
+
+
+class ServerVad(msgspec.Struct, frozen=True, tag_field="type", tag="server_vad"):
+    """The turn ends after `silence_duration_ms` without speech."""
+
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    idle_timeout_ms: int | None = None
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class SemanticVad(msgspec.Struct, frozen=True, tag_field="type", tag="semantic_vad"):
+    """The turn ends when what was said sounds complete."""
+
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+TurnDetection = ServerVad | SemanticVad
+
+
+class Transcription(msgspec.Struct, frozen=True, omit_defaults=True):
+    model: str | None = None
+    language: str | None = None
+    prompt: str | None = None
+
+
+class NoiseReduction(msgspec.Struct, frozen=True):
+    type: Literal["near_field", "far_field"]
+
+
+class AudioInput(msgspec.Struct, frozen=True):
+    format: AudioFormat = PCM_24K
+    transcription: Transcription | None = None
+    noise_reduction: NoiseReduction | None = None
+    turn_detection: TurnDetection | None = ServerVad()
+
+
+class AudioOutput(msgspec.Struct, frozen=True):
+    format: AudioFormat = PCM_24K
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+class Audio(msgspec.Struct, frozen=True):
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class FunctionTool(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class FunctionChoice(msgspec.Struct, frozen=True, tag_field="type", tag="function"):
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | FunctionChoice
+
+
+class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What Dialtone can do beyond the protocol; absent members take the workers' defaults."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    # Voice parameters of VITS models.
+    language: str | None = None
+    speaker_id: str | None = None
+    noise_scale: float | None = None
+    noise_scale_w: float | None = None
+    length_scale: float | None = None
+    # Voice activity detection.
+    vad_engine: Literal["webrtc", "silero"] | None = None
+    vad_aggressiveness: int | None = None  # webrtcvad mode, 0..3
+    # Start answering at a pause of this many ms, before the turn is known to be over; 0 never does.
+    candidate_pause_ms: int | None = None
+    # Send dialtone.turn.metrics after each response.
+    turn_metrics: bool = False
+    # Container of the audio of the voice_call protocol.
+    container: Literal["raw", "wav"] = "raw"
+
+
+class SessionConfig(msgspec.Struct, frozen=True):
+    model: str = "default"
+    output_modalities: list[Literal["audio", "text"]] = ["audio"]
+    instructions: str = ""
+    audio: Audio = Audio()
+    tools: list[FunctionTool] = []
+    tool_choice: ToolChoice = "auto"
+    max_output_tokens: int | Literal["inf"] = "inf"
+    tracing: Any = None
+    truncation: Any = "auto"
+    prompt: Any = None
+    include: list[str] | None = None
+    dialtone: Extensions = Extensions()
