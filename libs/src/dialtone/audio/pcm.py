@@ -1,0 +1,30 @@
+"""Between 16 bit little-endian samples and float32 in [-1, 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Pcm16 = NDArray[np.int16]
+
+
+def pcm16_from_bytes(data: bytes) -> Pcm16:
+    """Little-endian bytes to int16 [n]; the length must be even."""
+    return np.frombuffer(data, dtype="<i2").astype(np.int16, copy=False)
+
+
+def pcm16_to_bytes(samples: Pcm16) -> bytes:
+    """int16 [n] to little-endian bytes."""
+    return samples.astype("<i2", copy=False).tobytes()
+
+
+def pcm16_to_float(samples: Pcm16) -> Float32:
+    """int16 [n] to float32 [n]; full scale is 1.0."""
+    return samples.astype(np.float32) * np.float32(1 / 32768)
+
+
+def float_to_pcm16(samples: Float32) -> Pcm16:
+    """float32 [n] to int16 [n], rounded; what is beyond full scale is clipped, never wrapped."""
+    scaled: Float32 = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767)
+    return scaled.astype(np.int16)
