@@ -13,15 +13,18 @@ import msgspec
 FormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
 
-class AudioFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+class AudioFormat(msgspec.Struct, frozen=True):
     """Audio on a client's socket: 16-bit little-endian PCM, or 8 kHz G.711; always mono."""
 
     type: FormatName = "audio/pcm"
-    rate: int | None = None  # Hz; of PCM only
+    rate: int | msgspec.UnsetType = msgspec.UNSET  # Hz; of PCM only
 
     @property
     def sample_rate(self) -> int:
-        return (self.rate or 24_000) if self.type == "audio/pcm" else 8_000
+        """Hz; 24 kHz for PCM that names no rate."""
+        if self.type != "audio/pcm":
+            return 8_000
+        return self.rate or 24_000
 
     @property
     def bytes_per_second(self) -> int:
@@ -119,7 +122,7 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class SessionConfig(msgspec.Struct, frozen=True):
     model: str = "default"
-    output_modalities: list[Literal["audio", "text"]] = ["audio"]
+    output_modalities: list[Literal["audio", "text"]] = msgspec.field(default_factory=lambda: ["audio"])
     instructions: str = ""
     audio: Audio = Audio()
     tools: list[FunctionTool] = []

@@ -1,0 +1,277 @@
+"""The responses of a call: which one speaks, which wait, and the one begun on a guess."""
+
+from __future__ import annotations
+
+from dialtone.v1.common_pb2 import Error
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.speech_pb2 import Sentence
+
+from . import client_events as ask
+from .context import LLM, TTS, Context
+from .formats import audio_format, voice_of
+from .input_turns import InputTurns, Understood, Utterance
+from .item_requests import ItemRequests
+from .items import InputText, Item, MessageItem
+from .lease_table import HeldLease
+from .prompt import llm_turn
+from .response import Response
+from .speculation import Speculation
+from .timing import TurnMarks
+
+
+class Answers:
+    """At most one response at a time writes to the conversation; others run beside it."""
+
+    def __init__(self, context: Context, turns: InputTurns, items: ItemRequests) -> None:
+        self._ctx = context
+        self._turns = turns
+        self._items = items
+        self._responses: dict[str, Response] = {}
+        self.active: Response | None = None  # the one that writes to the conversation
+        self._last: Response | None = None  # the one that did before, its sound perhaps still playing
+        self._waiting: list[Response] = []  # for the words of what the user said before them
+        self._owed: Understood | None = None  # a turn to answer when the active response is over
+        self._speculation: Speculation | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not self._responses and self._owed is None
+
+    # --- beginning ---
+
+    def requested(self, event: ask.CreateResponse) -> None:
+        """The client asks for a response."""
+        conversational = event.options.conversation == "auto"
+        if conversational and self.active is not None:
+            self._ctx.error(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {self.active.id}.",
+                event_id=event.event_id,
+            )
+            return
+        self.drop_speculation()
+        response = self._open(event.options, self._ctx.new_id("resp"), TurnMarks(), None)
+        if event.options.input is None and self._turns.awaited:
+            self._waiting.append(response)
+        else:
+            self._submit(response)
+
+    def understood(self, turn: Understood, *, answer: bool) -> None:
+        """The user's turn has its words: answer it, if it is to be answered and says anything."""
+        if not self._turns.awaited:
+            waiting, self._waiting = self._waiting, []
+            for response in waiting:
+                self._submit(response)
+        if not (answer and turn.text):
+            self.drop_speculation()
+        elif self.active is not None:
+            self.drop_speculation()
+            self._owed = turn
+        else:
+            self._answer(turn)
+
+    def _answer(self, turn: Understood) -> None:
+        options, utterance = ask.ResponseOptions(), turn.utterance
+        guess, self._speculation = self._speculation, None
+        if guess is not None and guess.text == turn.text:
+            response = self._open(options, guess.response_id, utterance.marks, utterance.item_id)
+            response.adopt(guess)
+            for _, event in guess.kept:
+                lease = self._ctx.leases.get(event.lease_id)
+                if lease is not None:
+                    self._apply(response, lease, event)
+            return
+        if guess is not None:
+            guess.cancel()
+        self._submit(self._open(options, self._ctx.new_id("resp"), utterance.marks, utterance.item_id))
+
+    def _open(
+        self, options: ask.ResponseOptions, response_id: str, marks: TurnMarks, user_item_id: str | None
+    ) -> Response:
+        response = Response(
+            self._ctx, options, response_id=response_id, marks=marks, user_item_id=user_item_id
+        )
+        self._responses[response.id] = response
+        if response.conversational:
+            self.active = response
+        return response
+
+    def _submit(self, response: Response) -> None:
+        if response.over:
+            return
+        items = response.options.input
+        context: list[Item] = list(self._ctx.conversation) if items is None else items
+        response.submit(
+            llm_turn(
+                self._ctx.config,
+                response.options,
+                context,
+                response_id=response.id,
+                default_instructions=self._ctx.limits.default_instructions,
+            )
+        )
+
+    # --- guessing ---
+
+    def candidate(self, utterance: Utterance, text: str) -> None:
+        """The user pauses after `text`: begin to answer it, in case that was all."""
+        if (
+            not text
+            or self.active is not None
+            or utterance.candidates >= self._ctx.limits.candidates_per_turn
+        ):
+            return
+        if self._speculation is not None and self._speculation.text == text:
+            return
+        self.drop_speculation()
+        utterance.candidates += 1
+        ctx, options = self._ctx, ask.ResponseOptions()
+        response_id = ctx.new_id("resp")
+        said = MessageItem(utterance.item_id, "user", [InputText(text)])
+        turn = llm_turn(
+            ctx.config,
+            options,
+            [*ctx.conversation, said],
+            response_id=response_id,
+            default_instructions=ctx.limits.default_instructions,
+        )
+        speaks = "audio" in ctx.config.output_modalities
+        voice, form = voice_of(ctx.config, None), audio_format(ctx.config.audio.output.format)
+
+        def sentence_of(piece: str) -> Sentence:
+            return Sentence(response_id=response_id, index=0, text=piece, voice=voice, format=form)
+
+        self._speculation = Speculation(
+            ctx,
+            text=text,
+            response_id=response_id,
+            turn=turn,
+            sentence_of=sentence_of if speaks else None,
+        )
+
+    def drop_speculation(self) -> None:
+        if self._speculation is not None:
+            self._speculation.cancel()
+            self._speculation = None
+
+    # --- ending ---
+
+    def interrupted(self) -> None:
+        """The user speaks over the answer: what is not heard yet never will be."""
+        self._owed = None
+        if self.active is not None:
+            self._end(self.active, "turn_detected")
+        elif self._last is not None and self._last.message_id is not None:
+            self._items.cut(self._last.message_id, self._last.speech.playback.played_us(self._ctx.now))
+
+    def cancelled(self, event: ask.CancelResponse) -> None:
+        response = self.active if event.response_id is None else self._responses.get(event.response_id)
+        if response is None:
+            self._ctx.error(
+                "response_cancel_not_active",
+                "Cancellation failed: no active response found",
+                event_id=event.event_id,
+            )
+            return
+        self._end(response, "client_cancelled")
+
+    def _end(self, response: Response, reason: str) -> None:
+        response.cancel("turn_detected" if reason == "turn_detected" else "client_cancelled")
+        self._settled(response)
+
+    def end_all(self) -> None:
+        """The call is over."""
+        self._owed = None
+        self.drop_speculation()
+        for response in list(self._responses.values()):
+            self._end(response, "client_cancelled")
+
+    def _settled(self, response: Response) -> None:
+        if not response.over:
+            return
+        self._responses.pop(response.id, None)
+        if response in self._waiting:
+            self._waiting.remove(response)
+        if response.message_id is not None and response.speaks:
+            self._items.remember_speech(response.message_id, response.speech, response.text)
+        if self.active is response:
+            self.active, self._last = None, response
+            if self._owed is not None:
+                turn, self._owed = self._owed, None
+                self._answer(turn)
+
+    # --- what workers say ---
+
+    def _owner(self, lease_id: str) -> Response | None:
+        for response in self._responses.values():
+            if lease_id in response.lease_ids():
+                return response
+        return None
+
+    def worker_event(self, lease: HeldLease, event: WorkerEvent) -> None:
+        if self._speculation is not None and self._speculation.owns(lease.id):
+            self._speculation.keep(event)
+            return
+        response = self._owner(lease.id)
+        if response is not None:
+            self._apply(response, lease, event)
+
+    def _apply(self, response: Response, lease: HeldLease, event: WorkerEvent) -> None:
+        body = event.WhichOneof("body")
+        if body == "text":
+            response.model_text(event.text.text)
+        elif body == "tool_call":
+            response.model_tool_call(event.tool_call)
+        elif body == "turn_done":
+            response.model_done(event.turn_done)
+        elif body == "audio":
+            response.speech.chunk(lease.id, event.audio)
+        elif body == "sentence_done":
+            response.speech.finished(lease.id, event.sentence_done)
+            response.settle()
+        elif body == "failed" and event.failed.final:
+            self._fail(response, lease, event.failed.error)
+        self._settled(response)
+
+    def _fail(self, response: Response, lease: HeldLease, error: Error) -> None:
+        if lease.stage == TTS:
+            self._ctx.leases.close(lease.id)
+            response.speech.failed(lease.id, error)
+            response.settle()
+        else:
+            response.fail(error.code or "model_failed", error.message or "The model failed.")
+
+    def work_failed(self, lease: HeldLease, code: str, message: str) -> None:
+        """The work will not be done: nobody took it, or whoever did fell silent too often."""
+        if self._speculation is not None and self._speculation.owns(lease.id):
+            self.drop_speculation()
+            return
+        response = self._owner(lease.id)
+        if response is not None:
+            self._fail(response, lease, Error(code=code, message=message))
+            self._settled(response)
+
+    def delivered(self, lease: HeldLease) -> tuple[str, int]:
+        """What came of this work so far: text of a turn, microseconds of a sentence."""
+        if self._speculation is not None and self._speculation.owns(lease.id):
+            guess = self._speculation
+            return (guess.delivered_text(), 0) if lease.stage == LLM else ("", guess.delivered_us())
+        response = self._owner(lease.id)
+        if response is None:
+            return "", 0
+        if lease.stage == LLM:
+            response.model_restarted()
+            return response.text, 0
+        return "", response.speech.delivered_us(lease.id)
+
+    # --- time ---
+
+    def pump(self) -> None:
+        for response in list(self._responses.values()):
+            if response.speech.pump_at is not None and response.speech.pump_at <= self._ctx.now:
+                response.speech.pump()
+
+    def due(self) -> float | None:
+        return min(
+            (r.speech.pump_at for r in self._responses.values() if r.speech.pump_at is not None), default=None
+        )

@@ -1,0 +1,360 @@
+"""A call: what its client and its workers say goes in, what is to be done comes out.
+
+The call does no I/O, and reads no clock: `handle(event, now)` returns effects. The same events at
+the same times give the same effects, so a recorded call can be replayed.
+
+Its parts, each of which owns one thing:
+
+    EarsLink       the input audio clock, and the ears leg's inputs
+    InputTurns     what the user says: utterances, and the items with their words
+    Answers        responses: the active one, those beside it, the one begun on a guess
+    ItemRequests   the client's own changes to the conversation
+    LeaseTable     who may speak for which piece of work
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dialtone.v1.ears_pb2 import Transcript
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.speech_pb2 import SentenceResume
+from dialtone.v1.turn_pb2 import TurnResume
+
+from . import client_events as ask
+from . import server_events as out
+from .answers import Answers
+from .context import ASR, LLM, Context, Limits
+from .conversation import Conversation
+from .ears_link import EarsLink
+from .effects import Answer, Close, Effect, Opened, PutConfig, Submit, SubmitFailed, Tick, WorkerFrame
+from .input_turns import InputTurns, Understood
+from .item_requests import ItemRequests
+from .items import Item
+from .lease_table import HeldLease, Verdict
+from .session import SessionConfig
+from .session_update import merge_session
+
+CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened
+
+GOING_AWAY, TRY_AGAIN_LATER, NORMAL = 1001, 1013, 1000
+
+
+class Call:
+    """One live connection's call. `now` is seconds on a clock that never goes back."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        session_id: str,
+        config: SessionConfig,
+        items: list[Item],
+        new_id: Callable[[str], str],
+        expires_at: int,
+        limits: Limits,
+    ) -> None:
+        """`new_id(prefix)` makes ids; `expires_at` (unix seconds) is what the client is told."""
+        self._ctx = Context(
+            call_id=call_id,
+            session_id=session_id,
+            config=config,
+            conversation=Conversation(items),
+            new_id=new_id,
+            limits=limits,
+        )
+        self._expires_at = expires_at
+        self._expiry: float | None = None
+        self._ears = EarsLink(self._ctx)
+        self._turns = InputTurns(self._ctx, self._ears)
+        self._items = ItemRequests(self._ctx)
+        self._answers = Answers(self._ctx, self._turns, self._items)
+        self._ending_due: float | None = None  # the client said that it will say no more
+        self.closed = False
+        self._deadline: float | None = None
+        self._handlers: dict[type, Callable[..., None]] = {
+            Opened: self._opened,
+            Tick: self._tick,
+            WorkerFrame: self._worker,
+            SubmitFailed: self._submit_failed,
+            ask.UpdateSession: self._update_session,
+            ask.AppendAudio: self._append,
+            ask.CommitAudio: self._commit,
+            ask.ClearAudio: self._clear,
+            ask.EndInput: self._end_input,
+            ask.CreateItem: self._create_item,
+            ask.RetrieveItem: self._items.retrieve,
+            ask.DeleteItem: self._delete_item,
+            ask.TruncateItem: self._truncate_item,
+            ask.CreateResponse: self._answers.requested,
+            ask.CancelResponse: self._answers.cancelled,
+            ask.Disconnected: self._disconnected,
+            ask.Invalid: self._invalid,
+        }
+
+    @property
+    def deadline(self) -> float | None:
+        """When a Tick is due; None when nothing waits for time."""
+        return None if self.closed else self._deadline
+
+    @property
+    def config(self) -> SessionConfig:
+        return self._ctx.config
+
+    def open_leases(self) -> int:
+        return len(self._ctx.leases)
+
+    def handle(self, event: CoreEvent, now: float) -> list[Effect]:
+        """Take in one event. After the end of the call nothing has an effect."""
+        if self.closed:
+            return self._refuse_claim(event)
+        self._ctx.now = max(now, self._ctx.now)
+        self._handlers[type(event)](event)
+        if type(event) is not ask.AppendAudio:  # the one that comes fifty times a second
+            self._finish_ending()
+            self._deadline = self._next_deadline()
+        return self._ctx.drain()
+
+    def _refuse_claim(self, event: CoreEvent) -> list[Effect]:
+        if isinstance(event, WorkerFrame) and event.event.HasField("claim"):
+            return [Answer(event.reply, Grant(granted=False, reason="call_over"))]
+        return []
+
+    # --- the connection ---
+
+    def _opened(self, _event: Opened) -> None:
+        self._expiry = self._ctx.now + self._ctx.limits.session_s
+        self._ctx.send(out.SessionCreated(self._ctx.session_id, self._expires_at, self._ctx.config))
+
+    def _invalid(self, event: ask.Invalid) -> None:
+        self._ctx.error(event.code, event.message, param=event.param, event_id=event.event_id)
+
+    def _disconnected(self, _event: ask.Disconnected) -> None:
+        self._end()
+
+    def _close(self, code: int, reason: str) -> None:
+        self._end()
+        self._ctx.emit(Close(code, reason))
+
+    def _end(self) -> None:
+        """Give up all that the call holds."""
+        self._answers.end_all()
+        self._ctx.cancel(self._ctx.leases.ids())
+        self.closed = True
+
+    def _end_input(self, _event: ask.EndInput) -> None:
+        if self._ending_due is None:
+            self._ending_due = self._ctx.now + self._ctx.limits.closing_s
+            if self._ears.leased:
+                self._ears.end()
+
+    def _finish_ending(self) -> None:
+        if self.closed or self._ending_due is None:
+            return
+        listening = self._ctx.leases.get(self._ears.lease_id) is not None
+        if not (listening or self._turns.pending or not self._answers.idle):
+            self._close(NORMAL, "")
+
+    def _update_session(self, event: ask.UpdateSession) -> None:
+        ctx = self._ctx
+        config, wrong = merge_session(ctx.config, event.patch)
+        for field in wrong:
+            ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
+        self._answers.drop_speculation()
+        if config != ctx.config:
+            ctx.config = config
+            ctx.emit(PutConfig(config))
+            self._ears.reconfigure()
+        ctx.send(out.SessionUpdated(ctx.session_id, self._expires_at, config))
+
+    # --- input audio ---
+
+    def _append(self, event: ask.AppendAudio) -> None:
+        if self._ending_due is not None:
+            self._ctx.error("input_ended", "The client has ended its input.", event_id=event.event_id)
+            return
+        if not self._ears.leased:
+            self._ears.lease()
+            self._deadline = self._next_deadline()
+        self._ears.append(event.audio)
+
+    def _commit(self, event: ask.CommitAudio) -> None:
+        if not self._turns.commit():
+            held_ms = self._turns.buffered_us() / 1000
+            self._ctx.error(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
+                f"but buffer only has {held_ms:.2f}ms of audio.",
+                event_id=event.event_id,
+            )
+
+    def _clear(self, _event: ask.ClearAudio) -> None:
+        self._answers.drop_speculation()
+        if self._ears.leased:
+            self._turns.clear()
+        self._ctx.send(out.InputCleared())
+
+    # --- items ---
+
+    def _create_item(self, event: ask.CreateItem) -> None:
+        self._answers.drop_speculation()
+        self._items.create(event)
+
+    def _delete_item(self, event: ask.DeleteItem) -> None:
+        self._answers.drop_speculation()
+        self._items.delete(event)
+
+    def _truncate_item(self, event: ask.TruncateItem) -> None:
+        self._answers.drop_speculation()
+        self._items.truncate(event)
+
+    # --- workers ---
+
+    def _worker(self, frame: WorkerFrame) -> None:
+        event = frame.event
+        lease = self._ctx.leases.get(event.lease_id)
+        if event.HasField("claim"):
+            self._ctx.emit(Answer(frame.reply, self._grant(lease, event)))
+            if lease is not None and lease.stage == ASR and lease.attempt == event.attempt:
+                self._ears.replay()
+            return
+        if lease is None:
+            return
+        if event.HasField("failed") and event.failed.final and event.attempt >= lease.attempt:
+            self._work_failed(lease, event)
+            return
+        verdict = lease.judge(event, self._ctx.now)
+        if verdict is Verdict.GAP:
+            self._issue_anew(lease, "lost_events", "Events of the work were lost.")
+        elif verdict is Verdict.ACCEPT:
+            if event.HasField("released"):
+                lease.held, lease.submitted_at = False, self._ctx.now
+            elif lease.stage == ASR:
+                self._heard(event)
+            else:
+                self._answers.worker_event(lease, event)
+
+    def _grant(self, lease: HeldLease | None, event: WorkerEvent) -> Grant:
+        if lease is None:
+            return Grant(granted=False, reason="cancelled")
+        if not lease.claim(event.attempt, self._ctx.now):
+            return Grant(granted=False, reason="superseded")
+        if lease.stage == ASR:
+            number, start_us = self._turns.resume_at()
+            return Grant(
+                granted=True, ears=self._ears.resume(next_utterance=number, speech_start_us=start_us)
+            )
+        text, delivered_us = self._answers.delivered(lease)
+        if lease.stage == LLM:
+            return Grant(granted=True, turn=TurnResume(delivered_text=text) if text else None)
+        resume = SentenceResume(delivered_us=delivered_us) if delivered_us else None
+        return Grant(granted=True, sentence=resume)
+
+    def _heard(self, event: WorkerEvent) -> None:
+        body = event.WhichOneof("body")
+        if body == "speech_started":
+            if self._turns.started(event.speech_started) and self._interrupts:
+                self._answers.interrupted()
+        elif body == "speech_stopped":
+            self._turns.stopped(event.speech_stopped)
+        elif body == "transcript":
+            self._transcript(event.transcript)
+        elif body == "replay":
+            self._ears.replay(event.replay.from_seq)
+        elif body == "leg_done":
+            self._ctx.leases.close(self._ears.lease_id)
+
+    def _transcript(self, event: Transcript) -> None:
+        if event.kind == Transcript.KIND_FINAL:
+            turn = self._turns.transcribed(event)
+            if turn is not None:
+                self._understood(turn)
+            return
+        utterance = self._turns.find(event.utterance)
+        if utterance is None or utterance.committed:
+            return
+        if event.kind == Transcript.KIND_CANDIDATE and self._answers_turns:
+            self._answers.candidate(utterance, event.text)
+        self._ctx.send(out.PartialTranscript(utterance.item_id, event.text))
+
+    def _understood(self, turn: Understood) -> None:
+        self._answers.understood(turn, answer=self._answers_turns)
+
+    @property
+    def _answers_turns(self) -> bool:
+        detection = self._ctx.config.audio.input.turn_detection
+        return detection is not None and detection.create_response
+
+    @property
+    def _interrupts(self) -> bool:
+        detection = self._ctx.config.audio.input.turn_detection
+        return detection is not None and detection.interrupt_response
+
+    # --- work that goes wrong ---
+
+    def _submit_failed(self, event: SubmitFailed) -> None:
+        lease = self._ctx.leases.get(event.lease_id)
+        if lease is not None and not lease.held:
+            self._give_up(lease, event.code, event.message)
+
+    def _work_failed(self, lease: HeldLease, event: WorkerEvent) -> None:
+        if lease.stage == ASR:
+            self._issue_anew(lease, event.failed.error.code, event.failed.error.message)
+        else:
+            self._give_up(lease, event.failed.error.code, event.failed.error.message)
+
+    def _issue_anew(self, lease: HeldLease, code: str, message: str) -> None:
+        """Put the work on its queue again, above every attempt so far; give up after a few times."""
+        work = lease.issue_anew(self._ctx.now)
+        if work is None:
+            self._give_up(lease, code, message)
+        else:
+            self._ctx.emit(Submit(lease.stage, work))
+
+    def _give_up(self, lease: HeldLease, code: str, message: str) -> None:
+        if lease.stage == ASR:
+            self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
+            self._close(TRY_AGAIN_LATER, "no ears")
+            return
+        self._answers.work_failed(lease, code, message)
+        self._ctx.cancel([lease.id])
+
+    # --- time ---
+
+    def _tick(self, _event: Tick) -> None:
+        now = self._ctx.now
+        if self._expiry is not None and now >= self._expiry:
+            self._ctx.error(
+                "session_expired",
+                f"Your session hit the maximum duration of {round(self._ctx.limits.session_s / 60)} minutes.",
+            )
+            self._close(GOING_AWAY, "session expired")
+            return
+        if self._ending_due is not None and now >= self._ending_due:
+            self._close(NORMAL, "")
+            return
+        for turn in self._turns.overdue():
+            self._understood(turn)
+        self._answers.pump()
+        for lease in self._ctx.leases.all():
+            due = self._lease_due(lease)
+            if due is None or due > now or self.closed:
+                continue
+            if lease.held:
+                self._issue_anew(lease, "worker_silent", "The worker fell silent.")
+            else:
+                self._give_up(lease, "overloaded", f"No {lease.stage} worker took the work in time.")
+
+    def _lease_due(self, lease: HeldLease) -> float | None:
+        limits = self._ctx.limits
+        if not lease.held:
+            return lease.submitted_at + limits.claim_s[lease.stage]
+        if lease.stage == ASR:
+            return None  # silent as long as its caller; its worker's death shows as a new attempt
+        return lease.last_event_at + limits.silent_s[lease.stage]
+
+    def _next_deadline(self) -> float | None:
+        times = [self._expiry, self._ending_due, self._turns.due(), self._answers.due()]
+        times += [self._lease_due(lease) for lease in self._ctx.leases.all()]
+        return min((time for time in times if time is not None), default=None)

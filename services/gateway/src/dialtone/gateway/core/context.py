@@ -1,0 +1,122 @@
+"""What the parts of a call share: its time, its configuration, its leases and its outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dialtone.v1.ears_pb2 import EarsLeg
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.speech_pb2 import Sentence
+from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.v1.work_pb2 import Work
+
+from . import server_events as out
+from .conversation import Conversation
+from .effects import Cancel, Effect, Send, Submit
+from .lease_table import HeldLease, LeaseTable
+from .session import SessionConfig
+
+ASR, LLM, TTS = "asr", "llm", "tts"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds and budgets of a call; times in seconds unless the name says otherwise."""
+
+    # Work that nobody claims in this time ends as overloaded.
+    claim_s: dict[str, float] = field(default_factory=lambda: {ASR: 8.0, LLM: 5.0, TTS: 5.0})
+    # A held lease that says nothing for this long is issued anew, then failed.
+    silent_s: dict[str, float] = field(default_factory=lambda: {ASR: 5.0, LLM: 20.0, TTS: 15.0})
+    # A committed utterance without a transcript after this long counts as not understood.
+    transcript_s: float = 20.0
+    session_s: float = 3600.0
+    closing_s: float = 60.0  # for finishing after the client said that it will say no more
+    # Speech that was sent, beyond what can have been played.
+    ahead_us: int = 5_000_000
+    sentences_in_flight: int = 2
+    # Input audio kept for a new pair of ears.
+    replay_idle_us: int = 2_000_000
+    replay_us: int = 120_000_000
+    min_commit_us: int = 100_000
+    candidate_pause_ms: int = 250
+    candidates_per_turn: int = 3
+    default_instructions: str = ""
+
+
+class Context:
+    """One call's shared ground. Effects are collected here until `Call.handle` returns them."""
+
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        session_id: str,
+        config: SessionConfig,
+        conversation: Conversation,
+        new_id: Callable[[str], str],
+        limits: Limits,
+    ) -> None:
+        self.call_id = call_id
+        self.session_id = session_id
+        self.config = config
+        self.conversation = conversation
+        self.new_id = new_id
+        self.limits = limits
+        self.leases = LeaseTable()
+        self.now = 0.0
+        self._effects: list[Effect] = []
+
+    def emit(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def send(self, event: out.ServerEvent) -> None:
+        self._effects.append(Send(event))
+
+    def drain(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        event_id: str | None = None,
+        type: str = "invalid_request_error",
+    ) -> None:
+        self.send(out.Error(out.ErrorDetail(type, code, message, param, event_id)))
+
+    def submit(
+        self,
+        stage: str,
+        *,
+        ears: EarsLeg | None = None,
+        turn: LlmTurn | None = None,
+        sentence: Sentence | None = None,
+    ) -> HeldLease:
+        """Open a lease on this work and ask for it to be queued."""
+        work = Work(
+            lease_id=self.new_id("lease"),
+            call_id=self.call_id,
+            session_id=self.session_id,
+            ears=ears,
+            turn=turn,
+            sentence=sentence,
+        )
+        self.emit(Submit(stage, work))
+        return self.leases.open(work, stage, self.now)
+
+    def cancel(self, lease_ids: list[str]) -> None:
+        """End these leases; those already over are passed over."""
+        running = [lease_id for lease_id in lease_ids if self.leases.get(lease_id)]
+        for lease_id in running:
+            self.leases.close(lease_id)
+        if running:
+            self.emit(Cancel(running))
+
+
+def event_body(event: WorkerEvent) -> str:
+    """The name of the event's body; empty for one that this version does not know."""
+    return event.WhichOneof("body") or ""

@@ -1,0 +1,96 @@
+"""What the call core asks its surroundings to do, in the order given."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dialtone.v1.ears_pb2 import EarsInput
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.work_pb2 import Work
+
+from .items import Item
+from .server_events import ServerEvent
+from .session import SessionConfig
+
+
+class Effect(msgspec.Struct):
+    pass
+
+
+class Send(Effect):
+    """Send this to the client."""
+
+    event: ServerEvent
+
+
+class Submit(Effect):
+    """Put this work on its stage's queue; if that fails, say so by a SubmitFailed."""
+
+    stage: str
+    work: Work
+
+
+class Cancel(Effect):
+    """Tell the workers of these leases to stop."""
+
+    lease_ids: list[str]
+
+
+class SendInput(Effect):
+    """Send this to the call's ears."""
+
+    frame: EarsInput
+
+
+class Answer(Effect):
+    """Answer a claim."""
+
+    reply: str
+    grant: Grant
+
+
+class PutItem(Effect):
+    """Store an item, new or changed; `after` is the item before it, None at the front."""
+
+    item: Item
+    after: str | None
+
+
+class RemoveItem(Effect):
+    item_id: str
+
+
+class PutConfig(Effect):
+    config: SessionConfig
+
+
+class Close(Effect):
+    """Close the client's connection (WebSocket close code) once all that was sent is out."""
+
+    code: int
+    reason: str
+
+
+# --- what the surroundings tell the core, beside client events ---
+
+
+class WorkerFrame(msgspec.Struct):
+    """An event of a worker; `reply` is where a claim wants its answer."""
+
+    event: WorkerEvent
+    reply: str = ""
+
+
+class SubmitFailed(msgspec.Struct):
+    lease_id: str
+    code: str  # "overloaded" or "bus_unavailable"
+    message: str
+
+
+class Tick(msgspec.Struct):
+    """Time has come to `Call.deadline`."""
+
+
+class Opened(msgspec.Struct):
+    """The client is connected."""

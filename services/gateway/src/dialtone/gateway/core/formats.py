@@ -1,0 +1,91 @@
+"""Session settings in the form that workers take them."""
+
+from __future__ import annotations
+
+from dialtone.v1.common_pb2 import (
+    AUDIO_ENCODING_PCM16,
+    AUDIO_ENCODING_PCMA,
+    AUDIO_ENCODING_PCMU,
+)
+from dialtone.v1.common_pb2 import AudioFormat as AudioFormatMessage
+from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
+from dialtone.v1.ears_pb2 import Transcription as TranscriptionMessage
+from dialtone.v1.speech_pb2 import Voice
+
+from .session import AudioFormat, ServerVad, SessionConfig
+
+ENCODINGS = {
+    "audio/pcm": AUDIO_ENCODING_PCM16,
+    "audio/pcmu": AUDIO_ENCODING_PCMU,
+    "audio/pcma": AUDIO_ENCODING_PCMA,
+}
+ENGINES = {
+    None: TurnDetection.ENGINE_UNSPECIFIED,
+    "webrtc": TurnDetection.ENGINE_WEBRTC,
+    "silero": TurnDetection.ENGINE_SILERO,
+}
+EAGERNESS = {
+    "low": TurnDetection.EAGERNESS_LOW,
+    "medium": TurnDetection.EAGERNESS_MEDIUM,
+    "auto": TurnDetection.EAGERNESS_MEDIUM,
+    "high": TurnDetection.EAGERNESS_HIGH,
+}
+# webrtcvad's mode when the session names none.
+DEFAULT_AGGRESSIVENESS = 1
+
+
+def audio_format(wire: AudioFormat) -> AudioFormatMessage:
+    return AudioFormatMessage(encoding=ENCODINGS[wire.type], sample_rate=wire.sample_rate)
+
+
+def ears_config(config: SessionConfig, candidate_pause_ms: int) -> EarsConfig:
+    """What the ears do. Every turn is transcribed, whether the client asks for transcripts or not:
+    the text model needs the words."""
+    asked = config.audio.input.transcription
+    return EarsConfig(
+        turn_detection=_turn_detection(config, candidate_pause_ms),
+        transcription=TranscriptionMessage(
+            model=(asked and asked.model) or "",
+            language=(asked and asked.language) or "",
+            prompt=(asked and asked.prompt) or "",
+            partials=asked is not None,
+        ),
+    )
+
+
+def _turn_detection(config: SessionConfig, candidate_pause_ms: int) -> TurnDetection:
+    wire, extra = config.audio.input.turn_detection, config.dialtone
+    if wire is None:
+        return TurnDetection(mode=TurnDetection.MODE_MANUAL)
+    pause = candidate_pause_ms if extra.candidate_pause_ms is None else extra.candidate_pause_ms
+    common = TurnDetection(
+        engine=ENGINES[extra.vad_engine],
+        aggressiveness=DEFAULT_AGGRESSIVENESS
+        if extra.vad_aggressiveness is None
+        else extra.vad_aggressiveness,
+        candidate_pause_ms=pause if wire.create_response else 0,
+    )
+    if isinstance(wire, ServerVad):
+        common.mode = TurnDetection.MODE_SERVER_VAD
+        common.threshold = wire.threshold
+        common.prefix_padding_ms = wire.prefix_padding_ms
+        common.silence_duration_ms = wire.silence_duration_ms
+    else:
+        common.mode = TurnDetection.MODE_SEMANTIC_VAD
+        common.threshold = ServerVad().threshold
+        common.prefix_padding_ms = ServerVad().prefix_padding_ms
+        common.eagerness = EAGERNESS[wire.eagerness]
+    return common
+
+
+def voice_of(config: SessionConfig, voice: str | None) -> Voice:
+    extra = config.dialtone
+    return Voice(
+        name=voice or config.audio.output.voice,
+        language=extra.language or "",
+        speaker_id=extra.speaker_id or "",
+        noise_scale=extra.noise_scale,
+        noise_scale_w=extra.noise_scale_w,
+        length_scale=extra.length_scale,
+        speed=None if config.audio.output.speed == 1.0 else config.audio.output.speed,
+    )

@@ -1,0 +1,202 @@
+"""What the user says: utterances, from the first sound to the item with its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from dialtone.v1.ears_pb2 import SpeechStarted, SpeechStopped, Transcript
+
+from . import server_events as out
+from .context import Context
+from .ears_link import EarsLink
+from .effects import PutItem
+from .items import InputAudio, MessageItem
+from .timing import TurnMarks
+
+
+@dataclass(slots=True)
+class Utterance:
+    number: int
+    item_id: str
+    start_us: int
+    end_us: int = 0
+    committed: bool = False
+    candidates: int = 0
+    transcript_due: float = 0.0
+    marks: TurnMarks = field(default_factory=TurnMarks)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A user's turn has come to its words; no words means that nothing was recognised."""
+
+    utterance: Utterance
+    text: str
+
+
+class InputTurns:
+    """The utterances that are open or wait for their words, and the items made of them."""
+
+    def __init__(self, context: Context, ears: EarsLink) -> None:
+        self._ctx = context
+        self._ears = ears
+        self._utterances: dict[int, Utterance] = {}
+        self.next_number = 1
+        self._committed_us = 0  # all input before this belongs to items, or was cleared
+
+    # --- state ---
+
+    @property
+    def speaking(self) -> Utterance | None:
+        """The utterance that is going on."""
+        return next((u for u in self._utterances.values() if not u.committed), None)
+
+    @property
+    def pending(self) -> bool:
+        """Something said has not come to its words."""
+        return bool(self._utterances)
+
+    @property
+    def awaited(self) -> bool:
+        """An item is in the conversation whose words have not come."""
+        return any(u.committed for u in self._utterances.values())
+
+    def resume_at(self) -> tuple[int, int | None]:
+        """For new ears: the number of the next utterance to begin, and where the one that goes on
+        started. Of utterances that ended without their words the first is begun again: what is
+        told of it a second time is known here, only its words are not."""
+        first = min(self._utterances.values(), key=lambda u: u.number, default=None)
+        if first is None:
+            return self.next_number, None
+        if first.committed:
+            return first.number, None
+        return first.number + 1, first.start_us
+
+    def find(self, number: int) -> Utterance | None:
+        return self._utterances.get(number)
+
+    def due(self) -> float | None:
+        """When the first of the awaited transcripts is overdue."""
+        return min((u.transcript_due for u in self._utterances.values() if u.committed), default=None)
+
+    # --- events of the ears ---
+
+    def started(self, event: SpeechStarted) -> Utterance | None:
+        """The user speaks. None: this is known already."""
+        if event.utterance < self.next_number:
+            return None
+        utterance = self._begin(event.utterance, event.audio_start_us)
+        self._ctx.send(out.SpeechStarted(event.audio_start_us // 1000, utterance.item_id))
+        return utterance
+
+    def _begin(self, number: int, start_us: int) -> Utterance:
+        utterance = Utterance(number, self._ctx.new_id("item"), start_us)
+        self._utterances[number] = utterance
+        self.next_number = number + 1
+        self._ears.keep_from(start_us)
+        return utterance
+
+    def stopped(self, event: SpeechStopped) -> None:
+        utterance = self._utterances.get(event.utterance)
+        if utterance is None or utterance.committed:
+            return
+        now = self._ctx.now
+        utterance.end_us = event.audio_end_us
+        utterance.marks.endpoint = now
+        # Audio comes in real time: what was heard since the last voiced sample is how long ago it came.
+        utterance.marks.speech_end = now - max(0, self._ears.input_us - event.speech_end_us) / 1e6
+        self._ctx.send(out.SpeechStopped(event.audio_end_us // 1000, utterance.item_id))
+        self._commit(utterance)
+
+    def transcribed(self, event: Transcript) -> Understood | None:
+        """The final words of an utterance; None when it is not one that waits for them."""
+        utterance = self._utterances.get(event.utterance)
+        if utterance is None or not utterance.committed:
+            return None
+        del self._utterances[event.utterance]
+        self._ears.keep_from(self._kept_from())
+        utterance.marks.transcript = self._ctx.now
+        error = (event.error.code, event.error.message) if event.HasField("error") else None
+        self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
+        return Understood(utterance, event.text)
+
+    def overdue(self) -> list[Understood]:
+        """Give up on transcripts that did not come."""
+        late = [u for u in self._utterances.values() if u.committed and u.transcript_due <= self._ctx.now]
+        for utterance in late:
+            del self._utterances[utterance.number]
+            self._set_words(utterance, "", ("transcription_timeout", "No transcript came in time."), 0)
+        return [Understood(utterance, "") for utterance in late]
+
+    def _kept_from(self) -> int | None:
+        starts = [u.start_us for u in self._utterances.values()]
+        if starts:
+            return min(starts)
+        return self._committed_us if self._manual else None
+
+    @property
+    def _manual(self) -> bool:
+        return self._ctx.config.audio.input.turn_detection is None
+
+    def _set_words(
+        self, utterance: Utterance, text: str, error: tuple[str, str] | None, duration_us: int
+    ) -> None:
+        ctx = self._ctx
+        item = ctx.conversation.get(utterance.item_id)
+        if isinstance(item, MessageItem):
+            item = msgspec.structs.replace(item, content=[InputAudio(text)])
+            ctx.conversation.replace(item)
+            ctx.emit(PutItem(item, ctx.conversation.previous_id(item.id)))
+        wanted = ctx.config.audio.input.transcription is not None
+        if error:
+            failure = out.TranscriptionError("server_error", *error)
+            if wanted:
+                ctx.send(out.TranscriptionFailed(utterance.item_id, 0, failure))
+            else:
+                ctx.error(error[0], error[1], type="server_error")
+        elif wanted:
+            if text:
+                ctx.send(out.TranscriptionDelta(utterance.item_id, 0, text))
+            usage = out.DurationUsage(round(duration_us / 1e6, 3))
+            ctx.send(out.TranscriptionCompleted(utterance.item_id, 0, text, usage))
+
+    # --- the client's side ---
+
+    def commit(self) -> bool:
+        """Make an item of the audio since the last turn; False when there is too little of it."""
+        utterance = self.speaking
+        if utterance is None:
+            if self._ears.input_us - self._committed_us < self._ctx.limits.min_commit_us:
+                return False
+            utterance = self._begin(self.next_number, self._committed_us)
+        utterance.end_us = self._ears.input_us
+        utterance.marks.endpoint = utterance.marks.speech_end = self._ctx.now
+        self._ears.commit(utterance.number)
+        self._commit(utterance)
+        return True
+
+    def buffered_us(self) -> int:
+        return self._ears.input_us - self._committed_us
+
+    def clear(self) -> None:
+        """Forget audio that is no item yet."""
+        utterance = self.speaking
+        if utterance is not None:
+            del self._utterances[utterance.number]
+        self._committed_us = self._ears.input_us
+        self._ears.clear()
+        self._ears.keep_from(self._kept_from())
+
+    def _commit(self, utterance: Utterance) -> None:
+        ctx = self._ctx
+        utterance.committed = True
+        utterance.transcript_due = ctx.now + ctx.limits.transcript_s
+        self._committed_us = max(self._committed_us, utterance.end_us)
+        previous = ctx.conversation.last_id
+        item = MessageItem(utterance.item_id, "user", [InputAudio()])
+        ctx.conversation.append(item)
+        ctx.send(out.InputCommitted(item.id, previous))
+        ctx.send(out.ItemAdded(item, previous))
+        ctx.send(out.ItemDone(item, previous))

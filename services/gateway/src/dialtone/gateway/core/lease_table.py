@@ -1,0 +1,99 @@
+"""The leases of a call: who may speak for which piece of work, and what it said last.
+
+A lease is offered (submitted, nobody has it), held (claimed by an attempt) or over. Only events of
+the holding attempt, in sequence, are let through; see docs/architecture.md, "Leases".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.work_pb2 import Work
+
+# A work item issued anew outranks every delivery of its older message (at most 5 of each).
+ATTEMPTS_PER_ISSUE = 16
+MAX_ISSUES = 3
+
+
+class Verdict(Enum):
+    ACCEPT = auto()
+    DROP = auto()  # of an older attempt, or seen before
+    GAP = auto()  # something before it was lost
+
+
+@dataclass(slots=True)
+class HeldLease:
+    """One piece of work of the call."""
+
+    work: Work
+    stage: str
+    submitted_at: float
+    attempt: int = -1  # of the holder; while only offered, the highest that is void
+    held: bool = False
+    next_seq: int = 0
+    issues: int = 1
+    last_event_at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return self.work.lease_id
+
+    def claim(self, attempt: int, now: float) -> bool:
+        """Give the lease to this attempt, unless one as high has had it already."""
+        if attempt <= self.attempt or attempt < self.work.attempt_base:
+            return False
+        self.attempt = attempt
+        self.held = True
+        self.next_seq = 1  # the claim itself is number 0
+        self.last_event_at = now
+        return True
+
+    def judge(self, event: WorkerEvent, now: float) -> Verdict:
+        if event.attempt != self.attempt or event.seq < self.next_seq:
+            return Verdict.DROP
+        if event.seq > self.next_seq:
+            return Verdict.GAP
+        self.next_seq += 1
+        self.last_event_at = now
+        return Verdict.ACCEPT
+
+    def issue_anew(self, now: float) -> Work | None:
+        """The work for another round of attempts, or None when it has had enough of them."""
+        if self.issues >= MAX_ISSUES:
+            return None
+        self.issues += 1
+        self.work.attempt_base = max(self.attempt, self.work.attempt_base) + ATTEMPTS_PER_ISSUE
+        self.attempt = self.work.attempt_base - 1  # whatever is below is void from now on
+        self.held = False
+        self.submitted_at = now
+        return self.work
+
+
+class LeaseTable:
+    """The leases of one call that are not over, by id."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, HeldLease] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def open(self, work: Work, stage: str, now: float) -> HeldLease:
+        lease = HeldLease(work=work, stage=stage, submitted_at=now)
+        self._leases[lease.id] = lease
+        return lease
+
+    def get(self, lease_id: str) -> HeldLease | None:
+        return self._leases.get(lease_id)
+
+    def close(self, lease_id: str) -> None:
+        """The work is over; what still arrives for it is dropped, and a claim of it refused."""
+        self._leases.pop(lease_id, None)
+
+    def ids(self) -> list[str]:
+        return list(self._leases)
+
+    def all(self) -> list[HeldLease]:
+        return list(self._leases.values())

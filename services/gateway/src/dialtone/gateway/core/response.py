@@ -1,0 +1,244 @@
+"""A response: from what a model says to what the client sees and hears."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dialtone.v1.common_pb2 import Error
+from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta, TurnDone
+
+from . import server_events as out
+from .client_events import ResponseOptions
+from .context import LLM, Context
+from .effects import Send
+from .formats import audio_format, voice_of
+from .items import Item
+from .message_output import MessageOutput
+from .sentences import SentenceSplitter
+from .session import SessionConfig
+from .speculation import Speculation
+from .speech_queue import SpeechQueue
+from .timing import TurnMarks
+from .tool_calls import ToolCalls
+
+Status = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
+
+
+class Response:
+    """One response. It opens with `response.created` and ends with exactly one `response.done`."""
+
+    def __init__(
+        self,
+        context: Context,
+        options: ResponseOptions,
+        *,
+        response_id: str,
+        marks: TurnMarks,
+        user_item_id: str | None,
+    ) -> None:
+        self._ctx = context
+        self._config: SessionConfig = context.config  # later updates are for later responses
+        self.options = options
+        self.id = response_id
+        self.conversational = options.conversation == "auto"
+        self.marks = marks
+        self._user_item_id = user_item_id
+        self._modalities = options.output_modalities or self._config.output_modalities
+        self._format = options.output_format or self._config.audio.output.format
+        self.status: Status = "in_progress"
+        self._details: out.StatusDetails | None = None
+        self._output: list[Item] = []
+        self._usage = out.Usage()
+        self.lease_id = ""  # of the model's turn; empty until it is submitted
+        self._turn_done: TurnDone | None = None
+        self._message: MessageOutput | None = None
+        self._tools = ToolCalls()
+        self._adopted: Speculation | None = None
+        self._splitter = SentenceSplitter()
+        self.text = ""  # all that the model said
+        self.speech = SpeechQueue(
+            context,
+            self,
+            response_id=response_id,
+            voice=voice_of(self._config, options.voice),
+            audio_format=audio_format(self._format),
+        )
+        context.send(out.ResponseCreated(self._snapshot()))
+
+    # --- what happens to it ---
+
+    def submit(self, turn: LlmTurn) -> None:
+        self.marks.submitted = self._ctx.now
+        self.lease_id = self._ctx.submit(LLM, turn=turn).id
+
+    def adopt(self, speculation: Speculation) -> None:
+        """Go on from a model's turn that was started before the user was known to have finished."""
+        self.marks.submitted = speculation.submitted_at
+        self.marks.first_token = speculation.first_token_at
+        self.lease_id = speculation.lease_id
+        self._adopted = speculation
+
+    @property
+    def speaks(self) -> bool:
+        return "audio" in self._modalities
+
+    @property
+    def over(self) -> bool:
+        return self.status != "in_progress"
+
+    def lease_ids(self) -> list[str]:
+        return [*([self.lease_id] if self.lease_id and not self._turn_done else []), *self.speech.lease_ids()]
+
+    def model_text(self, delta: str) -> None:
+        if not delta:
+            return
+        if self.marks.first_token is None:
+            self.marks.first_token = self._ctx.now
+        if self._message is None:
+            self._message = MessageOutput(
+                self._ctx,
+                response_id=self.id,
+                output_index=len(self._output),
+                audio=self.speaks,
+                conversational=self.conversational,
+            )
+        self.text += delta
+        self._message.write(delta)
+        self._speak(self._splitter.feed(delta))
+
+    def _speak(self, pieces: list[str]) -> None:
+        for piece in pieces:
+            if self.marks.first_sentence is None:
+                self.marks.first_sentence = self._ctx.now
+            if not self.speaks:
+                self.sentence_spoken(-1, piece)
+            elif self._adopted and self._adopted.piece == piece and self._adopted.speech_lease_id:
+                adopted, self._adopted = self._adopted, None
+                self.marks.first_sentence = adopted.speech_submitted_at
+                self.speech.add(
+                    piece, lease_id=adopted.speech_lease_id, submitted_at=adopted.speech_submitted_at
+                )
+            else:
+                self.speech.add(piece)
+
+    def model_tool_call(self, delta: ToolCallDelta) -> None:
+        self._tools.add(delta)
+
+    def model_restarted(self) -> None:
+        """Another attempt takes the turn up; it is given `text` to go on from."""
+        self._tools.forget()
+
+    def model_done(self, done: TurnDone) -> None:
+        self._turn_done = done
+        self._ctx.leases.close(self.lease_id)
+        self._add_usage(done)
+        self._speak(self._splitter.flush())
+        self.settle()
+
+    def _add_usage(self, done: TurnDone) -> None:
+        usage = done.usage
+        self._usage.input_tokens += usage.input_tokens
+        self._usage.output_tokens += usage.output_tokens
+        self._usage.total_tokens += usage.input_tokens + usage.output_tokens
+        self._usage.input_token_details.text_tokens += usage.input_tokens
+        self._usage.input_token_details.cached_tokens += usage.cached_tokens
+        self._usage.input_token_details.cached_tokens_details.text_tokens += usage.cached_tokens
+        self._usage.output_token_details.text_tokens += usage.output_tokens
+
+    def settle(self) -> None:
+        """End the response if the model has finished and all of it was sent."""
+        if self.over or self._turn_done is None or not self.speech.idle:
+            return
+        self._close_message("completed")
+        self._output += self._tools.send(
+            self._ctx,
+            response_id=self.id,
+            first_index=len(self._output),
+            conversational=self.conversational,
+        )
+        reason = self._turn_done.finish_reason
+        if not self._output:
+            self._finish("failed", error=("server_error", "empty_response", "The model answered nothing."))
+        elif reason == TurnDone.FINISH_REASON_LENGTH:
+            self._finish("incomplete", reason="max_output_tokens")
+        elif reason == TurnDone.FINISH_REASON_CONTENT_FILTER:
+            self._finish("incomplete", reason="content_filter")
+        else:
+            self._finish("completed")
+
+    def fail(self, code: str, message: str) -> None:
+        if self.over:
+            return
+        self._ctx.cancel(self.lease_ids())
+        self._close_message("incomplete", self._kept_text())
+        self._finish("failed", error=("server_error", code, message))
+
+    def cancel(self, reason: Literal["turn_detected", "client_cancelled"]) -> None:
+        """Stop here. Of what was said, the conversation keeps what can have been heard."""
+        if self.over:
+            return
+        self._ctx.cancel(self.lease_ids())
+        self._close_message("incomplete", self._kept_text())
+        self._finish("cancelled", reason=reason)
+
+    def _kept_text(self) -> str:
+        return self.speech.heard_text(self._ctx.now) if self.speaks else self.text
+
+    def _close_message(self, status: Literal["completed", "incomplete"], kept: str | None = None) -> None:
+        if self._message and not self._message.closed:
+            self._output.append(self._message.close(status, kept))
+
+    def _finish(
+        self, status: Status, *, reason: str | None = None, error: tuple[str, str, str] | None = None
+    ) -> None:
+        self.status = status
+        if status != "completed" and status != "in_progress":
+            detail = out.StatusError(*error) if error else None
+            self._details = out.StatusDetails(status, reason, detail)
+        self._ctx.send(out.ResponseDone(self._snapshot()))
+        if self._config.dialtone.turn_metrics:
+            timing = self.marks.timing()
+            self._ctx.emit(Send(out.TurnMetrics(self.id, self._user_item_id, timing)))
+
+    # --- what the speech queue says ---
+
+    def spoken_audio(self, audio: bytes) -> None:
+        if self.marks.first_audio is None:
+            self.marks.first_audio = self._ctx.now
+        if self._message is not None:
+            self._message.audio(audio)
+
+    def sentence_spoken(self, index: int, text: str) -> None:
+        self._ctx.send(out.SentenceSpoken(self.id, index, text))
+
+    def sentence_failed(self, index: int, text: str, error: Error) -> None:
+        """The sentence stays in the transcript; the client is told that it has no sound."""
+        self._ctx.error(
+            error.code or "speech_failed",
+            f"Sentence {index} of response {self.id} could not be spoken: {error.message}",
+            type="server_error",
+        )
+
+    # --- how it looks ---
+
+    def _snapshot(self) -> out.Response:
+        options, config = self.options, self._config
+        return out.Response(
+            id=self.id,
+            status=self.status,
+            status_details=self._details,
+            output=list(self._output),
+            conversation_id=f"conv_{self._ctx.session_id}" if self.conversational else None,
+            output_modalities=self._modalities,
+            max_output_tokens=options.max_output_tokens or config.max_output_tokens,
+            audio=out.ResponseAudio(
+                out.ResponseAudioOutput(self._format, options.voice or config.audio.output.voice)
+            ),
+            usage=self._usage if self.over else None,
+            metadata=options.metadata,
+        )
+
+    @property
+    def message_id(self) -> str | None:
+        """The item with its words, once it has any."""
+        return self._message.item_id if self._message else None

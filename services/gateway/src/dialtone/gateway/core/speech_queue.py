@@ -1,0 +1,178 @@
+"""The sentences of a response on their way to being heard: leased in order, sent in order.
+
+A few sentences are synthesised at once, and only so far ahead of what can have been played, so that
+an interruption wastes little. Their audio is sent strictly in the order of the text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dialtone.v1.common_pb2 import AudioFormat as AudioFormatMessage
+from dialtone.v1.common_pb2 import Error
+from dialtone.v1.speech_pb2 import AudioChunk, Sentence, SentenceDone, Voice
+
+from .context import TTS, Context
+from .playback import Playback
+
+
+class Listener(Protocol):
+    """Where the queue's results go, in the order in which they are to be heard."""
+
+    def spoken_audio(self, audio: bytes) -> None: ...
+
+    def sentence_spoken(self, index: int, text: str) -> None: ...
+
+    def sentence_failed(self, index: int, text: str, error: Error) -> None: ...
+
+
+@dataclass(slots=True)
+class QueuedSentence:
+    index: int
+    text: str
+    lease_id: str = ""  # empty until it is submitted
+    submitted_at: float = 0.0
+    received_us: int = 0  # audio taken in, sent on or waiting
+    waiting: deque[AudioChunk] = field(default_factory=deque)  # behind an earlier sentence
+    sent_us: int = 0
+    done: bool = False
+    error: Error | None = None
+
+
+class SpeechQueue:
+    def __init__(
+        self,
+        context: Context,
+        listener: Listener,
+        *,
+        response_id: str,
+        voice: Voice,
+        audio_format: AudioFormatMessage,
+    ) -> None:
+        self._ctx = context
+        self._listener = listener
+        self._response_id = response_id
+        self._voice = voice
+        self._format = audio_format
+        self._sentences: list[QueuedSentence] = []
+        self._current = 0  # the sentence whose audio goes out as it comes
+        self.playback = Playback()
+        self.pump_at: float | None = None  # when more may be synthesised
+        self.first_submitted_at: float | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Everything added was sent, or failed."""
+        return self._current == len(self._sentences)
+
+    def lease_ids(self) -> list[str]:
+        return [s.lease_id for s in self._sentences[self._current :] if s.lease_id and not s.done]
+
+    def add(self, text: str, *, lease_id: str = "", submitted_at: float = 0.0) -> None:
+        """Queue a sentence; with `lease_id`, one that is being synthesised already."""
+        self._sentences.append(QueuedSentence(len(self._sentences), text, lease_id, submitted_at))
+        if lease_id and self.first_submitted_at is None:
+            self.first_submitted_at = submitted_at
+        self.pump()
+
+    def pump(self) -> None:
+        """Submit what may be submitted now; otherwise say when to look again."""
+        ctx, limits = self._ctx, self._ctx.limits
+        self.pump_at = None
+        in_flight = len(self.lease_ids())
+        for sentence in self._sentences[self._current :]:
+            if sentence.lease_id:
+                continue
+            if in_flight >= limits.sentences_in_flight:
+                return
+            if self.playback.unplayed_us(ctx.now) > limits.ahead_us:
+                self.pump_at = ctx.now + self.playback.time_until_unplayed(limits.ahead_us, ctx.now)
+                return
+            sentence.lease_id = ctx.submit(TTS, sentence=self.work_of(sentence.index, sentence.text)).id
+            sentence.submitted_at = ctx.now
+            if self.first_submitted_at is None:
+                self.first_submitted_at = ctx.now
+            in_flight += 1
+
+    def work_of(self, index: int, text: str) -> Sentence:
+        return Sentence(
+            response_id=self._response_id, index=index, text=text, voice=self._voice, format=self._format
+        )
+
+    def delivered_us(self, lease_id: str) -> int:
+        """Audio of this sentence that another attempt need not make again."""
+        sentence = self._find(lease_id)
+        return sentence.received_us if sentence else 0
+
+    def chunk(self, lease_id: str, chunk: AudioChunk) -> None:
+        sentence = self._find(lease_id)
+        if sentence is None or sentence.done:
+            return
+        sentence.received_us = chunk.start_us + chunk.duration_us
+        if sentence.index == self._current:
+            self._send(sentence, chunk)
+        else:
+            sentence.waiting.append(chunk)
+
+    def finished(self, lease_id: str, _done: SentenceDone) -> None:
+        self._end(lease_id, None)
+
+    def failed(self, lease_id: str, error: Error) -> None:
+        self._end(lease_id, error)
+
+    def _end(self, lease_id: str, error: Error | None) -> None:
+        sentence = self._find(lease_id)
+        if sentence is None or sentence.done:
+            return
+        sentence.done, sentence.error = True, error
+        self._ctx.leases.close(lease_id)
+        self._advance()
+        self.pump()
+
+    def _advance(self) -> None:
+        while not self.idle:
+            sentence = self._sentences[self._current]
+            while sentence.waiting:
+                self._send(sentence, sentence.waiting.popleft())
+            if not sentence.done:
+                return
+            self._current += 1
+            if sentence.error is not None:
+                self._listener.sentence_failed(sentence.index, sentence.text, sentence.error)
+            self._listener.sentence_spoken(sentence.index, sentence.text)
+
+    def _send(self, sentence: QueuedSentence, chunk: AudioChunk) -> None:
+        sentence.sent_us += chunk.duration_us
+        self.playback.sent(chunk.duration_us, self._ctx.now)
+        self._listener.spoken_audio(chunk.audio)
+
+    def _find(self, lease_id: str) -> QueuedSentence | None:
+        return next((s for s in self._sentences if s.lease_id == lease_id), None)
+
+    def heard_text(self, now: float) -> str:
+        """The text that can have been heard by now, the last sentence cut where its sound is."""
+        return self.text_until(self.playback.played_us(now))
+
+    def text_until(self, played_us: int) -> str:
+        heard = []
+        for sentence in self._sentences:
+            if played_us <= 0:
+                break
+            if played_us >= sentence.sent_us and sentence.done:
+                heard.append(sentence.text)
+            else:
+                heard.append(_proportion(sentence.text, played_us / max(1, sentence.sent_us)))
+            played_us -= sentence.sent_us
+        return "".join(heard)
+
+
+def _proportion(text: str, share: float) -> str:
+    """The words at the start of the text that make up about this share of it."""
+    if share >= 1:
+        return text
+    cut = text[: int(len(text) * share)]
+    if " " in text and " " in cut:
+        return cut[: cut.rindex(" ")]
+    return "" if " " in text else cut
