@@ -1,0 +1,45 @@
+"""What the local stack is told by its environment (`make up PORT=9000` puts PORT there)."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dialtone.models import default_models_dir
+
+
+def checkout() -> Path:
+    """Return the top folder of the checkout this package is installed from."""
+    return next(folder for folder in Path(__file__).resolve().parents if (folder / "Procfile").is_file())
+
+
+class StackSettings(BaseSettings):
+    """Settings of `up`, `down` and `call`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port of the gateway on 127.0.0.1; 0 takes any free one."""
+    stages: Literal["real", "simulated"] = "real"
+    detach: bool = False
+    """Return when the stack is ready and leave it running; `down` ends it."""
+    log: bool = False
+    """Print what the processes log, each line with the name of its process."""
+    run_dir: Path = Field(default_factory=lambda: checkout() / ".run")
+    """Holds the state file, logs, the broker's store and the SQLite database."""
+    start_timeout_s: float = Field(default=300.0, gt=0)
+
+    nats_url: str | None = None
+    redis_url: str | None = None
+    database_url: str | None = None
+    """Servers that run already: the stack starts none of its own for a URL that is given."""
+
+    models: str = ""
+    """Models to fetch besides the default ones: names of the manifest or `org/repo[:file]` of the hub."""
+
+    @cached_property
+    def models_dir(self) -> Path:
+        """The model cache (MODELS_DIR)."""
+        return default_models_dir().resolve()

