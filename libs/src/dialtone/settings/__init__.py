@@ -1,0 +1,6 @@
+"""Settings read from the environment: the variable of a field is its name in upper case."""
+
+from dialtone.settings.bus import BusSettings
+from dialtone.settings.service import ServiceSettings
+
+__all__ = ["BusSettings", "ServiceSettings"]

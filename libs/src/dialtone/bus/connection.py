@@ -1,0 +1,306 @@
+"""The connection to the broker.
+
+A thin layer over nats-py with its traps closed: nothing is buffered while the broker is away (a
+publish fails at once instead of being lost silently), the client never stops reconnecting, what waits
+to be written is bounded, a dead connection is noticed within seconds, and streams and consumers are
+made again when a broker comes back without them.
+"""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from dialtone.bus import streams
+from dialtone.bus.errors import BusError, BusUnavailable, NoResponders, PayloadTooLarge
+from dialtone.bus.subjects import Stage
+from dialtone.settings import BusSettings
+from dialtone.telemetry import get_logger
+from dialtone.telemetry.metrics import BUS_CONNECTED, BUS_ERRORS, BUS_RECONNECTS
+from dialtone.v1.work_pb2 import Work
+
+_LOG_EVERY_S = 5.0
+_PENDING_MSGS = 16_384
+_PENDING_BYTES = 8 * 2**20
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Message:
+    """A message as received.
+
+    `reply` is where an answer goes, empty if none is expected. `status` is set on the broker's own
+    notes: "503" says that nobody listened on the subject that this message's inbox was the reply of.
+    """
+
+    subject: str
+    data: bytes
+    reply: str
+    status: str = ""
+
+
+class Subscription:
+    """Interest in a subject, until `unsubscribe`."""
+
+    def __init__(self, subscription: NatsSubscription) -> None:
+        self._subscription = subscription
+
+    async def unsubscribe(self) -> None:
+        """End the interest; messages that were not handled yet are discarded. May be called twice."""
+        try:
+            await self._subscription.unsubscribe()
+        except nats.errors.Error:
+            return  # ended already, or the connection is closed: there is nothing to end
+
+    async def drain(self, timeout: float) -> None:
+        """End the interest after what the broker has sent already was handled, or after `timeout` s."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._subscription.drain()  # type: ignore[no-untyped-call]
+        except (nats.errors.Error, TimeoutError):
+            await self.unsubscribe()
+
+
+class Bus:
+    """One process's connection to the broker. Made by `Bus.connect`."""
+
+    def __init__(self, settings: BusSettings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self.generation = 0
+        """Counts the connections made: a change means that messages may have been missed."""
+        self._nc = Client()
+        self._closing = False
+        self._lost = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._connected_at = 0.0
+        self._stages: set[tuple[Stage, str]] = set()
+        self._listeners: list[Callable[[bool], None]] = []
+        self._restoring: asyncio.Task[None] | None = None
+        self._logged_at: dict[str, float] = {}
+
+    @classmethod
+    async def connect(cls, settings: BusSettings, *, name: str) -> Self:
+        """Connect, waiting for the broker as long as it takes; bound it with `asyncio.timeout`."""
+        bus = cls(settings, name)
+        urls = settings.nats_url.split(",")
+        options: dict[str, Any] = {}
+        if any(urlsplit(url).scheme == "tls" for url in urls):
+            # Without the handshake first, a server that merely leaves out tls_required is sent the
+            # password in clear.
+            options["tls"] = ssl.create_default_context(cafile=settings.nats_ca_file)
+            options["tls_handshake_first"] = True
+        if settings.nats_user:
+            options["user"] = settings.nats_user
+            options["password"] = settings.nats_password.get_secret_value()
+        try:
+            await bus._nc.connect(
+                urls,
+                name=name,
+                error_cb=bus._on_error,
+                disconnected_cb=bus._on_disconnect,
+                reconnected_cb=bus._on_reconnect,
+                closed_cb=bus._on_closed,
+                pending_size=0,
+                connect_timeout=1,
+                max_reconnect_attempts=-1,
+                ping_interval=1,
+                max_outstanding_pings=2,
+                # Spread, so that a broker is not met by everyone in the same instant.
+                **options | {"reconnect_time_wait": random.uniform(0.1, 0.2)},
+            )
+        except BaseException:
+            bus._closing = True
+            await bus._nc.close()
+            raise
+        bus._came_up()
+        bus._ready.set()
+        log.info("connected to the broker", servers=[urlsplit(url).netloc.rpartition("@")[2] for url in urls])
+        return bus
+
+    async def close(self) -> None:
+        """Disconnect. Drain workers first: what they hold is not acknowledged here."""
+        self._closing = True
+        self._ready.clear()
+        if self._restoring is not None:
+            self._restoring.cancel()
+        await self._nc.close()
+        BUS_CONNECTED.set(0)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there, as far as is known."""
+        return self._nc.is_connected
+
+    @property
+    def connected_s(self) -> float:
+        """Seconds since the connection was made (again)."""
+        return time.monotonic() - self._connected_at
+
+    async def wait_ready(self) -> None:
+        """Wait until the broker is connected and has all streams and consumers that were ensured."""
+        await self._ready.wait()
+
+    async def wait_lost(self) -> None:
+        """Wait until the broker refused this client for good; the process had better restart."""
+        await self._lost.wait()
+
+    def on_change(self, listener: Callable[[bool], None]) -> Callable[[], None]:
+        """Have `listener(connected)` called when the connection comes or goes; returns the undoing."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- messages
+
+    async def publish(self, subject: str, payload: bytes, *, reply: str = "") -> None:
+        """Send a message. BusUnavailable at once when the broker is away; nothing is kept for later."""
+        nc = self._nc
+        if nc.pending_data_size > self.settings.nats_max_pending_bytes:
+            raise BusUnavailable("the broker does not take what is sent")
+        try:
+            await nc.publish(subject, payload, reply)
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+
+    async def request(self, subject: str, payload: bytes, *, timeout: float) -> bytes:
+        """Send a message and wait for the answer.
+
+        Raises NoResponders when nobody listens, TimeoutError after `timeout` s, BusUnavailable.
+        """
+        try:
+            answer = await self._nc.request(subject, payload, timeout=timeout)
+        except nats.errors.TimeoutError as error:
+            raise TimeoutError(f"no answer on {subject} within {timeout} s") from error
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+        return answer.data
+
+    async def subscribe(
+        self, subject: str, on_message: Callable[[Message], None], *, queue: str = ""
+    ) -> Subscription:
+        """Have `on_message` called for each message on `subject`, one at a time and in order.
+
+        `on_message` must be quick and must not block: it runs on the event loop, and beyond a bound of
+        waiting messages the newest are dropped (and counted as `slow_consumer`). Members of a `queue`
+        group share the messages.
+        """
+        if not self.connected:
+            raise BusUnavailable("not connected to the broker")
+
+        async def deliver(msg: Msg) -> None:
+            headers = msg.headers
+            status = headers.get("Status", "") if headers else ""
+            on_message(Message(msg.subject, msg.data, msg.reply, status))
+
+        try:
+            subscription = await self._nc.subscribe(
+                subject,
+                queue=queue,
+                cb=deliver,
+                pending_msgs_limit=_PENDING_MSGS,
+                pending_bytes_limit=_PENDING_BYTES,
+            )
+        except nats.errors.Error as error:
+            raise _translated(error) from error
+        return Subscription(subscription)
+
+    def new_inbox(self) -> str:
+        """A subject that nobody else uses."""
+        return self._nc.new_inbox()
+
+    # --- work
+
+    async def ensure_stage(self, stage: Stage, pool: str) -> None:
+        """Make the stage's stream and the pool's consumer, or bring them to the settings.
+
+        Done again by itself when a broker comes back. Raises BusUnavailable.
+        """
+        await streams.ensure(self._nc, self.settings, stage, pool)
+        self._stages.add((stage, pool))
+
+    async def submit(self, stage: Stage, pool: str, work: Work) -> None:
+        """Queue work; returns when the broker has it.
+
+        Raises Overloaded when the queue is full and BusUnavailable when it is not known to be queued.
+        To submit the same lease id and attempt base again is harmless: it is queued once.
+        """
+        try:
+            await streams.submit(self._nc, stage, pool, work)
+        except streams.NoStream:
+            await self.ensure_stage(stage, pool)
+            await streams.submit(self._nc, stage, pool, work)
+
+    def next_attempt_base(self, work: Work) -> int:
+        """The attempt base with which work issued anew outranks all that `work` can still bring about."""
+        return work.attempt_base + self.settings.work_max_deliver + 1
+
+    # --- the connection's life
+
+    def _came_up(self) -> None:
+        self.generation += 1
+        self._connected_at = time.monotonic()
+        BUS_CONNECTED.set(1)
+
+    async def _on_error(self, error: Exception) -> None:
+        kind = "slow_consumer" if isinstance(error, nats.errors.SlowConsumerError) else type(error).__name__
+        BUS_ERRORS.labels(kind).inc()
+        now = time.monotonic()
+        if now - self._logged_at.get(kind, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged_at[kind] = now
+            log.warning("trouble on the bus", kind=kind, error=str(error) or repr(error))
+
+    async def _on_disconnect(self) -> None:
+        self._ready.clear()
+        BUS_CONNECTED.set(0)
+        if self._restoring is not None:
+            self._restoring.cancel()
+        if not self._closing:
+            log.warning("connection to the broker lost")
+        self._tell(connected=False)
+
+    async def _on_reconnect(self) -> None:
+        self._came_up()
+        BUS_RECONNECTS.inc()
+        log.info("connected to the broker again", stages=len(self._stages))
+        self._restoring = asyncio.create_task(self._restore())
+
+    async def _on_closed(self) -> None:
+        if not self._closing:
+            log.error("the broker closed the connection for good", error=str(self._nc.last_error))
+            self._lost.set()
+
+    async def _restore(self) -> None:
+        """A broker may come back with nothing in it: make the streams again, then say so."""
+        delay = 0.05
+        for stage, pool in sorted(self._stages):
+            while True:
+                try:
+                    await self.ensure_stage(stage, pool)
+                    break
+                except BusError as error:
+                    log.warning("cannot restore the work queue yet", stage=stage, error=str(error))
+                    await asyncio.sleep(delay)
+                    delay = min(1.0, delay * 2)
+        self._ready.set()
+        self._tell(connected=True)
+
+    def _tell(self, *, connected: bool) -> None:
+        for listener in list(self._listeners):
+            listener(connected)
+
+
+def _translated(error: nats.errors.Error) -> BusError:
+    if isinstance(error, nats.errors.NoRespondersError):
+        return NoResponders("nobody listens")
+    if isinstance(error, nats.errors.MaxPayloadError):
+        return PayloadTooLarge(str(error))
+    return BusUnavailable(str(error))

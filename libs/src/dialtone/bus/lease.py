@@ -1,0 +1,128 @@
+"""What a worker's handler holds while it works."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from dialtone.bus.connection import Bus
+from dialtone.bus.errors import BusUnavailable, HandBack, NoResponders, WorkError
+from dialtone.bus.inputs import InputSequence
+from dialtone.bus.subjects import events_subject
+from dialtone.v1.ears_pb2 import EarsInput
+from dialtone.v1.events_pb2 import ReplayRequest, WorkerEvent
+from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.work_pb2 import Work
+
+_REPLAY_EVERY_S = 0.25
+_REPLAY_TRIES = 20
+
+
+class Lease:
+    """The right and the duty to do one piece of work, in one attempt."""
+
+    def __init__(self, bus: Bus, work: Work, attempt: int, draining: asyncio.Event) -> None:
+        self.work = work
+        self.attempt = attempt
+        self.grant = Grant()
+        self.draining = draining
+        """Set when the worker is asked to leave: a leg raises HandBack, short work finishes."""
+        self._bus = bus
+        self._events = events_subject(work.call_id)
+        self._seq = 0
+        self._inputs = InputSequence()
+        self._news = asyncio.Event()
+
+    @property
+    def call_id(self) -> str:
+        """The call that this work belongs to."""
+        return self.work.call_id
+
+    @property
+    def lease_id(self) -> str:
+        """The id that the work keeps through all its attempts."""
+        return self.work.lease_id
+
+    async def send(self, **body: Any) -> None:
+        """Send the gateway an event: one body of WorkerEvent by its name, `send(text=TextDelta(...))`.
+
+        Raises BusUnavailable while the broker is away; the handler lets it pass and loses the lease.
+        """
+        seq = self._seq
+        event = self._event(seq, body)
+        self._seq = seq + 1
+        try:
+            await self._bus.publish(self._events, event)
+        except BusUnavailable:
+            if self._seq == seq + 1:
+                self._seq = seq  # nothing was sent under this number
+            raise
+
+    async def ask(self, *, timeout: float, **body: Any) -> bytes:
+        """Send an event as a request and return the answer. Raises as `Bus.request` does."""
+        seq = self._seq
+        self._seq = seq + 1
+        try:
+            return await self._bus.request(self._events, self._event(seq, body), timeout=timeout)
+        except NoResponders:
+            self._seq = seq  # nobody got it
+            raise
+
+    def _event(self, seq: int, body: dict[str, Any]) -> bytes:
+        return WorkerEvent(
+            lease_id=self.work.lease_id, attempt=self.attempt, seq=seq, **body
+        ).SerializeToString()
+
+    # --- inputs of a leg
+
+    def receive(self, frame: EarsInput) -> None:
+        """Take in a frame of this attempt, in whatever order it came."""
+        self._inputs.receive(frame)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Have a waiting `inputs` look again whether the worker is draining."""
+        self._news.set()
+
+    def granted(self, grant: Grant) -> None:
+        """Start under this grant."""
+        self.grant = grant
+        self._inputs.start(grant.ears.next_seq)
+
+    async def inputs(self) -> AsyncIterator[EarsInput]:
+        """The leg's inputs in sequence order, without duplicates or gaps.
+
+        Raises HandBack, between two frames, when the worker is asked to leave, and a retryable
+        WorkError("input_gap") when what is missing does not come although it was asked for.
+        """
+        asked = 0
+        while True:
+            if self.draining.is_set():
+                raise HandBack("the worker is leaving")
+            frame = self._inputs.pop()
+            if frame is not None:
+                asked = 0
+                yield frame
+                continue
+            self._news.clear()
+            missing = self._inputs.missing
+            if missing is None:
+                await self._news.wait()
+                continue
+            if asked == _REPLAY_TRIES:
+                raise WorkError("input_gap", f"input {missing} did not come again", retryable=True)
+            asked += 1
+            await self.send(replay=ReplayRequest(from_seq=missing))
+            await self._until_found(missing)
+
+    async def _until_found(self, missing: int) -> None:
+        """Wait for the missing frame, but no longer than it is worth before asking again."""
+        try:
+            async with asyncio.timeout(_REPLAY_EVERY_S):
+                while self._inputs.missing == missing and not self.draining.is_set():
+                    await self._news.wait()
+                    self._news.clear()
+        except TimeoutError:
+            return
+
+
+Handler = Callable[[Lease], Awaitable[None]]

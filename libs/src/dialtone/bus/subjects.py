@@ -1,0 +1,52 @@
+"""Names on the broker. An id is checked before it becomes part of a subject, where `*`, `>`, `.` and
+white space have a meaning."""
+
+import re
+from enum import StrEnum
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+class Stage(StrEnum):
+    """The stages that take work."""
+
+    ASR = "asr"
+    LLM = "llm"
+    TTS = "tts"
+
+
+def token(value: str) -> str:
+    """`value` itself, if it may stand as one token of a subject; ValueError otherwise."""
+    if _TOKEN.fullmatch(value) is None:
+        raise ValueError(f"not usable in a subject: {value[:80]!r}")
+    return value
+
+
+def work_subject(stage: Stage, pool: str) -> str:
+    """Where work for a pool of workers is queued."""
+    return f"work.{stage}.{token(pool)}"
+
+
+def stream_name(stage: Stage) -> str:
+    """The JetStream stream that holds the work of a stage."""
+    return f"WORK_{stage.upper()}"
+
+
+def consumer_name(stage: Stage, pool: str) -> str:
+    """The durable consumer from which a pool's workers pull."""
+    return f"{stage}-{token(pool)}"
+
+
+def audio_subject(call_id: str) -> str:
+    """Gateway to ears: EarsInput."""
+    return f"call.{token(call_id)}.audio"
+
+
+def control_subject(call_id: str) -> str:
+    """Gateway to workers: Control."""
+    return f"call.{token(call_id)}.control"
+
+
+def events_subject(call_id: str) -> str:
+    """Workers to gateway: WorkerEvent."""
+    return f"call.{token(call_id)}.events"

@@ -1,0 +1,36 @@
+"""How to reach the broker, and the limits that every user of a work queue must agree on."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class BusSettings(BaseSettings):
+    """Settings of the bus.
+
+    The `work_*` and `lease_*` fields describe the streams and consumers themselves: whoever connects
+    last writes them to the broker, so all processes of one installation need the same values.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    """One URL or several separated by commas. `tls://` demands TLS before anything is sent."""
+    nats_user: str = ""
+    nats_password: SecretStr = SecretStr("")
+    nats_ca_file: Path | None = None
+    nats_max_pending_bytes: int = Field(default=4 * 2**20, gt=0)
+    """Bytes that may wait to be written to the broker before publishing fails."""
+
+    work_storage: Literal["memory", "file"] = "memory"
+    work_replicas: int = Field(default=1, ge=1, le=5)
+    work_max_msgs: int = Field(default=1000, gt=0)
+    """Work of one pool, queued and running together, beyond which `Overloaded` is raised."""
+    work_max_age_s: float = Field(default=6 * 3600, gt=0)
+    """Work older than this is dropped by the broker; longer than any call may last."""
+    work_max_deliver: int = Field(default=5, ge=1)
+    lease_ack_wait_s: float = Field(default=1.0, gt=0)
+    """A worker that is silent for this long loses its lease."""
+    lease_claim_timeout_s: float = Field(default=2.0, gt=0)

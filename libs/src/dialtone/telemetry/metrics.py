@@ -1,0 +1,23 @@
+"""The Prometheus metrics that services share. Labels never hold ids of calls or sessions."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 60, 300, 1800)
+
+WORK_IN_PROGRESS = Gauge("dialtone_work_in_progress", "Leases held now", ["stage"])
+WORK_SECONDS = Histogram(
+    "dialtone_work_seconds", "From grant to end of the work", ["stage", "result"], buckets=_WORK_BUCKETS
+)
+LEASES = Counter("dialtone_leases", "Leases by how they ended", ["stage", "result"])
+REDELIVERIES = Counter("dialtone_redeliveries", "Deliveries of work that was delivered before", ["stage"])
+EXHAUSTED = Counter("dialtone_exhausted_work", "Work given up after the last delivery", ["stage"])
+
+BUS_CONNECTED = Gauge("dialtone_bus_connected", "1 while the broker is connected")
+BUS_ERRORS = Counter("dialtone_bus_errors", "Errors that the bus reported", ["kind"])
+BUS_RECONNECTS = Counter("dialtone_bus_reconnects", "Connections made after the first")
+
+LOOP_LAG = Histogram(
+    "dialtone_event_loop_lag_seconds",
+    "How late a timer of the event loop fires",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2),
+)

@@ -1,0 +1,158 @@
+"""Runs a worker as a process: loads its models, works, drains when asked to stop.
+
+Ready means that work is taken: models loaded and warm, the broker connected, not draining. The first
+SIGTERM or SIGINT drains; a second one ends the process at once.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from dialtone.bus import Bus, Handler, LeaseWorker, Stage
+from dialtone.settings import ServiceSettings
+from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
+from dialtone.worker.health import serve_health
+
+log = get_logger(__name__)
+
+
+async def _nothing_to_close() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load` gives: a handler that is ready to work.
+
+    `slots` is how many leases are held at once; `close` is called after the drain.
+    """
+
+    handler: Handler
+    slots: int
+    close: Callable[[], Awaitable[None]] = _nothing_to_close
+
+
+Load = Callable[[], Awaitable[Loaded]]
+
+
+def run_worker(*, service: str, stage: Stage, settings: ServiceSettings, load: Load) -> None:
+    """Run a worker until it is told to stop. Exits the process with 1 if it cannot work."""
+    configure_logging(service, level=settings.log_level, form=settings.log_format)
+    process = _Process(service, stage, settings, load)
+    sys.exit(uvloop.run(process.run()))
+
+
+class _Process:
+    def __init__(self, service: str, stage: Stage, settings: ServiceSettings, load: Load) -> None:
+        self._service = service
+        self._stage = stage
+        self._settings = settings
+        self._load = load
+        self._bus: Bus | None = None
+        self._loaded = False
+        self._working = False
+        self._asked_to_stop = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        lag = asyncio.create_task(watch_loop_lag())
+        settings = self._settings
+        try:
+            async with serve_health(settings.http_host, settings.http_port, self._not_ready) as port:
+                return await self._serve(port)
+        except OSError as error:
+            log.error("cannot serve health checks", port=settings.http_port, error=str(error))
+            return 1
+        finally:
+            lag.cancel()
+
+    async def _serve(self, port: int) -> int:
+        log.info("starting", stage=self._stage, pool=self._settings.pool, http_port=port)
+        preparing = asyncio.create_task(self._prepare())
+        asked = asyncio.create_task(self._asked_to_stop.wait())
+        await asyncio.wait({preparing, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not preparing.done():
+            log.info("stopped while starting")
+            preparing.cancel()
+            await asyncio.wait({preparing})
+            return 0
+        if (error := preparing.exception()) is not None:
+            log.error("cannot start", error=str(error), exc_info=error)
+            asked.cancel()
+            return 1
+        bus, loaded = preparing.result()
+        try:
+            return await self._work(bus, loaded, port, asked)
+        finally:
+            asked.cancel()
+            await bus.close()
+            await loaded.close()
+            log.info("stopped")
+
+    async def _prepare(self) -> tuple[Bus, Loaded]:
+        """Connect and load side by side: both may take their time."""
+
+        async def load() -> Loaded:
+            loaded = await self._load()
+            self._loaded = True
+            return loaded
+
+        async with asyncio.TaskGroup() as group:
+            loading = group.create_task(load())
+            connecting = group.create_task(Bus.connect(self._settings, name=self._service))
+        return connecting.result(), loading.result()
+
+    async def _work(self, bus: Bus, loaded: Loaded, port: int, asked: "asyncio.Task[bool]") -> int:
+        self._bus = bus
+        worker_id = f"{self._service}-{socket.gethostname()}-{os.getpid()}"
+        worker = LeaseWorker(
+            bus,
+            self._stage,
+            loaded.handler,
+            slots=loaded.slots,
+            pool=self._settings.pool,
+            worker_id=worker_id,
+            drain_grace=self._settings.drain_grace_s,
+        )
+        working = asyncio.create_task(worker.run())
+        lost = asyncio.create_task(bus.wait_lost())
+        self._working = True
+        log.info("ready", stage=self._stage, slots=loaded.slots, http_port=port, worker_id=worker_id)
+        try:
+            await asyncio.wait({working, lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+            self._working = False
+            if working.done() or lost.done():
+                if working.done() and (error := working.exception()) is not None:
+                    log.error("the worker broke", exc_info=error)
+                return 1
+            await worker.stop()
+            await working
+            return 0
+        finally:
+            lost.cancel()
+            working.cancel()
+
+    def _on_signal(self, number: int) -> None:
+        if self._asked_to_stop.is_set():
+            log.warning("stopping at once", signal=signal.Signals(number).name)
+            sys.stderr.flush()
+            os._exit(128 + number)
+        log.info("asked to stop", signal=signal.Signals(number).name)
+        self._asked_to_stop.set()
+
+    def _not_ready(self) -> str:
+        if self._asked_to_stop.is_set():
+            return "draining"
+        if not self._loaded:
+            return "loading"
+        if self._bus is None or not self._bus.connected:
+            return "broker away"
+        return "" if self._working else "stopped"
