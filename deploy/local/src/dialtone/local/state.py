@@ -19,7 +19,7 @@ Condition = Literal["waiting", "starting", "ready", "restarting", "stopped"]
 
 @dataclass(slots=True)
 class ProcessState:
-    """One process. `since` is the Unix time of its present condition; `url` is where its health checks are."""
+    """One process. `since` is the Unix time of its condition; `url` is where its health checks are."""
 
     condition: Condition = "waiting"
     since: float = field(default_factory=time.time)

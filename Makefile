@@ -1,0 +1,70 @@
+# Everything a checkout can do. Needs Python 3.11+ and nothing else: the first target that needs the virtual
+# environment makes it from the lock file. Variables are given on the line: make up PORT=9000 STAGES=simulated
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCAL := $(PY) -m dialtone.local
+PACKAGES := proto libs services/gateway services/vad-asr services/llm services/tts deploy/local
+TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
+
+.DEFAULT_GOAL := help
+.PHONY: help up down call test bench models lock proto check format clean
+
+help:
+	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
+	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
+	@echo "make test     all checks and tests"
+	@echo "make up       start the stack: PORT=8000 STAGES=simulated LOG=1 DETACH=1"
+	@echo "make down     end what make up DETACH=1 left running"
+	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
+	@echo "make bench    measure; writes build/bench*.json and .md"
+	@echo "make check    formatting, lint, types, import directions, generated code"
+	@echo "make format   format the code"
+	@echo "make lock     write the lock files anew"
+	@echo "make proto    generate the bus contract's Python"
+	@echo "make clean    remove what was built (not the models)"
+
+up: $(VENV)/.ready
+	@$(LOCAL) up
+
+down: $(VENV)/.ready
+	@$(LOCAL) down
+
+call: $(VENV)/.ready
+	@$(LOCAL) call
+
+bench: $(VENV)/.ready
+	@$(LOCAL) bench
+
+models: $(VENV)/.ready
+	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)
+
+test: check models
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.ready
+	@scripts/proto.sh --check
+	@$(VENV)/bin/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy $(TYPED)
+	@$(VENV)/bin/lint-imports --no-logo | tail -n 4
+
+format: $(VENV)/.ready
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+lock: $(VENV)/.ready
+	@scripts/lock.sh
+
+proto: $(VENV)/.ready
+	@scripts/proto.sh
+
+clean:
+	@if [ -x $(PY) ]; then $(LOCAL) down; fi
+	rm -rf $(VENV) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Made anew only when a lock file or a package's own metadata changes.
+$(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
+	@PYTHON="$(PYTHON)" scripts/venv.sh $(VENV) $(PACKAGES)
+	@touch $@

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Makes the virtual environment of a checkout: venv.sh FOLDER PACKAGE...
+# Third-party packages come from the lock file by hash; ours are installed from the tree, editable, on top of them.
+set -eu
+cd "$(dirname "$0")/.."
+venv=$1
+shift
+python=${PYTHON:-python3}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "$("$python" --version) is too old: Python 3.11 or newer is needed (make PYTHON=python3.12)" >&2
+    exit 1
+}
+if [ ! -x "$venv/bin/python" ]; then
+    echo "creating $venv"
+    "$python" -m venv "$venv" || {
+        echo "python's venv module is missing (on Debian: apt-get install python3-venv)" >&2
+        exit 1
+    }
+fi
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# pip says three lines a package; a person wants one that counts.
+counted() {
+    awk -v total="$1" -v tty="$([ -t 2 ] && echo 1)" '
+        /^Collecting/ { n++; if (tty) printf "\r\033[K  %d/%d %s", n, total, $2 > "/dev/stderr" }
+        /^Installing collected/ { if (tty) printf "\r\033[K  unpacking" > "/dev/stderr" }
+        END { if (tty) printf "\r\033[K" > "/dev/stderr" }'
+}
+
+if ! cmp -s requirements-dev.lock "$venv/.lock"; then
+    total=$(grep -c '==' requirements-dev.lock)
+    echo "installing $total locked packages"
+    {
+        code=0
+        "$venv/bin/python" -m pip install --progress-bar=off --require-hashes -r requirements-dev.lock || code=$?
+        echo "$code" > "$venv/.status"
+    } | counted "$total"
+    [ "$(cat "$venv/.status")" = 0 ] || exit 1
+    cp requirements-dev.lock "$venv/.lock"
+fi
+echo "installing the packages of this checkout"
+for package in "$@"; do
+    set -- "$@" --editable "$package"
+    shift
+done
+"$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation "$@"
