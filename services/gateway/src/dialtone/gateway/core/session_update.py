@@ -1,0 +1,334 @@
+"""Merges a client's partial configuration into a session's.
+
+Absent members keep their value; each wrong one is reported by its dotted path and keeps its value
+too, while the rest is applied. Null switches off turn detection, transcription and noise reduction,
+takes a member of `dialtone` back to its default, and elsewhere changes nothing. A turn detection
+object replaces the old one, its missing members filled from the defaults of its type. What a client
+may send and this server has no use for is accepted: strictness there only breaks clients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from .field_rules import (
+    Errors,
+    FieldError,
+    boolean,
+    integer,
+    keep_null,
+    members,
+    missing,
+    name,
+    nullable,
+    number,
+    one_of,
+    section,
+    text,
+    wrong_type,
+    wrong_value,
+)
+from .session import (
+    AudioFormat,
+    Extensions,
+    FunctionChoice,
+    FunctionTool,
+    NoiseReduction,
+    SemanticVad,
+    ServerVad,
+    SessionConfig,
+    Transcription,
+)
+
+__all__ = [
+    "FieldError",
+    "audio_format",
+    "max_output_tokens",
+    "merge_session",
+    "output_modalities",
+    "tool_choice",
+    "tools",
+    "voice",
+]
+
+MAX_TOOLS = 128
+# Of one patch; more of them tell a client nothing.
+MAX_ERRORS = 16
+MAX_OUTPUT_TOKENS = 4096
+# The protocol's only rate for PCM.
+PROTOCOL_RATES = (24_000,)
+LOGPROBS = "item.input_audio_transcription.logprobs"
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
+
+
+def merge_session(
+    config: SessionConfig,
+    patch: dict[str, Any],
+    *,
+    path: str = "session",
+    pcm_rates: Collection[int] = PROTOCOL_RATES,
+) -> tuple[SessionConfig, list[FieldError]]:
+    """Return `config` with `patch` (decoded JSON) merged in, and what was wrong with the patch.
+
+    `path` is where the patch stands in the client's message; `pcm_rates` are the rates of PCM
+    audio, in Hz, that the client may name. Model and type of a session never change.
+    """
+    errors: Errors = []
+    rules = {**_SESSION, "audio": keep_null(_audio(pcm_rates))}
+    return members(config, patch, rules, path, errors), errors[:MAX_ERRORS]
+
+
+def _language(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if value == "":
+        return None
+    if isinstance(value, str) and not _LANGUAGE.fullmatch(value):
+        wrong_value(errors, path, "expected a language code such as 'en' or 'zh'.")
+        return current
+    return text(value, current, path, errors)
+
+
+_SERVER_VAD = {
+    "threshold": keep_null(number(0, 1)),
+    "prefix_padding_ms": keep_null(integer(0, 10_000)),
+    "silence_duration_ms": keep_null(integer(0, 60_000)),
+    "idle_timeout_ms": nullable(integer(5_000, 30_000)),
+    "create_response": keep_null(boolean),
+    "interrupt_response": keep_null(boolean),
+}
+_SEMANTIC_VAD = {
+    "eagerness": keep_null(one_of("low", "medium", "high", "auto")),
+    "create_response": keep_null(boolean),
+    "interrupt_response": keep_null(boolean),
+}
+
+
+def _turn_detection(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object or null", value)
+        return current
+    semantic = isinstance(current, SemanticVad)
+    kind = value.get("type")
+    if kind is not None:
+        found = len(errors)
+        semantic = one_of("server_vad", "semantic_vad")(kind, "", f"{path}.type", errors) == "semantic_vad"
+        if len(errors) > found:
+            return current
+    if semantic:
+        return members(SemanticVad(), value, _SEMANTIC_VAD, path, errors)
+    return members(ServerVad(), value, _SERVER_VAD, path, errors)
+
+
+_TRANSCRIPTION = {"model": nullable(name), "language": nullable(_language), "prompt": nullable(text)}
+
+
+def _transcription(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object or null", value)
+        return current
+    return members(current or Transcription(), value, _TRANSCRIPTION, path, errors)
+
+
+def _noise_reduction(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object or null", value)
+    elif "type" not in value:
+        missing(errors, f"{path}.type")
+    else:
+        kind = one_of("near_field", "far_field")(value["type"], None, f"{path}.type", errors)
+        return NoiseReduction(kind) if kind else current
+    return current
+
+
+def audio_format(value: Any, current: Any, path: str, errors: Errors, rates: Collection[int]) -> Any:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object", value)
+        return current
+    if value.get("type") is None:
+        missing(errors, f"{path}.type")
+        return current
+    kind = one_of("audio/pcm", "audio/pcmu", "audio/pcma")(value["type"], None, f"{path}.type", errors)
+    if kind is None:
+        return current
+    if kind != "audio/pcm":
+        return AudioFormat(kind)
+    rate = value.get("rate")
+    if rate is None:
+        return AudioFormat(kind, max(PROTOCOL_RATES))
+    rate = integer(1, 1_000_000)(rate, None, f"{path}.rate", errors)
+    if rate is None:
+        return current
+    if rate not in rates:
+        wrong_value(errors, f"{path}.rate", f"supported values are: {', '.join(map(str, sorted(rates)))}.")
+        return current
+    return AudioFormat(kind, rate)
+
+
+def voice(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    """A voice's name; the protocol also has `{"id": name}` for custom ones."""
+    if not isinstance(value, dict):
+        return name(value, current, path, errors)
+    if "id" not in value:
+        missing(errors, f"{path}.id")
+        return current
+    return name(value["id"], current, f"{path}.id", errors)
+
+
+def _audio(rates: Collection[int]) -> Any:
+    def form(value: Any, current: Any, path: str, errors: Errors) -> Any:
+        return audio_format(value, current, path, errors, rates)
+
+    incoming = {
+        "format": keep_null(form),
+        "transcription": nullable(_transcription),
+        "noise_reduction": nullable(_noise_reduction),
+        "turn_detection": nullable(_turn_detection),
+    }
+    outgoing = {
+        "format": keep_null(form),
+        "voice": keep_null(voice),
+        "speed": keep_null(number(0.25, 1.5)),
+    }
+    return section({"input": keep_null(section(incoming)), "output": keep_null(section(outgoing))})
+
+
+def output_modalities(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, list):
+        wrong_type(errors, path, "an array", value)
+    elif value not in (["audio"], ["text"]):
+        wrong_value(errors, path, "supported values are: ['audio'] and ['text'].")
+    else:
+        return value
+    return current
+
+
+def max_output_tokens(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if value == "inf":
+        return value
+    if isinstance(value, str):
+        wrong_value(errors, path, f"expected an integer from 1 to {MAX_OUTPUT_TOKENS}, or 'inf'.")
+        return current
+    return integer(1, MAX_OUTPUT_TOKENS)(value, current, path, errors)
+
+
+def tools(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    """The whole list or, if one tool of it is wrong, none of it."""
+    if not isinstance(value, list):
+        wrong_type(errors, path, "an array", value)
+        return current
+    if len(value) > MAX_TOOLS:
+        wrong_value(errors, path, f"expected at most {MAX_TOOLS} tools.")
+        return current
+    found = len(errors)
+    read = [_tool(tool, f"{path}[{index}]", errors) for index, tool in enumerate(value)]
+    return current if len(errors) > found else read
+
+
+def _tool(value: Any, path: str, errors: Errors) -> FunctionTool | None:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object", value)
+        return None
+    one_of("function")(value.get("type", "function"), None, f"{path}.type", errors)
+    if "name" not in value:
+        missing(errors, f"{path}.name")
+        return None
+    parameters = value.get("parameters")
+    if not isinstance(parameters, dict | None):
+        wrong_type(errors, f"{path}.parameters", "an object", parameters)
+    return FunctionTool(
+        name=name(value["name"], "", f"{path}.name", errors),
+        description=keep_null(text)(value.get("description"), "", f"{path}.description", errors),
+        parameters=parameters if isinstance(parameters, dict) else {},
+    )
+
+
+def tool_choice(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        return one_of("auto", "none", "required")(value, current, path, errors)
+    found = len(errors)
+    one_of("function")(value.get("type", "function"), None, f"{path}.type", errors)
+    if "name" not in value:
+        missing(errors, f"{path}.name")
+        return current
+    chosen = name(value["name"], None, f"{path}.name", errors)
+    return current if len(errors) > found else FunctionChoice(chosen)
+
+
+def _tracing(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    return value if isinstance(value, dict) else one_of("auto")(value, current, path, errors)
+
+
+def _truncation(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        return one_of("auto", "disabled")(value, current, path, errors)
+    found = len(errors)
+    one_of("retention_ratio")(value.get("type"), None, f"{path}.type", errors)
+    number(0, 1)(value.get("retention_ratio"), None, f"{path}.retention_ratio", errors)
+    return current if len(errors) > found else value
+
+
+def _prompt(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, dict):
+        wrong_type(errors, path, "an object or null", value)
+    elif "id" not in value:
+        missing(errors, f"{path}.id")
+    elif name(value["id"], None, f"{path}.id", errors):
+        return value
+    return current
+
+
+def _include(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    if not isinstance(value, list):
+        wrong_type(errors, path, "an array or null", value)
+    elif any(entry != LOGPROBS for entry in value):
+        wrong_value(errors, path, f"supported values are: '{LOGPROBS}'.")
+    else:
+        return value[:1]
+    return current
+
+
+def _speaker(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    """Voices number their speakers, so a number is a name too."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**6:
+        return str(value)
+    return text(value, current, path, errors)
+
+
+_EXTENSIONS = {
+    "temperature": nullable(number(0, 2)),
+    "top_p": nullable(number(0, 1)),
+    "language": nullable(_language),
+    "speaker_id": nullable(_speaker),
+    "noise_scale": nullable(number(0, 2)),
+    "noise_scale_w": nullable(number(0, 2)),
+    "length_scale": nullable(number(0.1, 10)),
+    "vad_engine": nullable(one_of("webrtc", "silero")),
+    "vad_aggressiveness": nullable(integer(0, 3)),
+    "candidate_pause_ms": nullable(integer(0, 10_000)),
+    "turn_metrics": keep_null(boolean),
+    "container": keep_null(one_of("raw", "wav")),
+}
+
+
+def _extensions(value: Any, current: Extensions, path: str, errors: Errors) -> Extensions:
+    """Members of our own: a name that is not known can only be a mistake."""
+    if isinstance(value, dict):
+        for member in [member for member in value if member not in _EXTENSIONS]:
+            param = f"{path}.{member[:64]}"
+            errors.append(FieldError(param, "unknown_parameter", f"Unknown parameter: '{param}'."))
+    return members(current, value, _EXTENSIONS, path, errors)
+
+
+_SESSION = {
+    "output_modalities": keep_null(output_modalities),
+    "instructions": keep_null(text),
+    "tools": keep_null(tools),
+    "tool_choice": keep_null(tool_choice),
+    "max_output_tokens": keep_null(max_output_tokens),
+    "tracing": nullable(_tracing),
+    "truncation": keep_null(_truncation),
+    "prompt": nullable(_prompt),
+    "include": nullable(_include),
+    "dialtone": keep_null(_extensions),
+}
