@@ -58,6 +58,7 @@ def _turn_detection(config: SessionConfig, candidate_pause_ms: int) -> TurnDetec
     if wire is None:
         return TurnDetection(mode=TurnDetection.MODE_MANUAL)
     pause = candidate_pause_ms if extra.candidate_pause_ms is None else extra.candidate_pause_ms
+    mode = DEFAULT_AGGRESSIVENESS if extra.vad_aggressiveness is None else extra.vad_aggressiveness
     common = TurnDetection(
         engine=ENGINES[extra.vad_engine],
         aggressiveness=DEFAULT_AGGRESSIVENESS

@@ -10,11 +10,10 @@ from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta, TurnDone
 from . import server_events as out
 from .client_events import ResponseOptions
 from .context import LLM, Context
-from .effects import Send
 from .formats import audio_format, voice_of
 from .items import Item
 from .message_output import MessageOutput
-from .sentences import SentenceSplitter
+from .sentences import SentenceSplitter, is_speakable
 from .session import SessionConfig
 from .speculation import Speculation
 from .speech_queue import SpeechQueue
@@ -110,14 +109,14 @@ class Response:
         for piece in pieces:
             if self.marks.first_sentence is None:
                 self.marks.first_sentence = self._ctx.now
+            if not is_speakable(piece):
+                continue  # nothing to be heard: it is in the transcript already
             if not self.speaks:
                 self.sentence_spoken(-1, piece)
             elif self._adopted and self._adopted.piece == piece and self._adopted.speech_lease_id:
-                adopted, self._adopted = self._adopted, None
-                self.marks.first_sentence = adopted.speech_submitted_at
-                self.speech.add(
-                    piece, lease_id=adopted.speech_lease_id, submitted_at=adopted.speech_submitted_at
-                )
+                guess, self._adopted = self._adopted, None
+                self.marks.first_sentence = guess.speech_submitted_at
+                self.speech.add(piece, lease_id=guess.speech_lease_id)
             else:
                 self.speech.add(piece)
 
@@ -196,9 +195,7 @@ class Response:
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
         self._ctx.send(out.ResponseDone(self._snapshot()))
-        if self._config.dialtone.turn_metrics:
-            timing = self.marks.timing()
-            self._ctx.emit(Send(out.TurnMetrics(self.id, self._user_item_id, timing)))
+        self._ctx.send(out.TurnMetrics(self.id, self._user_item_id, self.marks.timing()))
 
     # --- what the speech queue says ---
 
@@ -211,7 +208,7 @@ class Response:
     def sentence_spoken(self, index: int, text: str) -> None:
         self._ctx.send(out.SentenceSpoken(self.id, index, text))
 
-    def sentence_failed(self, index: int, text: str, error: Error) -> None:
+    def sentence_failed(self, index: int, error: Error) -> None:
         """The sentence stays in the transcript; the client is told that it has no sound."""
         self._ctx.error(
             error.code or "speech_failed",

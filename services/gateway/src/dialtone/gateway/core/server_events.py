@@ -306,6 +306,8 @@ class TurnTiming(msgspec.Struct):
 
 
 class TurnMetrics(ServerEvent, tag="dialtone.turn.metrics"):
+    """After each response; for the operator's metrics always, for the client when it asked."""
+
     response_id: str
     item_id: str | None  # the user's item that was answered
     metrics: TurnTiming

@@ -25,7 +25,7 @@ class Listener(Protocol):
 
     def sentence_spoken(self, index: int, text: str) -> None: ...
 
-    def sentence_failed(self, index: int, text: str, error: Error) -> None: ...
+    def sentence_failed(self, index: int, error: Error) -> None: ...
 
 
 @dataclass(slots=True)
@@ -33,7 +33,6 @@ class QueuedSentence:
     index: int
     text: str
     lease_id: str = ""  # empty until it is submitted
-    submitted_at: float = 0.0
     received_us: int = 0  # audio taken in, sent on or waiting
     waiting: deque[AudioChunk] = field(default_factory=deque)  # behind an earlier sentence
     sent_us: int = 0
@@ -60,7 +59,6 @@ class SpeechQueue:
         self._current = 0  # the sentence whose audio goes out as it comes
         self.playback = Playback()
         self.pump_at: float | None = None  # when more may be synthesised
-        self.first_submitted_at: float | None = None
 
     @property
     def idle(self) -> bool:
@@ -70,11 +68,9 @@ class SpeechQueue:
     def lease_ids(self) -> list[str]:
         return [s.lease_id for s in self._sentences[self._current :] if s.lease_id and not s.done]
 
-    def add(self, text: str, *, lease_id: str = "", submitted_at: float = 0.0) -> None:
+    def add(self, text: str, *, lease_id: str = "") -> None:
         """Queue a sentence; with `lease_id`, one that is being synthesised already."""
-        self._sentences.append(QueuedSentence(len(self._sentences), text, lease_id, submitted_at))
-        if lease_id and self.first_submitted_at is None:
-            self.first_submitted_at = submitted_at
+        self._sentences.append(QueuedSentence(len(self._sentences), text, lease_id))
         self.pump()
 
     def pump(self) -> None:
@@ -91,9 +87,6 @@ class SpeechQueue:
                 self.pump_at = ctx.now + self.playback.time_until_unplayed(limits.ahead_us, ctx.now)
                 return
             sentence.lease_id = ctx.submit(TTS, sentence=self.work_of(sentence.index, sentence.text)).id
-            sentence.submitted_at = ctx.now
-            if self.first_submitted_at is None:
-                self.first_submitted_at = ctx.now
             in_flight += 1
 
     def work_of(self, index: int, text: str) -> Sentence:
@@ -140,7 +133,7 @@ class SpeechQueue:
                 return
             self._current += 1
             if sentence.error is not None:
-                self._listener.sentence_failed(sentence.index, sentence.text, sentence.error)
+                self._listener.sentence_failed(sentence.index, sentence.error)
             self._listener.sentence_spoken(sentence.index, sentence.text)
 
     def _send(self, sentence: QueuedSentence, chunk: AudioChunk) -> None:

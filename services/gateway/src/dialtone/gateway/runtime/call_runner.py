@@ -1,0 +1,216 @@
+"""The task that owns a call: it feeds the call core and performs what the core asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from dialtone.bus import Bus, BusError, Message, Overloaded, Stage
+from dialtone.bus.subjects import audio_subject, control_subject, events_subject
+from dialtone.gateway.core import effects as do
+from dialtone.gateway.core import server_events as out
+from dialtone.gateway.core.call import Call, CoreEvent
+from dialtone.gateway.dialects import Dialect
+from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
+from dialtone.gateway.runtime.outbound import Outbound
+from dialtone.gateway.stores import SessionStore
+from dialtone.telemetry import get_logger
+from dialtone.v1.control_pb2 import CallEnded, Cancel, Control
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.work_pb2 import Work
+
+log = get_logger(__name__)
+
+INBOX_LIMIT = 512  # client events waiting; beyond it the socket is not read
+STORE_LIMIT = 1024  # changes waiting to be stored
+STORE_FLUSH_S = 5.0
+
+
+class CallRunner:
+    """Runs one call. `put` and `offer` bring events; `run` returns when the call is over."""
+
+    def __init__(
+        self,
+        call: Call,
+        *,
+        call_id: str,
+        tenant: str,
+        session_id: str,
+        bus: Bus,
+        pool: str,
+        store: SessionStore,
+        dialect: Dialect,
+        outbound: Outbound,
+    ) -> None:
+        self._call = call
+        self._call_id = call_id
+        self._tenant = tenant
+        self._session_id = session_id
+        self._bus = bus
+        self._pool = pool
+        self._store = store
+        self._dialect = dialect
+        self._outbound = outbound
+        self._inbox: deque[CoreEvent] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._changes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(STORE_LIMIT)
+        self._submits: set[asyncio.Task[None]] = set()
+        self._audio_subject = audio_subject(call_id)
+        self.close: do.Close | None = None  # how the core wants the socket closed
+
+    # --- events come in ---
+
+    def put(self, event: CoreEvent) -> None:
+        """Hand an event to the call; from the event loop's thread, never waits."""
+        self._inbox.append(event)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def offer(self, event: CoreEvent) -> None:
+        """Hand over an event of the client, waiting while too many wait already."""
+        while len(self._inbox) >= INBOX_LIMIT and not self._call.closed:
+            self._room.clear()
+            await self._room.wait()
+        self.put(event)
+
+    def _on_worker_message(self, message: Message) -> None:
+        event = WorkerEvent()
+        try:
+            event.ParseFromString(message.data)
+        except Exception as error:  # noqa: BLE001  (the decoder's error type is not public)
+            log.warning("unreadable worker event", subject=message.subject, error=str(error))
+            return
+        self.put(do.WorkerFrame(event, message.reply))
+
+    # --- the task ---
+
+    async def run(self) -> None:
+        """Run the call to its end. Raises BusUnavailable if it cannot begin."""
+        subscription = await self._bus.subscribe(events_subject(self._call_id), self._on_worker_message)
+        storing = asyncio.create_task(self._keep_storing())
+        self.put(do.Opened())
+        try:
+            while not self._call.closed:
+                await self._step()
+        finally:
+            self._room.set()
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._release(storing)
+            await subscription.unsubscribe()
+
+    async def _step(self) -> None:
+        if not self._inbox:
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+            self._wake = None
+        while self._inbox and not self._call.closed:
+            event = self._inbox.popleft()
+            if len(self._inbox) < INBOX_LIMIT:
+                self._room.set()
+            for effect in self._call.handle(event, time.monotonic()):
+                await self._perform(effect)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        deadline = self._call.deadline
+        if deadline == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, deadline
+        if deadline is not None:
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._timer_at = None
+        self.put(do.Tick())
+
+    async def _perform(self, effect: do.Effect) -> None:
+        match effect:
+            case do.SendInput(frame):
+                await self._publish_input(frame.SerializeToString())
+            case do.Send(event):
+                self._send(event)
+            case do.Submit(stage, work):
+                task = asyncio.create_task(self._submit(Stage(stage), work))
+                self._submits.add(task)
+                task.add_done_callback(self._submits.discard)
+            case do.Answer(reply, grant):
+                with suppress(BusError):  # the worker asks again, or its lease runs out
+                    await self._bus.publish(reply, grant.SerializeToString())
+            case do.Cancel(lease_ids):
+                await self._control(Control(cancel=Cancel(lease_ids=lease_ids)))
+            case do.PutItem(item, after):
+                await self._change(lambda: self._store.put_item(self._tenant, self._session_id, item, after))
+            case do.RemoveItem(item_id):
+                await self._change(lambda: self._store.delete_item(self._tenant, self._session_id, item_id))
+            case do.PutConfig(config):
+                await self._change(lambda: self._store.put_config(self._tenant, self._session_id, config))
+            case do.Close():
+                self.close = effect
+
+    def _send(self, event: out.ServerEvent) -> None:
+        if isinstance(event, out.TurnMetrics):
+            observe_turn(event.metrics)
+            if not self._call.config.dialtone.turn_metrics:
+                return
+        for frame in self._dialect.encode(event):
+            self._outbound.put(frame)
+
+    async def _publish_input(self, payload: bytes) -> None:
+        try:
+            await self._bus.publish(self._audio_subject, payload)
+        except BusError:
+            # The call keeps it: ears that miss it ask for it again.
+            unsent_inputs.inc()
+
+    async def _submit(self, stage: Stage, work: Work) -> None:
+        try:
+            await self._bus.submit(stage, self._pool, work)
+        except Overloaded as error:
+            self.put(do.SubmitFailed(work.lease_id, "overloaded", str(error)))
+        except BusError as error:
+            self.put(do.SubmitFailed(work.lease_id, "bus_unavailable", str(error)))
+
+    async def _control(self, control: Control) -> None:
+        try:
+            await self._bus.publish(control_subject(self._call_id), control.SerializeToString())
+        except BusError as error:
+            log.warning("workers were not told to stop", error=str(error))
+
+    # --- storing ---
+
+    async def _change(self, change: Callable[[], Awaitable[None]]) -> None:
+        await self._changes.put(change)
+
+    async def _keep_storing(self) -> None:
+        """One change after the other, in the order in which the call made them."""
+        while True:
+            change = await self._changes.get()
+            try:
+                await change()
+            except Exception:
+                log.exception("a change of the session was not stored")
+            finally:
+                self._changes.task_done()
+
+    # --- the end ---
+
+    async def _release(self, storing: asyncio.Task[None]) -> None:
+        for task in list(self._submits):
+            task.cancel()
+        await self._control(Control(ended=CallEnded()))
+        try:
+            async with asyncio.timeout(STORE_FLUSH_S):
+                await self._changes.join()
+        except TimeoutError:
+            log.error("changes of the session were not stored in time", waiting=self._changes.qsize())
+        storing.cancel()

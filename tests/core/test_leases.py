@@ -1,0 +1,241 @@
+"""Work under fault: attempts, fencing, gaps, work that nobody takes."""
+
+import pytest
+
+from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import effects as do
+from dialtone.gateway.core import server_events as out
+from dialtone.v1.ears_pb2 import EarsInput
+from dialtone.v1.turn_pb2 import TurnDone
+
+from .harness import Rig
+
+
+def test_a_model_that_died_is_taken_up_from_the_text_so_far_and_nothing_is_said_twice() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    first = rig.take("llm")
+    first.text("One two. ")
+    second = rig.claim(first.work, attempt=1)
+    assert rig.grants()[-1].turn.delivered_text == "One two. "
+    first.text("Zombie. ")
+    second.text("Three four.")
+    second.done()
+    assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One two. Three four."
+
+
+def test_an_attempt_that_was_overtaken_gets_no_grant() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    work = rig.work("llm")[0]
+    rig.claim(work, attempt=1)
+    rig.claim(work, attempt=0)
+    rig.claim(work, attempt=1)
+    assert [g.granted for g in rig.grants()[-3:]] == [True, False, False]
+
+
+def test_a_voice_that_died_starts_after_what_was_delivered() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One two.")
+    llm.done()
+    voice = rig.take("tts")
+    voice.audio(0, 300)
+    rig.claim(voice.work, attempt=1)
+    assert rig.grants()[-1].sentence.delivered_us == 300_000
+
+
+def test_new_ears_get_the_audio_since_the_last_turn_and_go_on_in_the_middle_of_speech() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.speak(5000)
+    start = 4500
+    ears.started(1, start)
+    rig.speak(1000)
+    rig.effects.clear()
+    rig.claim(ears.work, attempt=1)
+    resume = rig.grants()[-1].ears
+    assert resume.in_speech
+    assert resume.speech_start_us == start * 1000
+    assert resume.next_utterance == 2
+    replayed = rig.inputs()
+    assert replayed[0].seq == resume.next_seq
+    assert replayed[0].start_us <= start * 1000 < replayed[0].start_us + 20_000
+    assert [f.seq for f in replayed] == list(range(resume.next_seq, resume.next_seq + len(replayed)))
+    assert {f.attempt for f in replayed} == {1}
+
+
+def test_new_ears_begin_again_with_what_had_no_words_yet_and_it_is_announced_once() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.stopped(1, 900)
+    new = rig.claim(ears.work, attempt=1)
+    assert rig.grants()[-1].ears.next_utterance == 1
+    assert rig.grants()[-1].ears.start_us == 0
+    new.started(1, 0)
+    new.stopped(1, 900)
+    new.final(1, "Still there")
+    assert rig.types().count("input_audio_buffer.speech_started") == 1
+    assert rig.types().count("input_audio_buffer.committed") == 1
+    assert rig.work("llm")[0].turn.messages[-1].text == "Still there"
+
+
+def test_ears_that_missed_inputs_get_them_again() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.speak(200)
+    rig.effects.clear()
+    ears.say(replay={"from_seq": 8})
+    assert [frame.seq for frame in rig.inputs()] == [8, 9, 10, 11]
+
+
+def test_inputs_wait_for_ears_that_are_not_there_yet() -> None:
+    rig = Rig()
+    rig.speak(400)
+    assert not rig.inputs()
+    rig.take("asr")
+    assert len(rig.inputs()) == 20
+    assert all(isinstance(frame, EarsInput) and frame.attempt == 0 for frame in rig.inputs())
+
+
+def test_work_whose_events_were_lost_is_issued_anew_above_every_older_attempt() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One. ")
+    llm.skip()
+    llm.text("Three. ")
+    again = rig.work("llm")[-1]
+    assert again.lease_id == llm.work.lease_id
+    assert again.attempt_base > 5
+    new = rig.claim(again)
+    new.text("Two.")
+    new.done()
+    assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One. Two."
+
+
+def test_work_that_loses_events_again_and_again_fails_the_response() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    for _ in range(3):
+        llm = rig.take("llm")
+        llm.skip()
+        llm.text("Gap.")
+    response = rig.of(out.ResponseDone)[0].response
+    assert (response.status, response.status_details.error.code) == ("failed", "lost_events")
+
+
+def test_a_model_that_nobody_takes_up_fails_as_overloaded_and_the_call_lives() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.voice_turn(ears)
+    rig.wait(6)
+    response = rig.of(out.ResponseDone)[0].response
+    assert (response.status, response.status_details.error.code) == ("failed", "overloaded")
+    rig.voice_turn(ears, number=2)
+    rig.answer("Back again.")
+    assert rig.of(out.ResponseDone)[1].response.status == "completed"
+
+
+def test_a_full_queue_fails_the_response_at_once() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.do(do.SubmitFailed(rig.work("llm")[0].lease_id, "overloaded", "The queue is full."))
+    assert rig.of(out.ResponseDone)[0].response.status_details.error.code == "overloaded"
+
+
+def test_a_call_without_ears_ends_with_a_reason() -> None:
+    rig = Rig()
+    rig.speak(20)
+    rig.wait(10)
+    assert rig.errors() == ["overloaded"]
+    assert [close.code for close in rig.closes()] == [1013]
+
+
+def test_a_worker_that_falls_silent_is_replaced() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.take("llm").text("One. ")
+    rig.wait(21)
+    assert len(rig.work("llm")) == 2
+
+
+@pytest.mark.parametrize("code", ["rate_limited", "model_not_found"])
+def test_a_model_that_fails_for_good_fails_the_response_with_the_reason(code: str) -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.take("llm").failed(code)
+    assert rig.of(out.ResponseDone)[0].response.status_details.error.code == code
+
+
+def test_a_failure_that_is_not_final_changes_nothing() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.take("llm").failed("server_error", final=False)
+    assert not rig.of(out.ResponseDone)
+
+
+def test_a_sentence_that_cannot_be_spoken_is_reported_and_the_rest_is_spoken() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("First one here. Second one here.")
+    llm.done()
+    rig.take("tts", 0).failed("unspeakable_text")
+    second = rig.take("tts", 1)
+    second.audio(0, 100, b"2")
+    second.spoken()
+    assert rig.errors() == ["unspeakable_text"]
+    assert [e.delta for e in rig.of(out.OutputAudioDelta)] == [b"2"]
+    response = rig.of(out.ResponseDone)[0].response
+    assert response.status == "completed"
+    assert response.output[0].content[0].transcript == "First one here. Second one here."
+
+
+def test_a_model_that_answers_nothing_fails_the_response_by_name() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.take("llm").done()
+    assert rig.of(out.ResponseDone)[0].response.status_details.error.code == "empty_response"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "detail"),
+    [
+        (TurnDone.FINISH_REASON_LENGTH, "incomplete", "max_output_tokens"),
+        (TurnDone.FINISH_REASON_CONTENT_FILTER, "incomplete", "content_filter"),
+    ],
+)
+def test_an_answer_cut_short_by_the_model_is_incomplete(
+    reason: TurnDone.FinishReason, status: str, detail: str
+) -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One two")
+    llm.done(reason)
+    rig.take("tts").spoken()
+    response = rig.of(out.ResponseDone)[0].response
+    assert (response.status, response.status_details.reason) == (status, detail)
+
+
+def test_the_end_of_a_call_gives_up_every_lease() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    rig.take("llm").text("One two three. Four")
+    rig.take("tts")
+    rig.do(ask.Disconnected())
+    assert rig.call.open_leases() == 0
+    submitted = {work.lease_id for stage in ("asr", "llm", "tts") for work in rig.work(stage)}
+    assert set(rig.cancelled()) == submitted
+
+
+def test_a_session_ends_when_its_time_is_up() -> None:
+    rig = Rig()
+    rig.listen()
+    rig.wait(3601)
+    assert rig.errors() == ["session_expired"]
+    assert [close.code for close in rig.closes()] == [1001]
