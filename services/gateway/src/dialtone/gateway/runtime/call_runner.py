@@ -54,7 +54,7 @@ class CallRunner:
         self._store = store
         self._dialect = dialect
         self._outbound = outbound
-        self._inbox: deque[CoreEvent] = deque()
+        self._inbox: deque[CoreEvent] = deque([do.Opened()])
         self._wake: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -94,7 +94,6 @@ class CallRunner:
         """Run the call to its end. Raises BusUnavailable if it cannot begin."""
         subscription = await self._bus.subscribe(events_subject(self._call_id), self._on_worker_message)
         storing = asyncio.create_task(self._keep_storing())
-        self.put(do.Opened())
         try:
             while not self._call.closed:
                 await self._step()

@@ -1,0 +1,74 @@
+"""`python -m dialtone.gateway`: serve until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+
+from dialtone.gateway.app import open_app
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
+
+log = get_logger(__name__)
+
+
+def listen(settings: GatewaySettings) -> socket.socket:
+    """The socket that clients connect to. Raises OSError when the port is taken.
+
+    Pings do not end the connection of a client that has stopped reading while it is sent to: the
+    frames before the ping are never read. The kernel's bound on unacknowledged data does.
+    """
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.tcp_user_timeout_s * 1000)
+    )
+    listening.bind((settings.http_host, settings.http_port))
+    return listening
+
+
+async def serve(settings: GatewaySettings) -> None:
+    listening = listen(settings)
+    lag = asyncio.create_task(watch_loop_lag())
+    async with open_app(settings) as app:
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=settings.max_message_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=10,
+            ws_ping_timeout=10,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # it would print keys given in a query
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.drain_grace_s)),
+        )
+        host, port = listening.getsockname()[:2]
+        log.info("ready", url=f"http://{host}:{port}")
+        await uvicorn.Server(config).serve(sockets=[listening])
+    lag.cancel()
+
+
+def main() -> None:
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        sys.exit(f"The gateway's settings are wrong:\n{error}")
+    configure_logging("gateway", level=settings.log_level, form=settings.log_format)
+    try:
+        uvloop.run(serve(settings))
+    except OSError as error:
+        log.error("cannot serve", port=settings.http_port, error=str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

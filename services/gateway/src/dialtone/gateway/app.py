@@ -1,0 +1,58 @@
+"""The gateway's application: everything it needs, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from dialtone.bus import Bus, ExhaustedWork, Stage
+from dialtone.gateway.rest.auth import ApiKeys
+from dialtone.gateway.rest.errors import install_error_handlers
+from dialtone.gateway.rest.health import create_health_router
+from dialtone.gateway.rest.sessions import create_sessions_router
+from dialtone.gateway.runtime.sockets import Sockets
+from dialtone.gateway.runtime.switchboard import Switchboard
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.gateway.stores import Stores, open_stores
+from dialtone.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def open_app(settings: GatewaySettings) -> AsyncIterator[FastAPI]:
+    """The application, ready to serve; what it holds is released at the end of the block."""
+    async with AsyncExitStack() as stack:
+        stores = await open_stores(settings)
+        stack.push_async_callback(stores.close)
+        bus = await Bus.connect(settings, name="gateway")
+        stack.push_async_callback(bus.close)
+        for stage in Stage:
+            await bus.ensure_stage(stage, settings.pool)
+        exhausted = ExhaustedWork(bus)
+        await exhausted.start()
+        stack.push_async_callback(exhausted.stop)
+        switchboard = Switchboard(settings, bus, stores.sessions, stores.calls)
+        keeping = asyncio.create_task(switchboard.run())
+        stack.callback(keeping.cancel)
+        yield create_app(settings, bus, stores, switchboard)
+
+
+def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard: Switchboard) -> FastAPI:
+    app = FastAPI(title="Dialtone", description="Self-hosted voice calls", version="0.1.0")
+    keys = ApiKeys(settings)
+    install_error_handlers(app)
+    app.include_router(create_sessions_router(stores.sessions, keys, settings))
+    app.include_router(create_health_router(_readiness(bus, stores)))
+    app.include_router(Sockets(switchboard, stores.sessions, keys).router())
+    return app
+
+
+def _readiness(bus: Bus, stores: Stores) -> Mapping[str, Callable[[], Awaitable[bool]]]:
+    async def bus_ready() -> bool:
+        return bus.connected
+
+    return {"bus": bus_ready, **stores.readiness}

@@ -1,0 +1,99 @@
+"""What the gateway is told by its environment: the variable of a field is its name in upper case."""
+
+import ipaddress
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from dialtone.settings import ServiceSettings
+
+DEFAULT_INSTRUCTIONS = (
+    "You are a friendly voice assistant on a call. Answer in the user's language, in one or two short "
+    "spoken sentences, without lists or markdown."
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of the gateway."""
+
+    model_config = SettingsConfigDict(use_attribute_docstrings=True)
+
+    http_host: str = "127.0.0.1"
+    """Address that clients connect to. Any but a loopback address needs `api_keys`."""
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    """Port that clients connect to; 0 takes any free one."""
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Keys that clients may present, separated by commas; each `tenant:key`, or `key` for the tenant
+    "default". With none, on a loopback address, everybody is the tenant "default"."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """Where live sessions and the call registry are kept."""
+    redis_timeout_s: float = Field(default=0.5, gt=0)
+    """Bound of every Redis command, connecting included."""
+    database_url: str = "sqlite+aiosqlite:///dialtone.db"
+    """Where sessions are kept for good: `sqlite+aiosqlite:///FILE` or
+    `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE`."""
+    sql_timeout_s: float = Field(default=2.0, gt=0)
+    """Bound of every SQL transaction, waiting for a connection included."""
+    session_ttl_s: int = Field(default=86_400, ge=60)
+    """How long a session stays in Redis after it was last used; SQL keeps it for good."""
+    outbox_entries: int = Field(default=10_000, ge=1)
+    """Writes that may wait in memory for SQL to come back."""
+    outbox_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    """Bytes that the waiting writes may hold, as JSON."""
+    call_claim_ttl_s: float = Field(default=5.0, gt=0)
+    """A gateway that does not renew its claim of a call for this long has lost it."""
+
+    max_calls: int = Field(default=200, ge=1)
+    """Calls that this gateway takes at once; more are refused with 503."""
+    max_message_bytes: int = Field(default=262_144, ge=1024)
+    """Largest WebSocket message from a client."""
+    max_body_bytes: int = Field(default=2**20, ge=1024)
+    """Largest body of an HTTP request."""
+    outbound_buffer_bytes: int = Field(default=2**20, ge=65_536)
+    """Bytes that may wait for a client that reads slowly; with more, its call is ended."""
+    send_timeout_s: float = Field(default=10.0, gt=0)
+    """How long one frame may take to be taken by a client; after that its call is ended."""
+    tcp_user_timeout_s: float = Field(default=15.0, gt=0)
+    """How long data that was sent may stay unacknowledged: only this ends the connection of a client
+    that vanished while it was being sent to."""
+    call_max_s: float = Field(default=3600.0, gt=0)
+    """Longest that one call may last."""
+
+    default_instructions: str = DEFAULT_INSTRUCTIONS
+    """System instructions of sessions that bring none."""
+    candidate_pause_ms: int = Field(default=250, ge=0, le=10_000)
+    """Pause after which the answer to a turn is begun on suspicion that the turn is over; 0 never does.
+    A session's own setting goes before it."""
+    work_claim_timeout_asr_s: float = Field(default=8.0, gt=0)
+    """Ears that no worker has taken up in this time end the call as overloaded."""
+    work_claim_timeout_llm_s: float = Field(default=5.0, gt=0)
+    """A turn that no worker has taken up in this time ends its response as overloaded."""
+    work_claim_timeout_tts_s: float = Field(default=5.0, gt=0)
+    """A sentence that no worker has taken up in this time is delivered as text alone."""
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _never_open_to_others(self) -> Self:
+        if not self.api_keys and not is_loopback(self.http_host):
+            raise ValueError(
+                f"host {self.http_host!r} can be reached from elsewhere: set API_KEYS, or bind to 127.0.0.1"
+            )
+        return self
