@@ -1,0 +1,19 @@
+"""Where sessions are kept: Redis for the living, SQL for good; and who has which call."""
+
+from .call_registry import CallHolder, CallRegistry
+from .errors import SessionExists, StoreUnavailable, UnknownSession
+from .opening import Stores, open_stores
+from .session_store import SessionPage, SessionStore, SessionSummary
+
+__all__ = [
+    "CallHolder",
+    "CallRegistry",
+    "SessionExists",
+    "SessionPage",
+    "SessionStore",
+    "SessionSummary",
+    "StoreUnavailable",
+    "Stores",
+    "UnknownSession",
+    "open_stores",
+]

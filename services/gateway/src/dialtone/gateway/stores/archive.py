@@ -1,0 +1,197 @@
+"""Sessions in SQL, where they are kept for good."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, delete, func, insert, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from dialtone.gateway.core.items import Item, SessionRecord
+from dialtone.telemetry import get_logger
+
+from .database import is_outage, open_database
+from .errors import SessionExists, StoreUnavailable, UnknownSession
+from .metrics import FAILURES, STORE_UP
+from .session_store import SessionPage, SessionSummary
+from .tables import items, sessions
+from .writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
+
+log = get_logger(__name__)
+
+
+class SqlArchive:
+    """Sessions and items in two tables. Every method is one transaction of bounded length.
+
+    All raise `StoreUnavailable` when the database cannot be reached or is too slow. Whether such a
+    write was carried out is unknown; carrying it out again does no harm.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._engine: AsyncEngine = open_database(url, timeout_s=timeout_s)
+        self._timeout_s = timeout_s
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def ready(self) -> bool:
+        try:
+            async with self._transaction() as connection:
+                await connection.execute(text("SELECT 1"))
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def apply(self, write: Write) -> None:
+        """Carry out a change. Raises `UnknownSession`, `SessionExists`."""
+        async with self._transaction() as connection:
+            if isinstance(write, CreateSession):
+                await self._create(connection, write.record)
+                return
+            # First of all the session's row: it tells whether there is one, and its lock makes writers
+            # of the same session wait for each other before they read positions.
+            touched = update(sessions).where(
+                sessions.c.tenant == write.tenant, sessions.c.id == write.session_id
+            )
+            values: dict[str, Any] = {"updated_at": time.time()}
+            if isinstance(write, PutConfig):
+                values["config"] = write.config
+            if (await _changed(connection, touched.values(values))) == 0:
+                raise UnknownSession(write.session_id)
+            if isinstance(write, PutItem):
+                await _put_item(connection, write)
+            elif isinstance(write, DeleteItem):
+                await connection.execute(delete(items).where(_of_session(write), items.c.id == write.item_id))
+
+    async def get(self, tenant: str, session_id: str) -> SessionRecord | None:
+        session = select(sessions.c.created_at, sessions.c.config).where(
+            sessions.c.tenant == tenant, sessions.c.id == session_id
+        )
+        conversation = (
+            select(items.c.item)
+            .where(items.c.tenant == tenant, items.c.session_id == session_id)
+            .order_by(items.c.position, items.c.id)
+        )
+        async with self._transaction() as connection:
+            row = (await connection.execute(session)).one_or_none()
+            if row is None:
+                return None
+            found: list[Item] = list((await connection.execute(conversation)).scalars())
+        return SessionRecord(session_id, tenant, row.created_at, row.config, found)
+
+    async def list(self, tenant: str, *, limit: int, cursor: str | None) -> SessionPage:
+        query = (
+            select(sessions.c.id, sessions.c.created_at, sessions.c.config)
+            .where(sessions.c.tenant == tenant)
+            .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+            .limit(limit + 1)
+        )
+        if cursor is not None:
+            query = query.where(tuple_(sessions.c.created_at, sessions.c.id) < _read_cursor(cursor))
+        async with self._transaction() as connection:
+            rows = (await connection.execute(query)).all()
+        found = [SessionSummary(row.id, row.created_at, row.config) for row in rows[:limit]]
+        more = len(rows) > limit
+        return SessionPage(found, _write_cursor(found[-1]) if more else None)
+
+    async def delete(self, tenant: str, session_id: str) -> bool:
+        statement = delete(sessions).where(sessions.c.tenant == tenant, sessions.c.id == session_id)
+        async with self._transaction() as connection:
+            return await _changed(connection, statement) > 0
+
+    async def _create(self, connection: AsyncConnection, record: SessionRecord) -> None:
+        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        row = {
+            "tenant": record.tenant,
+            "id": record.id,
+            "created_at": record.created_at,
+            "updated_at": record.created_at,
+            "config": record.config,
+        }
+        if await _changed(connection, dialect.insert(sessions).values(row).on_conflict_do_nothing()) == 0:
+            raise SessionExists(record.id)
+        if record.items:
+            await connection.execute(
+                insert(items),
+                [
+                    {
+                        "tenant": record.tenant,
+                        "session_id": record.id,
+                        "id": item.id,
+                        "position": position,
+                        "item": item,
+                    }
+                    for position, item in enumerate(record.items)
+                ],
+            )
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with asyncio.timeout(self._timeout_s), self._engine.begin() as connection:
+                yield connection
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            FAILURES.labels("sql").inc()
+            STORE_UP.labels("sql").set(0)
+            log.warning("sql does not answer", error=type(error).__name__)
+            raise StoreUnavailable("sql", type(error).__name__) from error
+        STORE_UP.labels("sql").set(1)
+
+
+def _of_session(write: Write) -> Any:
+    return and_(items.c.tenant == write.tenant, items.c.session_id == write.session_id)
+
+
+async def _changed(connection: AsyncConnection, statement: Any) -> int:
+    result: CursorResult[Any] = await connection.execute(statement)
+    return result.rowcount
+
+
+async def _put_item(connection: AsyncConnection, write: PutItem) -> None:
+    here = _of_session(write)
+    replaced = update(items).where(here, items.c.id == write.item.id).values(item=write.item)
+    if await _changed(connection, replaced):
+        return
+    position: int | None = 0
+    if write.after is not None:
+        before = select(items.c.position + 1).where(here, items.c.id == write.after)
+        position = await connection.scalar(before)
+    if position is None:
+        position = await connection.scalar(
+            select(func.coalesce(func.max(items.c.position) + 1, 0)).where(here)
+        )
+    await connection.execute(
+        update(items).where(here, items.c.position >= position).values(position=items.c.position + 1)
+    )
+    await connection.execute(
+        insert(items).values(
+            tenant=write.tenant,
+            session_id=write.session_id,
+            id=write.item.id,
+            position=position,
+            item=write.item,
+        )
+    )
+
+
+def _write_cursor(last: SessionSummary) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((last.created_at, last.id))).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        text_form = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        return msgspec.json.decode(text_form, type=tuple[float, str])
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise ValueError("not a cursor that a list gave") from error

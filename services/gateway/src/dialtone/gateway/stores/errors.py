@@ -1,0 +1,17 @@
+"""What a store can answer instead of a result."""
+
+
+class StoreUnavailable(Exception):
+    """A store that is needed for this cannot be reached; trying again later may help."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"{store}: {reason}")
+        self.store = store
+
+
+class UnknownSession(LookupError):
+    """The tenant has no such session."""
+
+
+class SessionExists(Exception):
+    """The tenant has a session with this id already."""

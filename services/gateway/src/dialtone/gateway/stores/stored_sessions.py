@@ -1,0 +1,209 @@
+"""Sessions in Redis and SQL together, as one store that outlives the failure of either.
+
+A write goes to the Redis copy, then to SQL. What SQL cannot take waits in the outbox; a session whose
+Redis copy missed a write is marked stale, read from SQL meanwhile, and copied anew when Redis is back.
+A read asks Redis, else SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from weakref import WeakValueDictionary
+
+from dialtone.gateway.core.items import Item, SessionRecord
+from dialtone.gateway.core.session import SessionConfig
+from dialtone.telemetry import get_logger
+
+from .archive import SqlArchive
+from .errors import StoreUnavailable, UnknownSession
+from .live_sessions import LiveSessions
+from .metrics import LIVE_STALE
+from .outbox import Outbox
+from .redis_link import RedisLink
+from .session_store import SessionPage
+from .writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
+
+_REPAIR_S = 0.25
+log = get_logger(__name__)
+
+_Key = tuple[str, str]  # tenant, session id
+
+
+class StoredSessions:
+    """A `SessionStore`. Made by `open_stores`; call `start` before use and `close` after."""
+
+    def __init__(
+        self,
+        *,
+        link: RedisLink,
+        archive: SqlArchive,
+        session_ttl_s: int,
+        outbox_entries: int,
+        outbox_bytes: int,
+    ) -> None:
+        self._link = link
+        self._live = LiveSessions(link, ttl_s=session_ttl_s)
+        self._archive = archive
+        self._ttl_s = session_ttl_s
+        self._outbox = Outbox(archive.apply, max_entries=outbox_entries, max_bytes=outbox_bytes)
+        self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
+        # When each copy went stale (monotonic seconds), oldest first.
+        self._stale: dict[_Key, float] = {}
+        self._any_stale = asyncio.Event()
+        self._repair: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._repair = asyncio.create_task(self._repair_copies(), name="live-copy-repair")
+
+    async def close(self, *, deadline_s: float) -> None:
+        """Give the writes that wait `deadline_s` seconds to reach SQL, then stop."""
+        await self._outbox.close(deadline_s=deadline_s)
+        if self._repair is not None:
+            self._repair.cancel()
+            await asyncio.gather(self._repair, return_exceptions=True)
+
+    async def create(self, record: SessionRecord) -> None:
+        write = CreateSession(tenant=record.tenant, session_id=record.id, record=record)
+        async with self._lock((record.tenant, record.id)):
+            in_sql = await self._try_archive(write)
+            try:
+                await self._live.fill(record, replace=True)
+            except StoreUnavailable:
+                if not in_sql:
+                    raise  # a new session is to be in one store at least
+            if not in_sql:
+                self._outbox.add(write)
+
+    async def get(self, tenant: str, session_id: str) -> SessionRecord | None:
+        key = (tenant, session_id)
+        if key not in self._stale:
+            try:
+                record = await self._live.get(tenant, session_id)
+            except StoreUnavailable:
+                record = None  # counted by the link; SQL answers
+            if record is not None:
+                return record
+        await self._catch_up(key)
+        record = await self._archive.get(tenant, session_id)
+        if record is not None and key not in self._stale:
+            try:
+                await self._live.fill(record, replace=False)
+            except StoreUnavailable:
+                pass  # counted by the link; the next read tries again
+        return record
+
+    async def list(self, tenant: str, *, limit: int, cursor: str | None = None) -> SessionPage:
+        if len(self._outbox):
+            await self._outbox.flush()
+        return await self._archive.list(tenant, limit=limit, cursor=cursor)
+
+    async def delete(self, tenant: str, session_id: str) -> bool:
+        key = (tenant, session_id)
+        async with self._lock(key):
+            await self._catch_up(key)
+            existed = await self._archive.delete(tenant, session_id)
+            try:
+                await self._live.drop(tenant, session_id)
+            except StoreUnavailable:
+                self._mark_stale(key)
+            return existed
+
+    async def put_config(self, tenant: str, session_id: str, config: SessionConfig) -> None:
+        await self._put(PutConfig(tenant=tenant, session_id=session_id, config=config))
+
+    async def put_item(self, tenant: str, session_id: str, item: Item, after: str | None) -> None:
+        await self._put(PutItem(tenant=tenant, session_id=session_id, item=item, after=after))
+
+    async def delete_item(self, tenant: str, session_id: str, item_id: str) -> None:
+        await self._put(DeleteItem(tenant=tenant, session_id=session_id, item_id=item_id))
+
+    async def _put(self, write: Write) -> None:
+        key = (write.tenant, write.session_id)
+        async with self._lock(key):
+            copied = False
+            try:
+                copied = await self._copy_write(write)
+                if not await self._try_archive(write):
+                    self._outbox.add(write)
+            except asyncio.CancelledError:
+                # A call that is torn down stops waiting for its last writes; they are to be kept even so.
+                copied = False
+                self._outbox.add(write)
+                raise
+            except UnknownSession:
+                copied = False  # deleted by another gateway, and a copy was left behind
+                raise
+            finally:
+                if not copied:
+                    # Only now, so that the new copy, made of SQL, has this write in it.
+                    self._mark_stale(key)
+
+    async def _copy_write(self, write: Write) -> bool:
+        """Whether there is a Redis copy and it has taken the write."""
+        try:
+            return await self._live.apply(write)
+        except StoreUnavailable:
+            return False
+
+    async def _try_archive(self, write: Write) -> bool:
+        """Whether SQL has taken the write; never ahead of those that wait."""
+        if len(self._outbox):
+            return False
+        try:
+            await self._archive.apply(write)
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def _catch_up(self, key: _Key) -> None:
+        """Have all writes of the session in SQL, so that it may be read there."""
+        if self._outbox.holds(*key):
+            await self._outbox.flush()
+
+    def _lock(self, key: _Key) -> asyncio.Lock:
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
+
+    def _mark_stale(self, key: _Key) -> None:
+        now = time.monotonic()
+        self._stale.pop(key, None)
+        self._stale[key] = now
+        # A copy that nobody used for its time to live is gone by itself: this bounds the marks.
+        while now - next(iter(self._stale.values())) > self._ttl_s:
+            del self._stale[next(iter(self._stale))]
+        LIVE_STALE.set(len(self._stale))
+        self._any_stale.set()
+
+    async def _repair_copies(self) -> None:
+        while True:
+            await self._any_stale.wait()
+            await self._link.wait_up()
+            for key in list(self._stale):
+                try:
+                    async with self._lock(key):
+                        await self._copy_anew(key)
+                except StoreUnavailable:
+                    break
+                except Exception:  # the copies of other sessions still need this task
+                    log.exception("cannot copy a session to redis", session_id=key[1])
+                    self._stale.pop(key, None)
+            LIVE_STALE.set(len(self._stale))
+            if self._stale:
+                await asyncio.sleep(_REPAIR_S)
+            else:
+                self._any_stale.clear()
+
+    async def _copy_anew(self, key: _Key) -> None:
+        if self._outbox.holds(*key):
+            # SQL lacks something too; until it has it, no copy is better than an old one.
+            await self._live.drop(*key)
+            return
+        record = await self._archive.get(*key)
+        if record is None:
+            await self._live.drop(*key)
+        else:
+            await self._live.fill(record, replace=True)
+        self._stale.pop(key, None)

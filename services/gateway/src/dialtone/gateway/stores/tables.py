@@ -1,0 +1,67 @@
+"""The SQL tables. A change here needs a revision under `migrations/versions`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    JSON,
+    Column,
+    Dialect,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
+
+from dialtone.gateway.core.items import Item
+from dialtone.gateway.core.session import SessionConfig
+
+
+class StructJson(TypeDecorator[Any]):
+    """A msgspec type, kept as JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> Any:
+        return msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, _dialect: Dialect) -> Any:
+        return msgspec.convert(value, self.kind)
+
+
+metadata = MetaData()
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("config", StructJson(SessionConfig), nullable=False),
+    Index("sessions_newest_first", "tenant", "created_at", "id"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    # Not unique: inserting in the middle shifts the ones behind it in one statement.
+    Column("position", Integer, nullable=False),
+    Column("item", StructJson(Item), nullable=False),
+    ForeignKeyConstraint(["tenant", "session_id"], ["sessions.tenant", "sessions.id"], ondelete="CASCADE"),
+    Index("items_in_order", "tenant", "session_id", "position"),
+)
