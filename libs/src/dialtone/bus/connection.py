@@ -53,6 +53,7 @@ class Subscription:
 
     def __init__(self, subscription: NatsSubscription) -> None:
         self._subscription = subscription
+        self._draining: asyncio.Task[None] | None = None
 
     async def unsubscribe(self) -> None:
         """End the interest; messages that were not handled yet are discarded. May be called twice."""
@@ -63,11 +64,15 @@ class Subscription:
 
     async def drain(self, timeout: float) -> None:
         """End the interest after what the broker has sent already was handled, or after `timeout` s."""
+        # Never cancelled: nats-py's reader breaks on the late answer to a flush that was given up.
+        self._draining = asyncio.create_task(self._drain())
+        await asyncio.wait({self._draining}, timeout=timeout)
+
+    async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(timeout):
-                await self._subscription.drain()  # type: ignore[no-untyped-call]
-        except (nats.errors.Error, TimeoutError):
-            await self.unsubscribe()
+            await self._subscription.drain()  # type: ignore[no-untyped-call]
+        except nats.errors.Error:
+            return  # ended already, or the connection is gone, and with it what was on its way
 
 
 class Bus:

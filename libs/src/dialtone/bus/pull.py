@@ -8,25 +8,47 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from dialtone.bus.connection import Bus, Message
-from dialtone.bus.errors import BusError
+from dialtone.bus.connection import Bus, Message, Subscription
+from dialtone.bus.errors import BusError, BusUnavailable
 from dialtone.bus.subjects import Stage, consumer_name, stream_name
 from dialtone.telemetry import get_logger
 
 _EXPIRES_S = 5.0
 _OVERDUE_S = _EXPIRES_S + 1.0  # an answer that should have come by now is lost
 _RETRY_S = 0.1
-_STOP_S = 2.0
-_CONSUMER_GONE = {"503", "404", "409"}
+_LOOK_EVERY_S = 1.0
+_DRAIN_S = 2.0
+_EXPIRED = "408"
 log = get_logger(__name__)
 
 
-@dataclass(slots=True)
 class _Pull:
-    left: int
-    overdue_at: float
+    """One open request for `left` messages. Each has a subscription of its own: a delivery bears the
+    subject that the work was queued on, not the one that it was asked for with."""
+
+    def __init__(self, left: int, on_work: Callable[[Message], None], on_change: Callable[[], None]) -> None:
+        self.left = left
+        self.overdue_at = time.monotonic() + _OVERDUE_S
+        self.refused = ""
+        self.subscription: Subscription | None = None
+        self._on_work = on_work
+        self._on_change = on_change
+
+    @property
+    def over(self) -> bool:
+        return self.left <= 0 or time.monotonic() > self.overdue_at
+
+    def on_message(self, message: Message) -> None:
+        if message.status:
+            self.left = 0
+            if message.status != _EXPIRED:
+                self.refused = message.status  # the consumer is gone, moved, or takes no more pulls
+        else:
+            self.left -= 1
+            self._on_work(message)
+        if self.left <= 0:
+            self._on_change()
 
 
 class Puller:
@@ -47,9 +69,8 @@ class Puller:
         self._free = free
         self._on_work = on_work
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream_name(stage)}.{consumer_name(stage, pool)}"
-        self._pulls: dict[str, _Pull] = {}
+        self._pulls: list[_Pull] = []
         self._news = asyncio.Event()
-        self._renew = False
         self._stopping = False
 
     def wake(self) -> None:
@@ -70,7 +91,7 @@ class Puller:
                     await self._pull_on_one_connection()
                 except BusError as error:
                     log.warning("cannot pull work", stage=self._stage, error=str(error))
-                    await self._pause(_RETRY_S)
+                    await asyncio.sleep(_RETRY_S)
         finally:
             forget()
 
@@ -79,31 +100,37 @@ class Puller:
             return
         generation = self._bus.generation
         await self._bus.ensure_stage(self._stage, self._pool)
-        self._pulls.clear()
-        self._renew = False
-        inbox = self._bus.new_inbox()
-        subscription = await self._bus.subscribe(f"{inbox}.*", self._on_message)
         try:
-            number = 0
-            while not (self._stopping or self._renew or generation != self._bus.generation):
+            while not self._stopping and generation == self._bus.generation:
                 self._news.clear()
-                now = time.monotonic()
-                for name in [name for name, pull in self._pulls.items() if pull.overdue_at < now]:
-                    del self._pulls[name]
-                wanted = self._free() - sum(pull.left for pull in self._pulls.values())
+                for pull in [pull for pull in self._pulls if pull.over]:
+                    await self._close(pull)
+                    if pull.refused:
+                        raise BusUnavailable(f"the work queue does not serve: {pull.refused}")
+                wanted = self._free() - sum(pull.left for pull in self._pulls)
                 if wanted > 0:
-                    number += 1
-                    self._pulls[str(number)] = _Pull(wanted, now + _OVERDUE_S)
-                    request = json.dumps({"batch": wanted, "expires": round(_EXPIRES_S * 1e9)}).encode()
-                    await self._bus.publish(self._next, request, reply=f"{inbox}.{number}")
-                await self._pause(1.0)
+                    await self._open(wanted)
+                await self._pause()
         finally:
-            if self._stopping:
-                await subscription.drain(_STOP_S)
-            else:
-                await subscription.unsubscribe()
-        if self._renew and not self._stopping:
-            await self._pause(_RETRY_S)
+            while self._pulls:
+                await self._close(self._pulls[0])
+
+    async def _open(self, wanted: int) -> None:
+        pull = _Pull(wanted, self._on_work, self.wake)
+        inbox = self._bus.new_inbox()
+        pull.subscription = await self._bus.subscribe(inbox, pull.on_message)
+        self._pulls.append(pull)
+        request = json.dumps({"batch": wanted, "expires": round(_EXPIRES_S * 1e9)}).encode()
+        await self._bus.publish(self._next, request, reply=inbox)
+
+    async def _close(self, pull: _Pull) -> None:
+        self._pulls.remove(pull)
+        if pull.subscription is None:
+            return
+        if pull.left > 0 and self._bus.connected:
+            await pull.subscription.drain(_DRAIN_S)  # something may be on its way
+        else:
+            await pull.subscription.unsubscribe()
 
     async def _connected(self) -> bool:
         """Wait for the broker; False if told to stop meanwhile."""
@@ -118,25 +145,9 @@ class Puller:
         finally:
             ready.cancel()
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(_LOOK_EVERY_S):
                 await self._news.wait()
         except TimeoutError:
             return
-
-    def _on_message(self, message: Message) -> None:
-        name = message.subject.rpartition(".")[2]
-        pull = self._pulls.get(name)
-        if message.status:
-            # 408: expired. Anything else: the consumer is gone, moved or refuses; make sure of it anew.
-            self._pulls.pop(name, None)
-            if message.status in _CONSUMER_GONE:
-                self._renew = True
-            self._news.set()
-            return
-        if pull is not None:
-            pull.left -= 1
-            if pull.left == 0:
-                del self._pulls[name]
-        self._on_work(message)

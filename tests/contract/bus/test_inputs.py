@@ -1,0 +1,122 @@
+"""A leg hears its call's inputs in order, once each, with gaps repaired, and only under its own attempt."""
+
+import asyncio
+
+from dialtone.bus import Bus, Lease, Stage, WorkError, audio_subject
+from dialtone.bus.inputs import InputSequence
+from dialtone.v1.ears_pb2 import EarsInput, EarsLeg, EarsResume
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.work_pb2 import Work
+from tests.contract.bus.call_side import CallSide, until
+from tests.contract.bus.conftest import StartWorker
+
+
+async def send(bus: Bus, seq: int, *, lease_id: str = "leg", attempt: int = 0) -> None:
+    frame = EarsInput(lease_id=lease_id, attempt=attempt, seq=seq, audio=b"%d" % seq)
+    await bus.publish(audio_subject("call-1"), frame.SerializeToString())
+
+
+class Leg:
+    """A handler that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.ended = ""
+
+    async def __call__(self, lease: Lease) -> None:
+        try:
+            async for frame in lease.inputs():
+                self.heard.append(frame.seq)
+                if frame.HasField("end"):
+                    return
+        except BaseException as error:
+            self.ended = type(error).__name__
+            raise
+
+
+async def begin(call: CallSide, start_worker: StartWorker, *, next_seq: int = 0) -> Leg:
+    def grant(claim: WorkerEvent) -> Grant:
+        return Grant(granted=claim.attempt == 0, ears=EarsResume(next_seq=next_seq))
+
+    leg = Leg()
+    call.grant = grant
+    worker = await start_worker(leg)
+    work = Work(lease_id="leg", call_id="call-1", ears=EarsLeg())
+    await call.bus.submit(Stage.LLM, "default", work)
+    await until(lambda: worker.active == 1 and bool(call.of("claim")), "the leg")
+    return leg
+
+
+async def test_from_the_granted_sequence_on_without_duplicates_or_strangers(
+    bus: Bus, call: CallSide, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker, next_seq=5)
+    for seq in (3, 5, 5, 6, 7, 6):
+        await send(bus, seq)
+    await send(bus, 8, lease_id="another")
+    await send(bus, 8)
+    await until(lambda: leg.heard[-1:] == [8], "the last frame")
+    assert leg.heard == [5, 6, 7, 8]
+    assert call.of("replay") == []
+
+
+async def test_a_gap_is_asked_for_and_filled_in_order(
+    bus: Bus, call: CallSide, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker)
+    for seq in (0, 1, 4, 5):
+        await send(bus, seq)
+    await until(lambda: len(call.of("replay")) == 2, "asked, and asked again")
+    assert {event.replay.from_seq for event in call.of("replay")} == {2}
+    assert leg.heard == [0, 1]
+    for seq in (2, 3, 4, 5, 6):
+        await send(bus, seq)
+    await until(lambda: leg.heard[-1:] == [6], "all of it")
+    assert leg.heard == [0, 1, 2, 3, 4, 5, 6]
+
+
+async def test_a_gap_that_nobody_fills_fails_the_attempt(
+    bus: Bus, call: CallSide, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker)
+    await send(bus, 1)
+    await until(lambda: bool(call.of("failed")), "the failure")
+    assert leg.ended == WorkError.__name__
+    assert call.of("failed")[0].failed.error.code == "input_gap"
+    assert not call.of("failed")[0].failed.final
+
+
+async def test_inputs_for_a_higher_attempt_end_the_old_one_without_a_word(
+    bus: Bus, call: CallSide, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker)
+    await send(bus, 0)
+    await until(lambda: leg.heard == [0], "the first frame")
+    await send(bus, 1, attempt=1)
+    await until(lambda: leg.ended == asyncio.CancelledError.__name__, "the end of the old attempt")
+    await until(lambda: call.attempts("leg") == [0, 1], "not acked: delivered again after the ack wait")
+    assert {event.WhichOneof("body") for event in call.events} == {"claim"}
+
+
+def test_a_full_buffer_refuses_frames_and_shows_it_as_a_gap() -> None:
+    inputs = InputSequence(capacity=3)
+    inputs.start(0)
+    for seq in range(6):
+        inputs.receive(EarsInput(seq=seq))
+    heard = []
+    while (frame := inputs.pop()) is not None:
+        heard.append(frame.seq)
+    assert heard == [0, 1, 2]
+    assert inputs.missing == 3
+
+
+def test_a_buffer_full_of_later_frames_takes_the_one_that_is_missing() -> None:
+    inputs = InputSequence(capacity=2)
+    for seq in (1, 2, 3):
+        inputs.receive(EarsInput(seq=seq))
+    inputs.start(0)
+    assert inputs.missing == 0
+    inputs.receive(EarsInput(seq=0))
+    assert [frame.seq for frame in iter(inputs.pop, None)] == [0, 1, 2]
+    assert inputs.missing == 3
