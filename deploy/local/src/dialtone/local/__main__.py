@@ -6,6 +6,8 @@ import sys
 
 from rich.console import Console
 
+from dialtone.local.call.command import call
+from dialtone.local.call.settings import CallSettings
 from dialtone.local.down import down
 from dialtone.local.models import fetch_models, list_models
 from dialtone.local.settings import StackSettings
@@ -30,6 +32,8 @@ def main() -> int:
             return _supervise(settings)
         case "down":
             return down(settings.run_dir, console)
+        case "call":
+            return call(CallSettings(), settings, console)
         case "models" if arguments.list:
             list_models(console)
             return 0
@@ -55,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--detach", action="store_true", help="return when it is ready")
     start.add_argument("-v", "--verbose", action="store_true", help="print what the processes log")
     commands.add_parser("down", help="end the stack that runs in the background")
+    commands.add_parser(
+        "call", help="place a call (WAV, OUT, TURNS, URL, PROTOCOL, ... from the environment)"
+    )
     commands.add_parser("supervise", help="what `up --detach` starts: run the stack, say nothing")
     models = commands.add_parser(
         "models", help="fetch, join and verify models (all of the manifest by default)"

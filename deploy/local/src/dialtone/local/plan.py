@@ -66,6 +66,7 @@ def make_plan(settings: StackSettings) -> StackPlan:
         "DATABASE_URL": database_url,
         "MODELS_DIR": str(settings.models_dir),
         "STAGES": settings.stages,
+        "HOST": HOST,
         "HTTP_HOST": HOST,
         "PYTHONUNBUFFERED": "1",
     }
@@ -90,12 +91,13 @@ def make_plan(settings: StackSettings) -> StackPlan:
 
 def _service(name: str, command: str, shared: Mapping[str, str], port: int) -> ProcessPlan:
     words = shlex.split(command)
+    port_variable = "PORT" if name == GATEWAY else "HTTP_PORT"
     url = f"http://{HOST}:{port}"
     return ProcessPlan(
         name=name,
         # The Procfile says `python` for the sake of other runners; here it must be the one of this venv.
         command=(sys.executable if words[0] == "python" else words[0], *words[1:]),
-        environment={**_thread_shares(), **shared, "HTTP_PORT": str(port)},
+        environment={**_thread_shares(), **shared, port_variable: str(port)},
         probe=http_ok(f"{url}/readyz"),
         url=url,
         stop_grace_s=15.0,
