@@ -261,7 +261,9 @@ class Bus:
         now = time.monotonic()
         if now - self._logged_at.get(kind, -_LOG_EVERY_S) >= _LOG_EVERY_S:
             self._logged_at[kind] = now
-            log.warning("trouble on the bus", kind=kind, error=str(error) or repr(error))
+            expected = isinstance(error, nats.errors.Error | OSError)
+            trace = None if expected else error  # a subscriber's own mistake
+            log.warning("trouble on the bus", kind=kind, error=str(error) or repr(error), exc_info=trace)
 
     async def _on_disconnect(self) -> None:
         self._ready.clear()

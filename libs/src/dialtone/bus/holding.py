@@ -167,7 +167,7 @@ class Holding:
                     await self._delivery.nak(_UNANSWERED_DELAY_S)
                 return Ending.UNANSWERED
         if self._ending is not None:
-            return await self._settle(lease, None)
+            return await self._settle(lease, asyncio.CancelledError())
         if not grant.granted:
             log.info("claim refused", stage=self._terms.stage, reason=grant.reason)
             return await self._ack(Ending.REFUSED)
@@ -188,7 +188,9 @@ class Holding:
                     log.warning("a handler is slow to stop", stage=self._terms.stage, ending=self._ending)
         finally:
             ended.cancel()
-            work.cancel()
+            if not work.done():  # this task itself is cancelled: leave nothing running behind
+                work.cancel()
+                await asyncio.wait({work}, timeout=_SLOW_TO_STOP_S)
         if work.cancelled():
             return asyncio.CancelledError()
         return work.exception()

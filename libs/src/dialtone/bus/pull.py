@@ -16,7 +16,7 @@ from dialtone.telemetry import get_logger
 
 _EXPIRES_S = 5.0
 _OVERDUE_S = _EXPIRES_S + 1.0  # an answer that should have come by now is lost
-_RETRY_S = 0.1
+_RETRY_S = (0.1, 2.0)  # first, longest
 _LOOK_EVERY_S = 1.0
 _DRAIN_S = 2.0
 _EXPIRED = "408"
@@ -85,13 +85,16 @@ class Puller:
     async def run(self) -> None:
         """Pull until `stop`."""
         forget = self._bus.on_change(lambda _connected: self.wake())
+        delay, longest = _RETRY_S
         try:
             while not self._stopping:
+                began = time.monotonic()
                 try:
                     await self._pull_on_one_connection()
                 except BusError as error:
                     log.warning("cannot pull work", stage=self._stage, error=str(error))
-                    await asyncio.sleep(_RETRY_S)
+                    delay = min(longest, delay * 2) if time.monotonic() - began < longest else _RETRY_S[0]
+                    await asyncio.sleep(delay)
         finally:
             forget()
 

@@ -6,7 +6,7 @@ _WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 60, 300, 
 
 WORK_IN_PROGRESS = Gauge("dialtone_work_in_progress", "Leases held now", ["stage"])
 WORK_SECONDS = Histogram(
-    "dialtone_work_seconds", "From grant to end of the work", ["stage", "result"], buckets=_WORK_BUCKETS
+    "dialtone_work_seconds", "From delivery to end of the work", ["stage", "result"], buckets=_WORK_BUCKETS
 )
 LEASES = Counter("dialtone_leases", "Leases by how they ended", ["stage", "result"])
 REDELIVERIES = Counter("dialtone_redeliveries", "Deliveries of work that was delivered before", ["stage"])

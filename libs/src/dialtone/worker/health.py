@@ -44,6 +44,7 @@ async def serve_health(host: str, port: int, not_ready: Callable[[], str]) -> As
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
+    listening.listen()  # from here on a probe waits rather than being refused
     config = uvicorn.Config(
         health_app(not_ready),
         log_config=None,
