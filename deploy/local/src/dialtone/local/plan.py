@@ -91,26 +91,16 @@ def make_plan(settings: StackSettings) -> StackPlan:
 
 def _service(name: str, command: str, shared: Mapping[str, str], port: int) -> ProcessPlan:
     words = shlex.split(command)
-    port_variable = "PORT" if name == GATEWAY else "HTTP_PORT"
     url = f"http://{HOST}:{port}"
     return ProcessPlan(
         name=name,
         # The Procfile says `python` for the sake of other runners; here it must be the one of this venv.
         command=(sys.executable if words[0] == "python" else words[0], *words[1:]),
-        environment={**_thread_shares(), **shared, port_variable: str(port)},
+        environment={**shared, "HTTP_PORT": str(port)},
         probe=http_ok(f"{url}/readyz"),
         url=url,
         stop_grace_s=15.0,
     )
-
-
-def _thread_shares() -> dict[str, str]:
-    """Give each model library its share of the cores unless the environment says otherwise.
-
-    llama.cpp's threads spin while they wait: with as many as there are cores they starve the other stages.
-    """
-    share = str(max(1, (os.cpu_count() or 1) // 2))
-    return {"OMP_NUM_THREADS": share}
 
 
 def _nats(run_dir: Path, port: int, http_port: int) -> ProcessPlan:

@@ -84,8 +84,8 @@ def print_times(console: Console, turns: Sequence[Turn]) -> None:
         table.add_row("median", *(_ms(_median(column)) for column in zip(*rows, strict=True)))
     console.print(table)
     console.print(
-        "v2v: from writing the 20 ms frame with the question's last voiced sample to receiving the first voiced "
-        "sample of the answer",
+        "v2v: from writing the 20 ms frame with the question's last voiced sample"
+        " to receiving the answer's first voiced one",
         style="dim",
         soft_wrap=True,
     )

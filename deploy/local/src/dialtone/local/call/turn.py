@@ -26,7 +26,7 @@ class Turn:
 
     @property
     def v2v_ms(self) -> float | None:
-        """From writing the question's last voiced frame to receiving the first voiced sample of the answer."""
+        """From writing the question's last voiced frame to receiving the answer's first voiced sample."""
         if self.voice_end is None or self.first_sound is None:
             return None
         return (self.first_sound - self.voice_end) * 1000
