@@ -1,0 +1,45 @@
+"""What every model backend is to the rest of this service."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol
+
+from dialtone.llm.answer import AnswerReader, Event
+from dialtone.llm.chunks import Chunk
+from dialtone.v1.turn_pb2 import LlmTurn
+
+
+class ChatBackend(Protocol):
+    """A way to reach models. One instance serves many turns at once."""
+
+    name: str
+    """The kind of backend, as in the registry."""
+
+    async def load(self) -> None:
+        """Get ready for the first turn: load and warm up what is local."""
+
+    def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+        """Yield the answer to a turn: TextDelta and ToolCallDelta in order, then one TurnDone (without
+        times).
+
+        `turn.model` is the name that the backend's server knows. `delivered` is the answer's text as far as
+        the caller has it already: what is yielded goes on from there. Closing the iterator stops the model.
+        Raises WorkError.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections and models."""
+
+
+async def read_answer(
+    chunks: AsyncGenerator[Chunk, None], reader: AnswerReader
+) -> AsyncGenerator[Event, None]:
+    """Yield an answer's events but for its TurnDone, which the reader has then."""
+    async with aclosing(chunks) as stream:
+        async for chunk in stream:
+            for delta in reader.feed(chunk):
+                yield delta
+            if reader.too_long:
+                break
+    for delta in reader.rest():
+        yield delta

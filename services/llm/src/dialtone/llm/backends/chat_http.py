@@ -1,0 +1,101 @@
+"""What the backends have in common that speak chat completions over HTTP."""
+
+import os
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx
+
+from dialtone.bus import WorkError
+from dialtone.llm import metrics
+from dialtone.llm.answer import AnswerReader, Event
+from dialtone.llm.backend import read_answer
+from dialtone.llm.chunk_stream import ChunkStream
+from dialtone.llm.chunks import Chunk
+from dialtone.llm.context import estimate_tokens, prompt_budget, trim
+from dialtone.llm.continuation import OverlapFilter
+from dialtone.llm.failures import UpstreamFailure
+from dialtone.llm.model_entry import ModelEntry
+from dialtone.llm.wire import offered_tools, wire_messages, wire_request
+from dialtone.v1.turn_pb2 import LlmTurn
+
+_KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake costs what a token does
+
+
+class ChatHttp:
+    """A server's models. Subclasses say where to post, and what its requests and refusals look like."""
+
+    name = ""
+    path = ""
+
+    def __init__(self, entry: ModelEntry, *, base_url: str) -> None:
+        self._entry = entry
+        key = entry.api_key.get_secret_value() or os.environ.get(entry.api_key_env, "")
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/",
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(None, connect=entry.limits.connect_s, pool=entry.limits.connect_s),
+            limits=httpx.Limits(
+                max_connections=entry.connections,
+                max_keepalive_connections=entry.connections,
+                keepalive_expiry=_KEEPALIVE_S,
+            ),
+        )
+        self._stream = ChunkStream(
+            self._client, backend=self.name, limits=entry.limits, refusal=self.refusal, secret=key
+        )
+
+    def refusal(self, chunk: Chunk) -> UpstreamFailure | None:
+        """Find an error of the server's own kind inside a chunk; OpenAI's has none."""
+        del chunk
+        return None
+
+    def request(self, turn: LlmTurn, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the request's body."""
+        body = wire_request(turn, messages, max_tokens_field=self._entry.max_tokens_field)
+        if self._entry.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+        return body | self._entry.extra_body
+
+    async def load(self) -> None:
+        """Nothing to do: the server is reached turn by turn."""
+
+    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+        """Yield the answer to a turn. See `ChatBackend.stream`."""
+        entry = self._entry
+        if offered_tools(turn) and not entry.supports_tools:
+            raise WorkError("unsupported", f"model {turn.model} does not support tools")
+        turn = with_defaults(turn, entry)
+        budget = prompt_budget(entry.context_window, turn) - estimate_tokens((), turn.tools)
+        # An answer being continued counts as prompt, at the cost of some more words about it.
+        budget -= len(delivered.encode()) // 2 + 64 if delivered else 0
+
+        async def count(messages: Any) -> int:
+            return estimate_tokens(messages)
+
+        messages = await trim(turn.messages, budget, count)
+        if len(messages) < len(turn.messages):
+            metrics.TRIMMED.labels(self.name).inc()
+        body = self.request(turn, wire_messages(messages, delivered, entry.continue_prefix))
+        if delivered and entry.continue_prefix == "vllm":
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
+        overlaps = [OverlapFilter(delivered)] if delivered and entry.continue_prefix == "none" else []
+        reader = AnswerReader(overlaps)
+        async for event in read_answer(self._stream.chunks(self.path, body), reader):
+            yield event
+        yield reader.done()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def with_defaults(turn: LlmTurn, entry: ModelEntry) -> LlmTurn:
+    """Return the turn with the entry's settings where the session has none."""
+    filled = LlmTurn()
+    filled.CopyFrom(turn)
+    if entry.max_output_tokens and not turn.HasField("max_output_tokens"):
+        filled.max_output_tokens = entry.max_output_tokens
+    if entry.temperature is not None and not turn.HasField("temperature"):
+        filled.temperature = entry.temperature
+    return filled

@@ -1,0 +1,66 @@
+"""MiniMax, by its own chatcompletion_v2.
+
+What differs from OpenAI's: errors come as `base_resp` inside a 200, as plain JSON or as an event of the
+stream; the stream ends with a summary whose `message` repeats the whole answer; roles of deltas may be "";
+the temperature is above 0 and at most 1; the answer's limit is `max_completion_tokens`.
+"""
+
+from typing import Any
+
+from dialtone.llm.backends.chat_http import ChatHttp
+from dialtone.llm.chunks import Chunk
+from dialtone.llm.failures import UpstreamFailure
+from dialtone.llm.model_entry import MINIMAX_URL, ModelEntry
+from dialtone.v1.turn_pb2 import LlmTurn
+
+_PATH = "text/chatcompletion_v2"
+_LOWEST_TEMPERATURE = 0.01
+
+_CODES = {
+    1001: "timeout",
+    1002: "rate_limited",
+    1004: "invalid_api_key",
+    1008: "insufficient_quota",
+    1013: "upstream_error",
+    1024: "upstream_error",
+    1026: "content_filter",
+    1027: "content_filter",
+    1033: "upstream_error",
+    1039: "rate_limited",
+    1041: "rate_limited",
+    1042: "invalid_request",
+    2013: "invalid_request",
+    2049: "invalid_api_key",
+    2056: "insufficient_quota",
+}
+_PASSING = {1000, 1001, 1013, 1024, 1033}
+
+
+class MiniMaxBackend(ChatHttp):
+    """Chat completions of MiniMax."""
+
+    name = "minimax"
+    path = _PATH
+
+    def __init__(self, entry: ModelEntry) -> None:
+        url = (entry.base_url or MINIMAX_URL).rstrip("/").removesuffix(_PATH)
+        super().__init__(entry, base_url=url)
+
+    def refusal(self, chunk: Chunk) -> UpstreamFailure | None:
+        status = chunk.base_resp
+        if status is None or not status.status_code:
+            return None
+        code = _CODES.get(status.status_code, "upstream_error")
+        message = f"MiniMax {status.status_code}: {status.status_msg[:200]}"
+        return UpstreamFailure(code, message, again=status.status_code in _PASSING)
+
+    def request(self, turn: LlmTurn, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        body = super().request(turn, messages)
+        if "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        if "temperature" in body:
+            body["temperature"] = min(1.0, max(_LOWEST_TEMPERATURE, body["temperature"]))
+        body.pop("parallel_tool_calls", None)
+        if body.get("tool_choice") not in (None, "auto", "none"):
+            body["tool_choice"] = "auto"  # it knows no other
+        return body

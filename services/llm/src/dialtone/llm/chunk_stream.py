@@ -1,0 +1,233 @@
+"""One streamed chat completion over HTTP: the request, its time limits, its retries; chunks out.
+
+Theory of operation. Chunks are yielded as they are decoded. Until one with substance (text or a tool call)
+has been yielded, a failure that may pass is tried again; after it never, for the caller has heard the
+beginning. However the server ends a stream, the last chunk yielded has a finish reason: "length" stands for
+an answer that broke off by the clock or without a word. What is no chunk is counted, logged and skipped; a
+stream with no chunk at all is a failure. Leaving the generator closes the connection unless the response
+was read to its end.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+
+from dialtone.llm import chunks, metrics
+from dialtone.llm.chunks import Chunk
+from dialtone.llm.failures import UpstreamFailure, failure_of_status
+from dialtone.llm.limits import Limits
+from dialtone.llm.sse import SseDecoder
+from dialtone.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_BODY_LIMIT = 1 << 20
+_EVENT_STREAM_TYPES = {"text/event-stream", "text/plain", "application/octet-stream", ""}
+_TRAILER_S = 0.5  # wait for usage and [DONE] once the finish reason is there
+_EOF_S = 0.1  # wait for the end of the body, without which the connection cannot be used again
+
+RefusalInBody = Callable[[Chunk], UpstreamFailure | None]
+
+
+class ChunkStream:
+    """Requests to one server. `refusal` finds the errors that it puts inside a 200."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        backend: str,
+        limits: Limits,
+        refusal: RefusalInBody,
+        secret: str = "",
+    ) -> None:
+        self._client = client
+        self._backend = backend
+        self._limits = limits
+        self._refusal = refusal
+        self._secret = secret
+
+    async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
+        """Yield the chunks of one answer. Raises UpstreamFailure."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        tries_left = self._limits.retries
+        while True:
+            substance = False
+            try:
+                async with aclosing(self._once(path, body, start)) as answer:
+                    async for chunk in answer:
+                        substance = substance or chunk.has_substance()
+                        yield chunk
+                return
+            except UpstreamFailure as failure:
+                metrics.FAILURES.labels(self._backend, failure.code).inc()
+                late = loop.time() - start > self._limits.retry_budget_s
+                if substance or late or not failure.again or not tries_left:
+                    level = log.error if failure.code == "invalid_api_key" else log.warning
+                    level("upstream failed", backend=self._backend, code=failure.code, detail=failure.message)
+                    raise
+                tries_left -= 1
+                metrics.RETRIES.labels(self._backend).inc()
+                log.info("trying again", backend=self._backend, code=failure.code)
+                await asyncio.sleep(failure.after_s or random.uniform(0.05, 0.25))
+
+    async def _once(self, path: str, body: Mapping[str, Any], start: float) -> AsyncGenerator[Chunk, None]:
+        first_token_by = start + self._limits.first_token_s
+        try:
+            request = self._client.build_request("POST", path, json=body)
+            async with asyncio.timeout_at(first_token_by):
+                response = await self._client.send(request, stream=True)
+        except TimeoutError:
+            raise self._late("no answer") from None
+        except httpx.HTTPError as error:
+            raise _transport_failure(error) from error
+        try:
+            if response.status_code != 200:
+                raise self._refused(response, await self._whole(response, first_token_by))
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind == "application/json":
+                yield self._unstreamed(await self._whole(response, first_token_by))
+                return
+            if kind not in _EVENT_STREAM_TYPES:
+                raise UpstreamFailure("bad_upstream", f"answered {kind} instead of an event stream")
+            async with aclosing(self._events(response, start)) as answer:
+                async for chunk in answer:
+                    yield chunk
+        finally:
+            await response.aclose()
+
+    async def _events(self, response: httpx.Response, start: float) -> AsyncGenerator[Chunk, None]:
+        loop = asyncio.get_running_loop()
+        reading = aiter(response.aiter_bytes())
+        sse = SseDecoder()
+        cut_at = start + self._limits.total_s
+        deadline = min(cut_at, start + self._limits.first_token_s)
+        valid = bad = 0
+        substance = finished = done = ended = False
+        while not (done or ended):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    events = sse.feed(await anext(reading))
+            except StopAsyncIteration:
+                events = sse.flush()
+                ended = True
+            except TimeoutError:
+                if finished:
+                    break
+                if substance and loop.time() >= cut_at:
+                    yield chunks.ending("length")
+                    return
+                raise self._late("stopped in mid-answer" if valid else "no token") from None
+            except httpx.HTTPError as error:
+                if finished:
+                    break
+                raise _transport_failure(error) from error
+            for event in events:
+                if event.strip() == b"[DONE]":
+                    done = True
+                    break
+                try:
+                    decoded = chunks.decode(event)
+                except ValueError:
+                    bad += 1
+                    continue
+                for chunk in decoded:
+                    if failure := self._failure_in(chunk):
+                        raise failure
+                    valid += 1
+                    substance = substance or chunk.has_substance()
+                    finished = finished or chunk.finishes()
+                    yield chunk
+                deadline = min(cut_at, loop.time() + (_TRAILER_S if finished else self._limits.inter_token_s))
+        if bad := bad + sse.overlong:
+            metrics.BAD_CHUNKS.labels(self._backend).inc(bad)
+            log.warning("chunks skipped", backend=self._backend, skipped=bad, valid=valid)
+        if not valid and not done:
+            raise UpstreamFailure("bad_upstream", "the stream held no valid chunk")
+        if not finished:
+            yield chunks.ending("stop" if done else "length")
+        if done and not ended:
+            await _read_to_end(reading)
+
+    def _unstreamed(self, body: bytes) -> Chunk:
+        try:
+            chunk = chunks.decode(body)[0]
+        except (ValueError, IndexError):
+            raise UpstreamFailure("bad_upstream", "answered JSON that is no chat completion") from None
+        if failure := self._failure_in(chunk):
+            raise failure
+        if chunk.choices is None:
+            raise UpstreamFailure("bad_upstream", "answered JSON that is no chat completion")
+        if (choice := chunk.choice()) and not choice.finish_reason:
+            choice.finish_reason = "stop"
+        return chunk
+
+    def _failure_in(self, chunk: Chunk) -> UpstreamFailure | None:
+        failure = self._refusal(chunk)
+        if failure is None and chunk.error:
+            code, message = chunks.explain(chunk.error)
+            status = int(code) if code.isdecimal() and len(code) == 3 else 500
+            failure = failure_of_status(status, {}, self._clean(message), code)
+        return failure
+
+    def _refused(self, response: httpx.Response, body: bytes) -> UpstreamFailure:
+        code = message = ""
+        try:
+            chunk = chunks.decode(body)[0]
+        except (ValueError, IndexError):
+            message = "" if body.lstrip().startswith(b"<") else body[:200].decode(errors="replace")
+        else:
+            if failure := self._refusal(chunk):
+                return failure
+            if chunk.error:
+                code, message = chunks.explain(chunk.error)
+        return failure_of_status(response.status_code, response.headers, self._clean(message), code)
+
+    def _late(self, what: str) -> UpstreamFailure:
+        return UpstreamFailure("timeout", f"the model's server is too slow: {what}")
+
+    def _clean(self, message: str) -> str:
+        """Keep a server's message short, and what it repeats of the key out of logs and events."""
+        if self._secret:
+            message = message.replace(self._secret, "***")
+        return message[:200]
+
+    async def _whole(self, response: httpx.Response, deadline: float) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout_at(deadline):
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > _BODY_LIMIT:
+                        break
+        except TimeoutError:
+            raise self._late("no answer") from None
+        except httpx.HTTPError as error:
+            raise _transport_failure(error) from error
+        return bytes(body)
+
+
+async def _read_to_end(reading: AsyncIterator[bytes]) -> None:
+    try:
+        async with asyncio.timeout(_EOF_S):
+            async for _ in reading:
+                pass
+    except (TimeoutError, httpx.HTTPError):
+        return  # the answer is complete; only the connection is not used again
+
+
+def _transport_failure(error: httpx.HTTPError) -> UpstreamFailure:
+    what = type(error).__name__
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return UpstreamFailure(
+            "upstream_unreachable", f"cannot reach the model's server ({what})", again=True
+        )
+    if isinstance(error, httpx.PoolTimeout):
+        return UpstreamFailure("overloaded", "too many requests at once to the model's server")
+    # The connection broke: another attempt can go on from what was delivered.
+    return UpstreamFailure("upstream_cut", f"the answer broke off ({what})", retryable=True, again=True)

@@ -1,0 +1,100 @@
+"""The chunks of a streamed chat completion, as OpenAI-compatible servers and MiniMax send them.
+
+Only what is read is declared, and leniently: everything may be missing or null. Content may be text or a
+list of parts. Reasoning (`reasoning_content`, `reasoning`, `reasoning_details`) is not declared: it is
+never spoken.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class FunctionDelta(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCallPart(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+
+
+class Delta(msgspec.Struct):
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[ToolCallPart] | None = None
+
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "".join(str(part.get("text") or "") for part in self.content if part.get("type") == "text")
+        return self.content or ""
+
+
+class Choice(msgspec.Struct):
+    index: int | None = 0
+    delta: Delta | None = None
+    message: Delta | None = None  # a whole answer: not streamed, or MiniMax's summary at the end of a stream
+    finish_reason: str | None = None
+
+
+class CachedTokens(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class TokenCounts(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: CachedTokens | None = None
+
+
+class BaseResp(msgspec.Struct):
+    """MiniMax's own status, beside or instead of an answer; 0 is success."""
+
+    status_code: int = 0
+    status_msg: str = ""
+
+
+class Chunk(msgspec.Struct):
+    choices: list[Choice] | None = None
+    usage: TokenCounts | None = None
+    error: dict[str, Any] | str | None = None
+    base_resp: BaseResp | None = None
+
+    def choice(self) -> Choice | None:
+        return next((choice for choice in self.choices or () if not choice.index), None)
+
+    def has_substance(self) -> bool:
+        """Whether the answer begins or goes on here: text or a tool call."""
+        choice = self.choice()
+        part = choice and (choice.delta or choice.message)
+        return bool(part and (part.text() or part.tool_calls))
+
+    def finishes(self) -> bool:
+        choice = self.choice()
+        return bool(choice and choice.finish_reason)
+
+
+def ending(reason: str) -> Chunk:
+    """Return the chunk with which a stream ought to have ended."""
+    return Chunk(choices=[Choice(finish_reason=reason)])
+
+
+_decoder = msgspec.json.Decoder(Chunk)
+
+
+def decode(data: bytes) -> list[Chunk]:
+    """Decode an event's data; raises ValueError. Several lines may be one document or a document each."""
+    try:
+        return [_decoder.decode(data)]
+    except ValueError:
+        if b"\n" not in data:
+            raise
+        return [_decoder.decode(line) for line in data.split(b"\n") if line and line != b"[DONE]"]
+
+
+def explain(error: dict[str, Any] | str) -> tuple[str, str]:
+    """Return (code, message) of an `error` member; either may be empty."""
+    if isinstance(error, str):
+        return "", error
+    return str(error.get("code") or error.get("type") or ""), str(error.get("message") or "")

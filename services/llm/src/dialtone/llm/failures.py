@@ -1,0 +1,76 @@
+"""What can go wrong between this worker and a model's server, in the words of WorkError."""
+
+import email.utils
+import time
+from collections.abc import Mapping
+
+from dialtone.bus import WorkError
+
+LONGEST_WAIT_S = 2.0
+"""How long a caller may be kept waiting because a server asked for it."""
+
+_BY_STATUS = {
+    401: "invalid_api_key",
+    402: "insufficient_quota",
+    403: "invalid_api_key",
+    404: "model_not_found",
+    408: "timeout",
+    413: "context_length_exceeded",
+    429: "rate_limited",
+    503: "overloaded",
+    529: "overloaded",
+}
+_WORTH_ANOTHER_TRY = {500, 502, 503, 504, 529}
+
+
+class UpstreamFailure(WorkError):
+    """A model's server failed or refused.
+
+    `again`: the same request may be sent once more now, after `after_s` seconds (0: as the caller sees fit).
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retryable: bool = False, again: bool = False, after_s: float = 0.0
+    ) -> None:
+        super().__init__(code, message, retryable=retryable)
+        self.again = again
+        self.after_s = after_s
+
+
+def failure_of_status(
+    status: int, headers: Mapping[str, str], detail: str, upstream_code: str
+) -> UpstreamFailure:
+    """Translate an HTTP status other than 200. `detail` and `upstream_code` are what its body said, if
+    anything."""
+    code = _BY_STATUS.get(status, "upstream_error" if status >= 500 else "invalid_request")
+    if upstream_code in ("insufficient_quota", "context_length_exceeded", "model_not_found"):
+        code = upstream_code
+    message = f"HTTP {status}" + (f": {detail}" if detail else "")
+    if code == "rate_limited":
+        wait = retry_after(headers)
+        patient = wait is not None and wait <= LONGEST_WAIT_S
+        return UpstreamFailure(code, message, again=patient, after_s=wait if patient and wait else 0.0)
+    return UpstreamFailure(code, message, again=status in _WORTH_ANOTHER_TRY)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, or None where it does not say (sensibly)."""
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    if value:
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        except ValueError:
+            return None
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text else None
+    except ValueError:
+        return None
+    return number if number is not None and number >= 0 else None

@@ -1,0 +1,63 @@
+"""The work of this stage: one turn of a conversation."""
+
+import asyncio
+from contextlib import aclosing
+
+from dialtone.bus import Lease
+from dialtone.llm import metrics
+from dialtone.llm.registry import ModelRegistry
+from dialtone.telemetry import get_logger
+from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
+
+log = get_logger(__name__)
+
+
+class TurnHandler:
+    """Answers LlmTurn work with the model that its session names."""
+
+    def __init__(self, models: ModelRegistry) -> None:
+        self._models = models
+
+    async def __call__(self, lease: Lease) -> None:
+        """Send the answer as it comes, then TurnDone. Cancelled, the model stops too."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        first_token_us = 0
+        chosen = self._models.choose(lease.work.turn.model)
+        turn = LlmTurn()
+        turn.CopyFrom(lease.work.turn)
+        turn.model = chosen.model
+        backend = chosen.backend
+        delivered = lease.grant.turn.delivered_text
+        async with aclosing(backend.stream(turn, delivered)) as answer:
+            async for event in answer:
+                if isinstance(event, TextDelta | ToolCallDelta):
+                    if not first_token_us:
+                        first_token_us = _us(loop.time() - start)
+                        metrics.FIRST_TOKEN_SECONDS.labels(backend.name).observe(first_token_us / 1e6)
+                    if isinstance(event, TextDelta):
+                        await lease.send(text=event)
+                    else:
+                        await lease.send(tool_call=event)
+                    continue
+                event.first_token_us = first_token_us
+                event.compute_us = _us(loop.time() - start)
+                usage = event.usage
+                for kind, count in (("input", usage.input_tokens), ("cached", usage.cached_tokens)):
+                    metrics.TOKENS.labels(backend.name, kind).inc(count)
+                metrics.TOKENS.labels(backend.name, "output").inc(usage.output_tokens)
+                log.info(
+                    "turn done",
+                    backend=backend.name,
+                    attempt=lease.attempt,
+                    first_token_ms=first_token_us // 1000,
+                    compute_ms=event.compute_us // 1000,
+                    input_tokens=usage.input_tokens,
+                    cached_tokens=usage.cached_tokens,
+                    output_tokens=usage.output_tokens,
+                )
+                await lease.send(turn_done=event)
+
+
+def _us(seconds: float) -> int:
+    return max(1, round(seconds * 1e6))

@@ -1,0 +1,45 @@
+"""One line of the model registry."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from dialtone.llm.limits import Limits
+from dialtone.llm.wire import ContinuePrefix
+
+MINIMAX_URL = "https://api.minimax.io/v1"
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class ModelEntry(BaseModel):
+    """How the models of one name, or of a pattern such as `MiniMax-*`, are reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    backend: Literal["minimax", "openai", "local", "simulated"]
+    model: str = ""
+    """The server's name of the model. Empty: the name asked for, without what its pattern has before the
+    star when that ends in a slash (`openai/*`). For `local`: a model of the manifest, a hub name or a GGUF
+    file."""
+    base_url: str = ""
+    """Up to and with the version: `https://api.openai.com/v1`. Empty: the vendor's own."""
+    api_key: SecretStr = SecretStr("")
+    api_key_env: str = ""
+    """Name of the environment variable that holds the key, where it is not given here."""
+    context_window: int = Field(default=8192, ge=256)
+    """Tokens of prompt and answer together. A local model's is set by LLM_CONTEXT."""
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    """Longest answer where the session sets none."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Where the session sets none; unset, the server's own default."""
+    supports_tools: bool = True
+    """False refuses sessions with tools. A local model is asked itself."""
+    continue_prefix: ContinuePrefix = "none"
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    stream_usage: bool = True
+    """Ask for token counts (`stream_options.include_usage`); some servers refuse the field."""
+    extra_body: dict[str, Any] = {}
+    """More members of every request, such as `{"chat_template_kwargs": {"enable_thinking": false}}`."""
+    limits: Limits = Limits()
+    connections: int = Field(default=100, ge=1)
+    """Connections to the server at once."""

@@ -1,0 +1,170 @@
+"""Which backend serves a model's name.
+
+A name is looked up in LLM_MODELS, then among the entries that the convenience variables add; an exact name
+goes before a pattern. No name, "default", and names of OpenAI's that are not served (a client of the
+Realtime protocol has to name one, such as "gpt-realtime") mean the default model; any other name is
+refused.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dialtone.bus import WorkError
+from dialtone.llm.backend import ChatBackend
+from dialtone.llm.limits import Limits
+from dialtone.llm.model_entry import ModelEntry
+from dialtone.llm.settings import LlmSettings
+
+_REALTIME_NAMES = ("gpt-realtime*", "gpt-4o*realtime*", "gpt-*audio*")
+_OPENAI_NAMES = ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*")
+# A small model on a CPU is slow to begin when its prompt is new.
+_LOCAL_LIMITS = Limits(first_token_s=20.0, inter_token_s=10.0)
+_LOCAL_TEMPERATURE = 0.3  # small models ramble above it
+
+
+class BadRegistry(ValueError):
+    """LLM_MODELS or LLM_DEFAULT_MODEL cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    backend: ChatBackend
+    model: str
+    """The name of the model that the backend's server knows."""
+
+
+class ModelRegistry:
+    """The entries with their backends. `build` makes the backend of an entry."""
+
+    def __init__(
+        self, entries: Mapping[str, ModelEntry], default: str, build: Callable[[ModelEntry], ChatBackend]
+    ) -> None:
+        self._entries = dict(entries)
+        self._default = default
+        # Names of one entry share its backend.
+        made = {id(entry): build(entry) for entry in self._entries.values()}
+        self._made = list(made.values())
+        self._backends = {name: made[id(entry)] for name, entry in self._entries.items()}
+        if self._find(default) is None:
+            raise BadRegistry(f"LLM_DEFAULT_MODEL names {default}, which no entry serves")
+
+    @property
+    def default_entry(self) -> ModelEntry:
+        """The entry of the default model."""
+        key = self._find(self._default)
+        assert key is not None
+        return self._entries[key]
+
+    def choose(self, name: str) -> Chosen:
+        """Return what serves a session's model; WorkError("model_not_found") where nothing does."""
+        asked = name.strip()
+        if asked.lower() in ("", "default"):
+            asked = self._default
+        # Models of the Realtime protocol are no chat models, whatever pattern they match.
+        if asked not in self._entries and _matches(asked, _REALTIME_NAMES):
+            asked = self._default
+        key = self._find(asked)
+        if key is None and _matches(asked, _OPENAI_NAMES):
+            asked = self._default
+            key = self._find(asked)
+        if key is None:
+            raise WorkError("model_not_found", f"no model {name[:64]!r} is served here")
+        return Chosen(self._backends[key], self._entries[key].model or _without_prefix(asked, key))
+
+    async def load(self) -> None:
+        """Load what has to be loaded before the first turn."""
+        for backend in self._made:
+            await backend.load()
+
+    async def close(self) -> None:
+        """Close every backend."""
+        for backend in self._made:
+            await backend.close()
+
+    def _find(self, name: str) -> str | None:
+        if name in self._entries:
+            return name
+        lower = name.lower()
+        return next((key for key in self._entries if fnmatchcase(lower, key.lower())), None)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
+
+def _without_prefix(name: str, key: str) -> str:
+    prefix = key.partition("*")[0]
+    return name[len(prefix) :] if prefix.endswith("/") and "*" in key else name
+
+
+def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
+    """Return the registry's entries and the name of the default model. Raises BadRegistry."""
+    if settings.stages == "simulated":
+        return {"*": ModelEntry(backend="simulated", model="simulated")}, "simulated"
+    entries = _configured(settings.llm_models)
+    default = settings.llm_default_model or "local"
+
+    def add(name: str, entry: ModelEntry) -> None:
+        entries.setdefault(name, entry)
+
+    if settings.minimax_api_key.get_secret_value():
+        minimax = ModelEntry(
+            backend="minimax",
+            base_url=settings.minimax_base_url,
+            api_key=settings.minimax_api_key,
+            context_window=128_000,
+        )
+        add("minimax", minimax.model_copy(update={"model": settings.minimax_model}))
+        for pattern in ("MiniMax-*", "abab*"):
+            add(pattern, minimax)
+    if settings.openai_api_key.get_secret_value() or settings.openai_base_url:
+        openai = ModelEntry(
+            backend="openai",
+            base_url=settings.openai_base_url,
+            api_key=settings.openai_api_key,
+            context_window=32_000,
+        )
+        add("openai", openai.model_copy(update={"model": settings.openai_model}))
+        for pattern in ("openai/*", *_OPENAI_NAMES):
+            add(pattern, openai)
+    if default == "local" or "llm_local_model" in settings.model_fields_set:
+        local = ModelEntry(
+            backend="local",
+            model=settings.llm_local_model,
+            temperature=_LOCAL_TEMPERATURE,
+            limits=_LOCAL_LIMITS,
+        )
+        add("local", local)
+        add(settings.llm_local_model, local)
+    add("simulated", ModelEntry(backend="simulated"))
+    return entries, default
+
+
+def _configured(value: str) -> dict[str, ModelEntry]:
+    if not value.strip():
+        return {}
+    try:
+        if value.lstrip().startswith("{"):
+            raw = json.loads(value)
+        else:
+            path = Path(value).expanduser()
+            text = path.read_text()
+            raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        if not isinstance(raw, dict):
+            raise BadRegistry("LLM_MODELS is no table of names")
+        return {str(name): ModelEntry.model_validate(entry) for name, entry in raw.items()}
+    except OSError as error:
+        raise BadRegistry(f"LLM_MODELS cannot be read: {error}") from error
+    except ValidationError as error:
+        # Pydantic's text repeats its input, and with it keys.
+        wrong = error.errors(include_input=False, include_url=False)
+        what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
+        raise BadRegistry(f"LLM_MODELS has a wrong entry: {what}") from None
+    except ValueError as error:
+        raise BadRegistry(f"LLM_MODELS is neither JSON nor TOML: {error}") from error
