@@ -1,0 +1,109 @@
+"""Where turns begin and end in one stream, from what the voice tracker hears.
+
+Pure: no clock but the samples, no I/O. Positions are samples at 16 kHz since the stream began.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dialtone.vad_asr.policy import TurnPolicy
+from dialtone.vad_asr.vad.tracker import VoiceTracker
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A turn begins at `start`, prefix padding included."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A silence that may become the endpoint; the voice ended at `speech_end`."""
+
+    speech_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The speaker goes on: the last pause was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The turn is over: silence followed `speech_end` until `end`, or it reached its longest."""
+
+    end: int
+    speech_end: int
+
+
+Boundary = Started | Paused | Resumed | Stopped
+
+
+class Endpointer:
+    """Finds the boundaries; fed by `advance` after every step of the tracker."""
+
+    def __init__(self, policy: TurnPolicy, max_turn: int, start: int = 0) -> None:
+        self.policy = policy
+        self._max_turn = max_turn
+        self._earliest = start  # no turn reaches behind this
+        self.start = start
+        self._paused = False
+        self._pauses = 0
+        self.in_turn = False
+
+    def resume(self, start: int) -> None:
+        """Goes on inside a turn whose start was announced before."""
+        self.in_turn = True
+        self.start = start
+
+    def close(self, position: int) -> None:
+        """Something else ended the turn or dropped the audio up to `position`."""
+        self.in_turn = False
+        self._paused = False
+        self._pauses = 0
+        self._earliest = position
+
+    def advance(self, tracker: VoiceTracker) -> list[Boundary]:
+        """The boundaries that the tracker's last step revealed."""
+        if not self.in_turn:
+            return self._begin(tracker) if self.policy.automatic else []
+        boundaries: list[Boundary] = []
+        if tracker.voiced:
+            if self._paused:
+                self._paused = False
+                boundaries.append(Resumed())
+        elif self.policy.automatic:
+            boundaries += self._in_silence(tracker)
+        if self.in_turn and tracker.position - self.start >= self._max_turn:
+            boundaries.append(self._stop(tracker))
+        return boundaries
+
+    def _begin(self, tracker: VoiceTracker) -> list[Boundary]:
+        # The voice may have begun in the turn before, where that was cut at its longest.
+        if tracker.onset is None:
+            return []
+        self.in_turn = True
+        self.start = max(tracker.onset - self.policy.prefix, self._earliest)
+        return [Started(self.start)]
+
+    def _in_silence(self, tracker: VoiceTracker) -> list[Boundary]:
+        silence = tracker.position - max(tracker.last_voiced, self.start)
+        if silence >= self.policy.silence:
+            return [self._stop(tracker)]
+        if not self._paused and self.policy.pause and silence >= self._pause():
+            self._paused = True
+            self._pauses += 1
+            return [Paused(tracker.last_voiced)]
+        return []
+
+    def _pause(self) -> int:
+        # Half as long again after every pause that was none: a slow speaker costs a few tries at most.
+        return int(self.policy.pause * 1.5**self._pauses)
+
+    def _stop(self, tracker: VoiceTracker) -> Stopped:
+        end = tracker.position
+        speech_end = min(max(tracker.last_voiced, self.start), end)
+        self.close(end)
+        return Stopped(end, speech_end)

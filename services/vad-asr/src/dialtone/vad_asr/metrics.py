@@ -1,0 +1,24 @@
+"""What the ears tell Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ASR_WAITING = Gauge("dialtone_asr_waiting", "Passages that wait to be recognised")
+ASR_REFUSED = Counter("dialtone_asr_refused", "Passages refused by a full queue", ["urgency"])
+ASR_FAILED = Counter("dialtone_asr_failed", "Passages on which the model failed")
+ASR_SECONDS = Histogram(
+    "dialtone_asr_seconds",
+    "Time in the model per passage, by what it was for",
+    ["urgency"],
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 4, 8),
+)
+TURNS = Counter("dialtone_ears_turns", "Turns ended, by how their recognition went", ["result"])
+ENDPOINT_SECONDS = Histogram(
+    "dialtone_endpoint_seconds",
+    "From the last voiced sample to the decision that the turn is over, in audio time",
+    buckets=(0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2),
+)
+EARLY = Counter(
+    "dialtone_early_recognitions", "Recognitions begun at a pause, by what became of them", ["result"]
+)

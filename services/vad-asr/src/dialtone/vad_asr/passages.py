@@ -1,0 +1,50 @@
+"""Cuts a turn into passages that the recogniser takes: without long silences, none too long."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dialtone.audio import Float32
+from dialtone.vad_asr.asr.recognition import MAX_PASSAGE_SECONDS, SAMPLE_RATE, Passage
+from dialtone.vad_asr.recording import Recording, VoicedSpans
+
+_MARGIN = SAMPLE_RATE * 3 // 10  # kept around voice: the detectors miss soft beginnings and ends
+_LONG_GAP = SAMPLE_RATE * 2
+_LONGEST = int(MAX_PASSAGE_SECONDS * SAMPLE_RATE)
+_EARLIEST_CUT = SAMPLE_RATE * 20
+_HUSH = SAMPLE_RATE // 5  # a long passage is cut where 200 ms are quietest
+
+
+def passages(
+    recording: Recording, voice: VoicedSpans, start: int, end: int, *, language: str, prompt: str
+) -> list[Passage]:
+    """The passages of the turn [start, end), in order; none where no voice was heard."""
+    cut: list[Passage] = []
+    for first, last in _stretches(voice.within(start, end), start, end):
+        while first < last:
+            samples = recording.read(first, last)
+            length = len(samples) if len(samples) <= _LONGEST else _quietest(samples)
+            if not length:
+                break
+            voiced = sum(b - a for a, b in voice.within(first, first + length))
+            cut.append(Passage(samples[:length], language, prompt, voiced * 1_000_000 // SAMPLE_RATE))
+            first += length
+    return cut
+
+
+def _stretches(spans: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and first - joined[-1][1] < _LONG_GAP:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return [(max(first - _MARGIN, start), min(last + _MARGIN, end)) for first, last in joined]
+
+
+def _quietest(samples: Float32) -> int:
+    """Where to cut: the middle of the quietest 200 ms between the earliest and the latest place."""
+    region = samples[_EARLIEST_CUT:_LONGEST]
+    energy = np.concatenate(([0.0], np.cumsum(np.square(region, dtype=np.float64))))
+    hush = energy[_HUSH:] - energy[:-_HUSH]
+    return _EARLIEST_CUT + int(hush.argmin()) + _HUSH // 2

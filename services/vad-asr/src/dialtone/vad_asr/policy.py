@@ -1,0 +1,78 @@
+"""How turns are to be found in a call: the client's configuration with every default filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
+
+_SAMPLES_PER_MS = 16
+
+
+class Engine(StrEnum):
+    WEBRTC = "webrtc"
+    SILERO = "silero"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDefaults:
+    """What a session gets that does not say. The silence is the 25 frames of 30 ms that end a turn."""
+
+    engine: Engine = Engine.WEBRTC
+    threshold: float = 0.5
+    silence_ms: int = 750
+    # Semantic turn detection: the longer the silence, the less often a pause for thought ends a turn.
+    low_eagerness_ms: int = 1_500
+    medium_eagerness_ms: int = 900
+    high_eagerness_ms: int = 500
+    # Pause after which recognition starts ahead of the endpoint, at most half the silence.
+    early_pause_ms: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """Durations in samples at 16 kHz."""
+
+    automatic: bool  # False: only the client ends a turn
+    engine: Engine
+    aggressiveness: int
+    threshold: float
+    prefix: int
+    silence: int
+    pause: int  # silence after which recognition starts ahead of the endpoint; 0: never
+
+    @classmethod
+    def of(cls, config: EarsConfig, defaults: TurnDefaults) -> TurnPolicy:
+        turn = config.turn_detection
+        silence_ms = _silence_ms(turn, defaults)
+        pause_ms = turn.candidate_pause_ms or min(defaults.early_pause_ms, silence_ms // 2)
+        return cls(
+            automatic=turn.mode != TurnDetection.MODE_MANUAL,
+            engine=_engine(turn, defaults),
+            aggressiveness=min(turn.aggressiveness, 3),
+            threshold=min(turn.threshold, 0.99) if turn.threshold > 0 else defaults.threshold,
+            prefix=turn.prefix_padding_ms * _SAMPLES_PER_MS,
+            silence=silence_ms * _SAMPLES_PER_MS,
+            pause=pause_ms * _SAMPLES_PER_MS if pause_ms < silence_ms else 0,
+        )
+
+
+def _engine(turn: TurnDetection, defaults: TurnDefaults) -> Engine:
+    if turn.engine == TurnDetection.ENGINE_SILERO:
+        return Engine.SILERO
+    if turn.engine == TurnDetection.ENGINE_WEBRTC:
+        return Engine.WEBRTC
+    return defaults.engine
+
+
+def _silence_ms(turn: TurnDetection, defaults: TurnDefaults) -> int:
+    if turn.silence_duration_ms:
+        return turn.silence_duration_ms
+    if turn.mode != TurnDetection.MODE_SEMANTIC_VAD:
+        return defaults.silence_ms
+    if turn.eagerness == TurnDetection.EAGERNESS_LOW:
+        return defaults.low_eagerness_ms
+    if turn.eagerness == TurnDetection.EAGERNESS_HIGH:
+        return defaults.high_eagerness_ms
+    return defaults.medium_eagerness_ms

@@ -1,0 +1,122 @@
+"""Loads what the ears need, warms it up, and makes the handler of ears leases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dialtone.bus import Lease, WorkError
+from dialtone.models import ModelMissing, locate
+from dialtone.telemetry import bind_call, get_logger
+from dialtone.vad_asr.asr.pool import InferencePool
+from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognizer
+from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
+from dialtone.vad_asr.leg import EarsLeg
+from dialtone.vad_asr.policy import Engine, TurnPolicy
+from dialtone.vad_asr.settings import EarsSettings
+from dialtone.vad_asr.simulated import SimulatedTranscriber
+from dialtone.vad_asr.transcriber import PooledTranscriber, Transcriber
+from dialtone.vad_asr.vad.level import LevelGate
+from dialtone.vad_asr.vad.silero import CHUNK, SileroGate, SileroModel
+from dialtone.vad_asr.vad.tracker import Gate, VoiceTracker
+from dialtone.vad_asr.vad.webrtc import WebRtcFlags
+from dialtone.worker import Loaded
+
+log = get_logger(__name__)
+
+_GPU_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """The handler of ears leases, with what all of its legs share."""
+
+    settings: EarsSettings
+    new_gate: Callable[[], Gate]
+    new_transcriber: Callable[[], Transcriber]
+    close: Callable[[], Awaitable[None]]
+
+    async def handle(self, lease: Lease) -> None:
+        """Serves one leg. Raises WorkError for work that is none of the ears'."""
+        if lease.work.WhichOneof("body") != "ears":
+            raise WorkError("wrong_stage", "this worker takes ears legs only")
+        bind_call(call_id=lease.call_id, session_id=lease.work.session_id)
+        log.info("listening", attempt=lease.attempt)
+        leg = EarsLeg(
+            lease,
+            self.new_transcriber(),
+            self._new_tracker,
+            self.settings.turn_defaults(),
+            self.settings.leg_limits(),
+        )
+        await leg.run()
+
+    def _new_tracker(self, policy: TurnPolicy, position: int) -> VoiceTracker:
+        webrtc = None
+        if policy.engine is Engine.WEBRTC:
+            webrtc = WebRtcFlags(policy.aggressiveness, self.settings.vad_frame_ms)
+        return VoiceTracker(self.new_gate(), policy.threshold, webrtc, position)
+
+
+async def load_ears(settings: EarsSettings) -> Ears:
+    """Loads and warms up the models, off the event loop. Raises ModelMissing."""
+    new_gate = await asyncio.to_thread(_gates, settings)
+    if settings.stages == "simulated":
+        return Ears(settings, new_gate, SimulatedTranscriber, _nothing_to_close)
+    whisper = await asyncio.to_thread(_whisper, settings)
+    pool = InferencePool(
+        whisper,
+        workers=settings.asr_workers,
+        queue_limit=settings.asr_queue,
+        batch_size=settings.asr_batch or (_GPU_BATCH if whisper.device == "cuda" else 1),
+        max_wait_s=settings.asr_max_wait_s,
+    )
+    pool.start()
+    return Ears(settings, new_gate, lambda: PooledTranscriber(pool), pool.close)
+
+
+async def load(settings: EarsSettings) -> Loaded:
+    """What `run_worker` wants to know."""
+    ears = await load_ears(settings)
+    return Loaded(handler=ears.handle, slots=settings.ears_slots, close=ears.close)
+
+
+def _gates(settings: EarsSettings) -> Callable[[], Gate]:
+    try:
+        folder = locate(settings.vad_model, settings.models_dir)
+    except ModelMissing as missing:
+        if settings.stages != "simulated":
+            raise
+        log.warning("no Silero VAD: noise is taken for speech", reason=str(missing))
+        return LevelGate
+    model_path = folder if folder.is_file() else next(folder.glob("*.onnx"))
+    model = SileroModel(model_path)
+    SileroGate(model).probability(np.zeros(CHUNK, dtype=np.int16))
+    return lambda: SileroGate(model)
+
+
+def _whisper(settings: EarsSettings) -> ShortWindowWhisper:
+    whisper = ShortWindowWhisper(
+        locate(settings.asr_model, settings.models_dir),
+        languages=settings.languages,
+        device=settings.asr_device,
+        compute_type=settings.asr_compute_type,
+        threads=settings.asr_threads,
+        workers=settings.asr_workers,
+    )
+    warm_up(whisper)
+    log.info("recogniser loaded", model=settings.asr_model, device=whisper.device)
+    return whisper
+
+
+def warm_up(recognizer: Recognizer) -> None:
+    """Runs the model once: the first inference allocates, and takes several times as long."""
+    hum = (np.sin(np.arange(2 * SAMPLE_RATE) * 0.05) * 0.1).astype(np.float32)
+    recognizer.recognize([Passage(hum, voiced_us=2_000_000)])
+
+
+async def _nothing_to_close() -> None:
+    return

@@ -1,0 +1,91 @@
+"""Turns into text: what a leg asks for, whatever recognises it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from dialtone.vad_asr.asr.pool import InferencePool, Job, Urgency
+from dialtone.vad_asr.asr.recognition import Passage, Recognition
+
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+class Transcription(Protocol):
+    """A turn on its way to text."""
+
+    async def result(self) -> Recognition:
+        """Raises PoolOverloaded or RecognitionFailed."""
+        ...
+
+    def promote(self) -> None:
+        """The turn is over: this is its final text, and somebody waits for it."""
+        ...
+
+    def cancel(self) -> None:
+        """Nobody wants it any more."""
+        ...
+
+
+class Transcriber(Protocol):
+    """Makes transcriptions; one per leg."""
+
+    early: bool
+    """Whether text may be asked for before the turn is over."""
+
+    @property
+    def idle(self) -> bool: ...
+
+    def begin(self, passages: Sequence[Passage], urgency: Urgency) -> Transcription: ...
+
+
+class PooledTranscriber:
+    """Recognises in the shared pool."""
+
+    early = True
+
+    def __init__(self, pool: InferencePool) -> None:
+        self._pool = pool
+
+    @property
+    def idle(self) -> bool:
+        return self._pool.idle
+
+    def begin(self, passages: Sequence[Passage], urgency: Urgency) -> Transcription:
+        return _PooledTranscription(self._pool, passages, urgency)
+
+
+class _PooledTranscription:
+    """Passes a turn's passages through the pool one after another, so that a long turn lets others by."""
+
+    def __init__(self, pool: InferencePool, passages: Sequence[Passage], urgency: Urgency) -> None:
+        self._pool = pool
+        self._urgency = urgency
+        self._job: Job | None = None
+        self._task = asyncio.create_task(self._run(passages))
+        # Cancelled and overtaken ones fail unheard.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _run(self, passages: Sequence[Passage]) -> Recognition:
+        answers: list[Recognition] = []
+        for passage in passages:
+            self._job = self._pool.submit(passage, self._urgency)
+            answers.append(await self._job.answer)
+        language = next((answer.language for answer in answers if answer.text), "")
+        space = "" if language in _WITHOUT_SPACES else " "
+        text = space.join(answer.text for answer in answers if answer.text)
+        return Recognition(text, language, sum(answer.compute_us for answer in answers))
+
+    async def result(self) -> Recognition:
+        return await asyncio.shield(self._task)
+
+    def promote(self) -> None:
+        self._urgency = Urgency.FINAL
+        if self._job is not None:
+            self._pool.promote(self._job)
+
+    def cancel(self) -> None:
+        if self._job is not None:
+            self._pool.cancel(self._job)
+        self._task.cancel()

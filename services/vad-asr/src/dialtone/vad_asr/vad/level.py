@@ -1,0 +1,82 @@
+"""How loud the stream is, in blocks of 10 ms: finds the last audible moment before a pause."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialtone.audio import Pcm16
+
+BLOCK = 160  # samples at 16 kHz
+_KEPT_BLOCKS = 300
+_BELOW_PEAK = 0.03  # 30 dB below the loudest block, speech has ended
+_ABOVE_FLOOR = 2.5  # 8 dB above the background, something is heard
+_FLOOR_PERCENTILE = 10
+_ABSOLUTE_FLOOR = 30.0  # in int16 steps, -61 dBFS: below this is silence anywhere
+
+
+class LevelMeter:
+    """The root mean square of the last 3 s of a stream, block by block."""
+
+    def __init__(self) -> None:
+        self._blocks: NDArray[np.float32] = np.zeros(_KEPT_BLOCKS, dtype=np.float32)
+        self._measured = 0  # blocks since the stream began
+        self._rest: Pcm16 = np.zeros(0, dtype=np.int16)
+
+    def feed(self, samples: Pcm16) -> None:
+        """int16 [n] at 16 kHz, the next of the stream."""
+        pending = np.concatenate((self._rest, samples)) if len(self._rest) else samples
+        count = len(pending) // BLOCK
+        if count:
+            blocks = pending[: count * BLOCK].reshape(count, BLOCK).astype(np.float32)
+            levels = np.sqrt(np.einsum("ij,ij->i", blocks, blocks) / BLOCK)[-_KEPT_BLOCKS:]
+            self._blocks = np.concatenate((self._blocks[len(levels) :], levels))
+            self._measured += count
+        self._rest = pending[count * BLOCK :]
+
+    def audible_level(self) -> float:
+        """The level above which a block is part of the speech of these last seconds, in int16 steps."""
+        known = self._known()
+        if not len(known):
+            return _ABSOLUTE_FLOOR
+        floor = float(np.percentile(known, _FLOOR_PERCENTILE))
+        return max(float(known.max()) * _BELOW_PEAK, floor * _ABOVE_FLOOR, _ABSOLUTE_FLOOR)
+
+    def last_audible(self, start: int, end: int) -> int | None:
+        """End of the last audible block within [start, end), sample positions; None: there is none."""
+        offset = self._measured - _KEPT_BLOCKS  # index of the oldest block kept
+        first = max(start // BLOCK - offset, 0)
+        last = min(-(-end // BLOCK) - offset, _KEPT_BLOCKS)
+        if first >= last:
+            return None
+        loud = np.flatnonzero(self._blocks[first:last] > self.audible_level())
+        return int((first + loud[-1] + 1 + offset) * BLOCK) if len(loud) else None
+
+    def loudest(self, start: int) -> float:
+        """The level of the loudest block from the sample position `start` on, in int16 steps."""
+        first = max(start // BLOCK - (self._measured - _KEPT_BLOCKS), 0)
+        blocks = self._blocks[first:]
+        return float(blocks.max()) if len(blocks) else 0.0
+
+    def _known(self) -> NDArray[np.float32]:
+        return self._blocks[-min(self._measured, _KEPT_BLOCKS) :] if self._measured else self._blocks[:0]
+
+
+class LevelGate:
+    """Stands in for Silero where its model is not installed: only loudness is asked for.
+
+    It keeps silence out, not noise; meant for the simulated stages, whose calls carry clean speech.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._meter = LevelMeter()
+        self._fed = 0
+
+    def probability(self, chunk: Pcm16) -> float:
+        """int16 [n] at 16 kHz -> 1.0 where something is heard, else 0.0."""
+        self._meter.feed(chunk)
+        self._fed += len(chunk)
+        return 1.0 if self._meter.loudest(self._fed - len(chunk)) > self._meter.audible_level() else 0.0
