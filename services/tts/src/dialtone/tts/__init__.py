@@ -1,0 +1,1 @@
+"""Voices: turns the sentences of an answer into audio."""

@@ -1,0 +1,20 @@
+"""The speech worker: `python -m dialtone.tts`."""
+
+from dialtone.bus import Stage
+from dialtone.tts.loading import load
+from dialtone.tts.settings import TtsSettings
+from dialtone.worker import Loaded, run_worker
+
+
+def main() -> None:
+    """Run until told to stop."""
+    settings = TtsSettings()
+
+    async def loaded() -> Loaded:
+        return await load(settings)
+
+    run_worker(service="tts", stage=Stage.TTS, settings=settings, load=loaded)
+
+
+if __name__ == "__main__":
+    main()

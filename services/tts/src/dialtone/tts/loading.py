@@ -1,0 +1,69 @@
+"""Makes a speech worker ready: loads its voices and warms them up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dialtone.models import locate
+from dialtone.telemetry import get_logger
+from dialtone.tts.engines.espeak import EspeakEngine, espeak_name, installed_languages
+from dialtone.tts.engines.simulated import SimulatedEngine
+from dialtone.tts.pool import SynthesisPool
+from dialtone.tts.settings import TtsSettings
+from dialtone.tts.speaker import Speaker
+from dialtone.tts.text import say
+from dialtone.tts.voices import EVERY_LANGUAGE, Voice, VoiceRegistry, VoiceSpec, spoken_language
+from dialtone.worker import Loaded
+
+log = get_logger(__name__)
+
+# Languages that fall back to espeak-ng where it is installed: ISO 639-1.
+_FALLBACK_LANGUAGES = """
+ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv sw ta
+te th tr uk ur vi yue zh
+"""
+_SIMULATED_SLOTS = 256  # a simulated sentence costs next to nothing
+
+
+async def load(settings: TtsSettings) -> Loaded:
+    """Return a warm handler. Raises ModelMissing where a voice's model is not there."""
+    if settings.stages == "simulated":
+        voice = Voice("simulated", EVERY_LANGUAGE, SimulatedEngine(), any_script=True)
+        speaker = Speaker(VoiceRegistry({"simulated": voice}, {}), settings)
+        return Loaded(handler=speaker.handle, slots=_SIMULATED_SLOTS)
+    pool = SynthesisPool(settings.tts_parallel)
+    voices = {name: await _voice(name, spec, settings, pool) for name, spec in settings.tts_voices.items()}
+    fallbacks = await _fallbacks(settings.tts_espeak)
+    log.info("voices", voices=sorted(voices), fallback_languages=sorted(fallbacks))
+    for voice in voices.values():
+        await voice.engine.warm_up()
+    await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
+    speaker = Speaker(VoiceRegistry(voices, fallbacks), settings)
+    return Loaded(handler=speaker.handle, slots=settings.tts_slots, close=pool.close)
+
+
+async def _voice(name: str, spec: VoiceSpec, settings: TtsSettings, pool: SynthesisPool) -> Voice:
+    # The model library comes with the first voice that needs it: a simulated stage starts without it.
+    from dialtone.tts.engines.piper import PiperEngine
+
+    path = locate(spec.model, settings.models_dir)
+    engine = await asyncio.to_thread(
+        PiperEngine.load, path, threads=settings.tts_threads, pool=pool, gain=spec.gain
+    )
+    return Voice(name, spoken_language(spec), engine)
+
+
+async def _fallbacks(program: str) -> dict[str, Voice]:
+    installed = await installed_languages(program)
+    names = {language: espeak_name(language, installed) for language in _FALLBACK_LANGUAGES.split()}
+    return {
+        language: Voice("espeak-ng", language, EspeakEngine(program, name), fallback=True, any_script=True)
+        for language, name in names.items()
+        if name is not None
+    }
+
+
+def _warm_up_texts(chinese: bool) -> None:
+    say("Ready at 9:30 on May 3rd, for $5.", "en")
+    if chinese:
+        say("九点30分", "zh")

@@ -1,0 +1,49 @@
+"""What the speech worker is told by its environment."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from dialtone.settings import ServiceSettings
+from dialtone.tts.voices import VoiceSpec
+
+DEFAULT_VOICES = {"joe": VoiceSpec(engine="piper", model="piper-en-joe", language="en", gain=1.4)}
+
+
+class TtsSettings(ServiceSettings):
+    """Settings of one speech worker process."""
+
+    stages: Literal["real", "simulated"] = "real"
+    """`simulated` speaks tones with a known timing, for measuring what is around the models."""
+
+    tts_voices: Annotated[dict[str, VoiceSpec], NoDecode] = Field(default=DEFAULT_VOICES)
+    """Voices by name, the default of each language first: JSON, or the path of a TOML file of tables."""
+    tts_espeak: str = "espeak-ng"
+    """The program that speaks the languages without a voice of their own; empty: none does."""
+
+    tts_threads: int = Field(default=1, ge=1)
+    """Threads of one model run."""
+    tts_parallel: int = Field(default=2, ge=1)
+    """Model runs at once."""
+    tts_slots: int = Field(default=4, ge=1)
+    """Sentences in hand at once; their model runs take turns."""
+
+    tts_first_chunk_ms: int = Field(default=40, ge=10, le=1000)
+    tts_chunk_ms: int = Field(default=100, ge=10, le=1000)
+    tts_max_characters: int = Field(default=2000, ge=1)
+    """A longer sentence is refused; the gateway cuts answers into far shorter ones."""
+
+    @field_validator("tts_voices", mode="before")
+    @classmethod
+    def _read_voices(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("{"):
+            return json.loads(value)
+        return tomllib.loads(Path(value).read_text(encoding="utf-8"))

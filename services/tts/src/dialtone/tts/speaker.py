@@ -1,0 +1,139 @@
+"""Handles the stage's work: a sentence in, chunks of audio out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from dialtone.audio import AudioEncoder, Float32, UnsupportedFormat
+from dialtone.bus import Lease, WorkError
+from dialtone.tts.chunks import Chunker
+from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
+from dialtone.tts.onset import Onset
+from dialtone.tts.settings import TtsSettings
+from dialtone.tts.text import is_speakable, say, strip_markup
+from dialtone.tts.voices import Casting, Part, VoiceRegistry
+from dialtone.v1.common_pb2 import AudioFormat
+from dialtone.v1.speech_pb2 import Sentence, SentenceDone
+from dialtone.v1.speech_pb2 import Voice as WantedVoice
+
+# Parameters beyond these make noise, or audio without end, out of any sentence.
+_NOISE = (0.0, 2.0)
+_LENGTH = (0.1, 10.0)
+_SPEED = (0.1, 10.0)
+
+
+class Speaker:
+    """Speaks sentences with the voices of a registry. Stateless between sentences."""
+
+    def __init__(self, voices: VoiceRegistry, settings: TtsSettings) -> None:
+        self._voices = voices
+        self._settings = settings
+
+    async def handle(self, lease: Lease) -> None:
+        """Speak the lease's sentence: AudioChunks as they are computed, then SentenceDone.
+
+        A sentence that holds nothing to say is done without audio. Raises WorkError, not retryable for
+        `unspeakable_text`, `text_too_long`, `invalid_voice`, `unsupported_format`, retryable for
+        `synthesis_failed`.
+        """
+        started = time.monotonic()
+        sentence = lease.work.sentence
+        style = style_of(sentence.voice)
+        chunker = self._chunker(sentence.format, lease.grant.sentence.delivered_us)
+        casting = self._cast(sentence)
+        first_chunk_us = 0
+        async with aclosing(_audio(casting, style, sentence)) as audio:
+            async for piece in audio:
+                for chunk in chunker.push(piece):
+                    first_chunk_us = first_chunk_us or _us_since(started)
+                    await lease.send(audio=chunk)
+        for chunk in chunker.flush():
+            first_chunk_us = first_chunk_us or _us_since(started)
+            await lease.send(audio=chunk)
+        done = SentenceDone(
+            duration_us=chunker.total_us,
+            first_chunk_us=first_chunk_us,
+            compute_us=_us_since(started),
+            voice="+".join(dict.fromkeys(part.voice.name for part in casting.parts)),
+            notice=casting.notice,
+        )
+        await lease.send(sentence_done=done)
+
+    def _chunker(self, target: AudioFormat, delivered_us: int) -> Chunker:
+        try:
+            return Chunker(
+                target,
+                first_ms=self._settings.tts_first_chunk_ms,
+                chunk_ms=self._settings.tts_chunk_ms,
+                delivered_us=delivered_us,
+            )
+        except UnsupportedFormat as error:
+            raise WorkError("unsupported_format", str(error)) from error
+
+    def _cast(self, sentence: Sentence) -> Casting:
+        limit = self._settings.tts_max_characters
+        if len(sentence.text) > limit:
+            raise WorkError("text_too_long", f"{len(sentence.text)} characters, at most {limit} are spoken")
+        text = strip_markup(sentence.text)
+        if not is_speakable(text):
+            return Casting((), (), "nothing to speak")
+        casting = self._voices.cast(text, name=sentence.voice.name, language=sentence.voice.language)
+        if not casting.parts:
+            languages = ", ".join(casting.unspoken)
+            raise WorkError("unspeakable_text", f"no voice of this worker speaks {languages}")
+        return casting
+
+
+async def _audio(casting: Casting, style: Style, sentence: Sentence) -> AsyncGenerator[bytes, None]:
+    opening = sentence.index == 0
+    for part in casting.parts:
+        rate = part.voice.engine.sample_rate
+        encoder = AudioEncoder(rate, sentence.format)
+        onset = Onset(rate) if opening else None
+        opening = False
+        async with aclosing(_spoken(part, style)) as blocks:
+            async for block in blocks:
+                yield encoder.feed(onset.feed(block) if onset else block)
+        yield encoder.flush()
+
+
+async def _spoken(part: Part, style: Style) -> AsyncGenerator[Float32, None]:
+    text = say(part.text, part.language)
+    if not is_speakable(text):
+        return
+    try:
+        async with aclosing(part.voice.engine.speak(text, style)) as blocks:
+            async for block in blocks:
+                yield block
+    except UnknownSpeaker as error:
+        raise WorkError("invalid_voice", str(error)) from error
+    except SpeechFailed as error:
+        raise WorkError("synthesis_failed", str(error), retryable=True) from error
+
+
+def style_of(voice: WantedVoice) -> Style:
+    """Check the parameters of a sentence. Raises WorkError("invalid_voice") naming the one that is out."""
+    return Style(
+        speaker=voice.speaker_id,
+        noise_scale=_checked(voice, "noise_scale", _NOISE),
+        noise_scale_w=_checked(voice, "noise_scale_w", _NOISE),
+        length_scale=_checked(voice, "length_scale", _LENGTH),
+        speed=_checked(voice, "speed", _SPEED) or 1.0,
+    )
+
+
+def _checked(voice: WantedVoice, field: str, limits: tuple[float, float]) -> float | None:
+    if not voice.HasField(field):
+        return None
+    value: float = getattr(voice, field)
+    low, high = limits
+    if math.isnan(value) or not low <= value <= high:
+        raise WorkError("invalid_voice", f"{field} is {value:g}, it must be from {low:g} to {high:g}")
+    return value
+
+
+def _us_since(start: float) -> int:
+    return max(round((time.monotonic() - start) * 1e6), 1)

@@ -1,0 +1,112 @@
+"""Which voice speaks which text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dialtone.tts.engines.base import Engine
+from dialtone.tts.text.language import is_latin, language_of, primary_subtag, split_by_script
+
+# Clients written for OpenAI's API name these; here each is the default voice of the language.
+_OPENAI_NAMES = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
+OPENAI_VOICES = frozenset(_OPENAI_NAMES.split())
+EVERY_LANGUAGE = "*"
+
+
+class VoiceSpec(BaseModel):
+    """A voice as settings describe it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["piper"] = "piper"
+    model: str
+    """Name in the model manifest, or path of the .onnx or its folder."""
+    language: str
+    gain: float = Field(default=1.0, gt=0, le=8)
+    """Factor that brings the voice to full range; Piper's models differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A loaded voice."""
+
+    name: str
+    language: str
+    engine: Engine
+    fallback: bool = False  # stands in where its language has no voice of its own
+    any_script: bool = False  # copes with words in other scripts by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a sentence and who speaks it."""
+
+    text: str
+    language: str
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Who speaks a sentence."""
+
+    parts: tuple[Part, ...]
+    unspoken: tuple[str, ...]  # languages of stretches that are left out because no voice speaks them
+    notice: str
+
+
+class VoiceRegistry:
+    """The voices of this worker: `voices` by name, the first of each language its default."""
+
+    def __init__(self, voices: Mapping[str, Voice], fallbacks: Mapping[str, Voice]) -> None:
+        self._voices = voices
+        self._fallbacks = fallbacks  # by language
+
+    def cast(self, text: str, *, name: str = "", language: str = "") -> Casting:
+        """Choose the voices of a cleaned sentence that holds something speakable.
+
+        One voice speaks the whole sentence where it can. A voice of a language in Latin letters leaves
+        stretches in other scripts to the voice of that script's language. No parts: nobody can speak it.
+        """
+        notices = []
+        named = self._voices.get(name)
+        if name and named is None and name not in OPENAI_VOICES:
+            notices.append(f"voice {name} is not installed")
+        main_language = language_of(text, language or (named.language if named else ""))
+        main = self._voice(main_language, named)
+        whole = not is_latin(main_language) or (main is not None and main.any_script)
+        stretches = [(main_language, text)] if whole else split_by_script(text, main_language)
+
+        parts: list[Part] = []
+        unspoken: list[str] = []
+        for stretch_language, stretch in stretches:
+            voice = self._voice(stretch_language, named)
+            if voice is None:
+                unspoken.append(stretch_language)
+            else:
+                parts.append(Part(stretch, stretch_language, voice))
+        notices += _about_fallbacks(parts)
+        notices += [f"no voice speaks {missing}" for missing in dict.fromkeys(unspoken)]
+        return Casting(tuple(parts), tuple(dict.fromkeys(unspoken)), "; ".join(notices))
+
+    def _voice(self, language: str, named: Voice | None) -> Voice | None:
+        if named is not None and named.language in (language, EVERY_LANGUAGE):
+            return named
+        own = next(
+            (voice for voice in self._voices.values() if voice.language in (language, EVERY_LANGUAGE)), None
+        )
+        return own or self._fallbacks.get(language)
+
+
+def _about_fallbacks(parts: list[Part]) -> list[str]:
+    used = dict.fromkeys((part.voice.name, part.language) for part in parts if part.voice.fallback)
+    return [f"fallback voice {name} speaks {language}" for name, language in used]
+
+
+def spoken_language(spec: VoiceSpec) -> str:
+    """ISO 639-1 of a voice."""
+    return primary_subtag(spec.language)
