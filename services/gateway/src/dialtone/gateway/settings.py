@@ -6,8 +6,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from dialtone.gateway.ids import is_client_id
 from dialtone.settings import ServiceSettings
 
+_SHORTEST_KEY = 16
+OPEN_TENANT = "default"  # of keys that name none, and of everybody where there are no keys
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly voice assistant on a call. Answer in the user's language, in one or two short "
     "spoken sentences, without lists or markdown."
@@ -22,6 +25,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def split_api_key(entry: str) -> tuple[str, str]:
+    """The tenant and the key of an entry of `api_keys`."""
+    tenant, separator, key = entry.rpartition(":")
+    return (tenant, key) if separator else (OPEN_TENANT, key)
 
 
 class GatewaySettings(ServiceSettings):
@@ -89,6 +98,17 @@ class GatewaySettings(ServiceSettings):
         if isinstance(value, str):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _usable_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for entry in keys:
+            tenant, key = split_api_key(entry.get_secret_value())
+            if not is_client_id(tenant):
+                raise ValueError("the tenant before a key is to be 1 to 64 letters, digits, _ or -")
+            if len(key) < _SHORTEST_KEY:
+                raise ValueError(f"a key is to have at least {_SHORTEST_KEY} characters")
+        return keys
 
     @model_validator(mode="after")
     def _never_open_to_others(self) -> Self:

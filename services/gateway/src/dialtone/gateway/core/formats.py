@@ -61,9 +61,7 @@ def _turn_detection(config: SessionConfig, candidate_pause_ms: int) -> TurnDetec
     mode = DEFAULT_AGGRESSIVENESS if extra.vad_aggressiveness is None else extra.vad_aggressiveness
     common = TurnDetection(
         engine=ENGINES[extra.vad_engine],
-        aggressiveness=DEFAULT_AGGRESSIVENESS
-        if extra.vad_aggressiveness is None
-        else extra.vad_aggressiveness,
+        aggressiveness=mode,
         candidate_pause_ms=pause if wire.create_response else 0,
     )
     if isinstance(wire, ServerVad):

@@ -16,20 +16,16 @@ from dialtone.gateway.core.client_events import ClientEvent, Invalid
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects.realtime import RealtimeDialect
-from dialtone.gateway.dialects.voice_call import VoiceCallDialect
+from dialtone.gateway.dialects.voice_call import VoiceCallDialect, error_frame
 from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.switchboard import GatewayFull, SessionBusy, Switchboard
-from dialtone.gateway.stores import SessionStore, StoreUnavailable
+from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
 
 RETRY_AFTER_S = 5
 NAMING_S = 30.0  # for a voice_call client to name its session
 KEY_PROTOCOL = "openai-insecure-api-key."
-
-
-class UnknownSession(Exception):
-    pass
 
 
 @dataclass(slots=True)
@@ -107,8 +103,7 @@ class Sockets:
 
         async def find() -> SessionRecord:
             record = await self._stored(tenant, session_id)
-            dialect.configure(record.config)
-            return record
+            return msgspec.structs.replace(record, config=dialect.configure(record.config))
 
         async def accept() -> None:
             return
@@ -169,6 +164,5 @@ async def _deny_for_now(socket: WebSocket, error: Exception) -> None:
 
 async def _refuse(socket: WebSocket, dialect: VoiceCallDialect, code: int, why: str, *, close: int) -> None:
     metrics.refused.labels(f"{dialect.name}_{code}").inc()
-    frame = msgspec.json.encode({"type": "error", "code": code, "msg": why})
-    await socket.send_text(frame.decode())
+    await socket.send_text(error_frame(why, code=code))
     await socket.close(close, why)

@@ -1,0 +1,1 @@
+"""The HTTP interface: sessions, health, metrics; its errors and its keys."""

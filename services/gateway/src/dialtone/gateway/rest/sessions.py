@@ -1,0 +1,94 @@
+"""`/v1/sessions`: create, read, list, change and delete conversations."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from dialtone.gateway.core.items import SessionRecord
+from dialtone.gateway.ids import is_client_id
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.gateway.stores import SessionStore, UnknownSession
+
+from . import mapping
+from .auth import ApiKeys
+from .body_limit import bounded_route
+from .errors import ApiError, error_responses
+from .schemas import NewSession, SessionListOut, SessionOut, SessionSettings
+
+SessionId = Annotated[str, Path(description="Id of the session", examples=["sess_4fWbR1uZ0aQp9xLmKc2TnE"])]
+
+
+def create_sessions_router(store: SessionStore, keys: ApiKeys, settings: GatewaySettings) -> APIRouter:
+    """The routes of sessions, each for the tenant of the key that came with the request."""
+    router = APIRouter(
+        prefix="/v1/sessions",
+        tags=["sessions"],
+        route_class=bounded_route(settings.max_body_bytes),
+        responses=error_responses(401, 422, 503),
+    )
+    tenant_of_request = Depends(keys.tenant)
+
+    async def find(tenant: str, session_id: str) -> SessionRecord:
+        # What cannot be an id is not looked up: it would become part of keys.
+        record = await store.get(tenant, session_id) if is_client_id(session_id) else None
+        if record is None:
+            raise _not_found(session_id)
+        return record
+
+    @router.post("", status_code=201, responses=error_responses(413))
+    async def create_session(
+        wanted: NewSession, response: Response, tenant: str = tenant_of_request
+    ) -> SessionOut:
+        """Begin a conversation. Its id is what a call names to go on with it."""
+        record = mapping.new_record(wanted, tenant=tenant, now=time.time())
+        await store.create(record)
+        response.headers["Location"] = f"{router.prefix}/{record.id}"
+        return mapping.session_out(record)
+
+    @router.get("")
+    async def list_sessions(
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        after: Annotated[str | None, Query(max_length=256, description="`next` of the page before")] = None,
+        tenant: str = tenant_of_request,
+    ) -> SessionListOut:
+        """The settings of all sessions, newest first, a page at a time."""
+        try:
+            page = await store.list(tenant, limit=limit, cursor=after)
+        except ValueError as error:
+            raise ApiError(422, "invalid_value", f"after: {error}", param="after") from error
+        data = [mapping.summary_out(summary) for summary in page.sessions]
+        return SessionListOut(data=data, has_more=page.next_cursor is not None, next=page.next_cursor)
+
+    @router.get("/{session_id}", responses=error_responses(404))
+    async def read_session(session_id: SessionId, tenant: str = tenant_of_request) -> SessionOut:
+        """The settings and the messages of a session."""
+        return mapping.session_out(await find(tenant, session_id))
+
+    @router.patch("/{session_id}", responses=error_responses(404, 413))
+    async def change_session(
+        session_id: SessionId, wanted: SessionSettings, tenant: str = tenant_of_request
+    ) -> SessionOut:
+        """Change the settings that are named. A call that is live goes on with the ones it has."""
+        record = await find(tenant, session_id)
+        record.config = mapping.apply_settings(record.config, wanted)
+        try:
+            await store.put_config(tenant, session_id, record.config)
+        except UnknownSession as error:
+            raise _not_found(session_id) from error
+        return mapping.session_out(record)
+
+    @router.delete("/{session_id}", status_code=204, responses=error_responses(404))
+    async def delete_session(session_id: SessionId, tenant: str = tenant_of_request) -> None:
+        """Forget a session and all that was said in it."""
+        if not (is_client_id(session_id) and await store.delete(tenant, session_id)):
+            raise _not_found(session_id)
+
+    return router
+
+
+def _not_found(session_id: str) -> ApiError:
+    shown = session_id if is_client_id(session_id) else "(not an id)"
+    return ApiError(404, "session_not_found", f"There is no session {shown}.", param="session_id")
