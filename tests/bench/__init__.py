@@ -1,0 +1,1 @@
+"""Measurements. Never part of the default test run: `python -m tests.bench` runs them."""
