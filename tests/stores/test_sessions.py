@@ -85,9 +85,7 @@ async def test_items_stand_where_they_were_put(stores: Stores, valkey: ValkeySer
 
 
 @pytest.mark.parametrize("source", ["redis", "sql"])
-async def test_an_item_is_replaced_where_it_stands(
-    stores: Stores, valkey: ValkeyServer, source: str
-) -> None:
+async def test_an_item_is_replaced_where_it_stands(stores: Stores, valkey: ValkeyServer, source: str) -> None:
     await stores.sessions.create(record("sess_1", "default", message("a"), message("b"), message("c")))
     changed = message("b", "now this")
     await stores.sessions.put_item("default", "sess_1", changed, None)
@@ -142,7 +140,7 @@ async def test_writing_to_a_session_that_is_not_there_says_so(stores: Stores) ->
         await stores.sessions.delete_item("default", "sess_none", "a")
 
 
-async def test_a_deleted_session_is_gone(stores: Stores, valkey: ValkeyServer) -> None:
+async def test_a_deleted_session_is_gone(stores: Stores) -> None:
     await stores.sessions.create(record("sess_1", "default", message("a")))
     assert await stores.sessions.delete("default", "sess_1")
     assert await stores.sessions.get("default", "sess_1") is None

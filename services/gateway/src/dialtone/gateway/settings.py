@@ -36,7 +36,7 @@ def split_api_key(entry: str) -> tuple[str, str]:
 class GatewaySettings(ServiceSettings):
     """Settings of the gateway."""
 
-    model_config = SettingsConfigDict(use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(use_attribute_docstrings=True, hide_input_in_errors=True)
 
     http_host: str = "127.0.0.1"
     """Address that clients connect to. Any but a loopback address needs `api_keys`."""
