@@ -194,6 +194,26 @@ async def test_a_broken_handler_fails_its_work_and_not_the_worker(
     assert "bug" not in failed.failed.error.message
 
 
+async def test_nothing_is_left_of_work_that_is_over(
+    call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    async def handler(lease: Lease) -> None:
+        await lease.send(text=TextDelta(text="ok"))
+
+    slots = 4
+    worker = await start_worker(handler, slots=slots)
+    await call.submit("first")
+    await queue.empties()
+    await until(lambda: worker.active == 0, "the slot")
+    tasks = len(asyncio.all_tasks())  # a subscription is a task
+    for number in range(40):
+        await call.submit(f"l{number}")
+    await queue.empties()
+    assert len(call.of("text")) == 41
+    # Where one pull stood open for all slots there may be one for each now.
+    await until(lambda: len(asyncio.all_tasks()) < tasks + slots, "tasks as before")
+
+
 async def test_work_that_cannot_be_read_leaves_the_queue(
     bus: Bus, call: CallSide, queue: QueueState, start_worker: StartWorker
 ) -> None:

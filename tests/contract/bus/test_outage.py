@@ -15,6 +15,12 @@ from tests.contract.bus.queue_state import QueueState
 from tests.fixtures.nats import NatsServer
 
 
+@pytest.fixture
+def bus_settings(nats_server: NatsServer) -> BusSettings:
+    """Queues in memory, so that a broker comes back with nothing."""
+    return BusSettings(nats_url=nats_server.url, work_storage="memory")
+
+
 async def finish(lease: Lease) -> None:
     await lease.send(text=TextDelta(text="done"))
 
@@ -57,6 +63,19 @@ async def test_workers_pull_again_from_a_broker_that_came_back_with_nothing(
     await until(lambda: len(call.of("text", "after")) == 1, "work after", timeout=5)
     assert time.monotonic() - back_at < 3
     await until(lambda: worker.active == 0, "the slot")
+
+
+async def test_no_subscription_is_deaf_after_many_restarts(nats_server: NatsServer, bus: Bus) -> None:
+    got: list[bytes] = []
+    for number in range(3):
+        await bus.subscribe(f"test.{number}", lambda message: got.append(message.data))
+    for round_number in range(6):
+        nats_server.restart()
+        await until(lambda: bus.generation > round_number + 1, "the new connection")  # noqa: B023
+        got.clear()
+        for number in range(3):
+            await bus.publish(f"test.{number}", b"%d" % round_number)
+        await until(lambda: len(got) == 3, f"all three in round {round_number}", timeout=3)
 
 
 async def test_work_that_ran_when_the_broker_died_is_let_go(
@@ -136,7 +155,8 @@ async def test_work_can_be_submitted_before_any_worker_made_the_queue(bus: Bus) 
 
 async def test_a_queue_made_with_other_limits_is_brought_to_these(nats_server: NatsServer, bus: Bus) -> None:
     await bus.ensure_stage(Stage.LLM, "default")
-    other = await Bus.connect(BusSettings(nats_url=nats_server.url, work_max_msgs=1), name="other")
+    settings = BusSettings(nats_url=nats_server.url, work_storage="memory", work_max_msgs=1)
+    other = await Bus.connect(settings, name="other")
     await other.ensure_stage(Stage.LLM, "default")
     await other.submit(Stage.LLM, "default", Work(lease_id="l1", call_id="c1"))
     with pytest.raises(Overloaded):

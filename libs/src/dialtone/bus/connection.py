@@ -244,10 +244,6 @@ class Bus:
             await self.ensure_stage(stage, pool)
             await streams.submit(self._nc, stage, pool, work)
 
-    def next_attempt_base(self, work: Work) -> int:
-        """The attempt base with which work issued anew outranks all that `work` can still bring about."""
-        return work.attempt_base + self.settings.work_max_deliver + 1
-
     # --- the connection's life
 
     def _came_up(self) -> None:

@@ -24,13 +24,15 @@ class BusSettings(BaseSettings):
     nats_max_pending_bytes: int = Field(default=4 * 2**20, gt=0)
     """Bytes that may wait to be written to the broker before publishing fails."""
 
-    work_storage: Literal["memory", "file"] = "memory"
+    work_storage: Literal["memory", "file"] = "file"
+    """On file, queued work outlives a restart of the broker; memory is no faster for work this small."""
     work_replicas: int = Field(default=1, ge=1, le=5)
     work_max_msgs: int = Field(default=1000, gt=0)
     """Work of one pool, queued and running together, beyond which `Overloaded` is raised."""
     work_max_age_s: float = Field(default=6 * 3600, gt=0)
     """Work older than this is dropped by the broker; longer than any call may last."""
-    work_max_deliver: int = Field(default=5, ge=1)
+    work_max_deliver: int = Field(default=5, ge=1, le=12)
+    """Attempts of one message. Work issued anew starts further above (see the gateway's leases)."""
     lease_ack_wait_s: float = Field(default=1.0, gt=0)
     """A worker that is silent for this long loses its lease."""
     lease_claim_timeout_s: float = Field(default=2.0, gt=0)
