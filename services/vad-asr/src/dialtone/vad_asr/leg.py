@@ -13,8 +13,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dialtone.audio import UnsupportedFormat
-from dialtone.bus import HandBack, Lease, WorkError
+from dialtone.bus import HandBack, Lease
 from dialtone.telemetry import get_logger
 from dialtone.v1.common_pb2 import Error
 from dialtone.v1.ears_pb2 import (
@@ -94,7 +93,7 @@ class EarsLeg:
         self._breathed = time.monotonic()
 
     async def run(self) -> None:
-        """Listens until EndOfInput. Raises HandBack and WorkError as the bus expects them."""
+        """Listens until EndOfInput. Raises HandBack when the worker leaves, and UnsupportedFormat."""
         listening = asyncio.current_task()
         assert listening is not None
         self._listening = listening
@@ -108,8 +107,6 @@ class EarsLeg:
         except HandBack:
             await self._finals(_LEAVING_SECONDS)
             raise
-        except UnsupportedFormat as error:
-            raise WorkError("unsupported_format", str(error)) from error
         except asyncio.CancelledError:
             if self._failure is None:
                 raise

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dialtone.audio import UnsupportedFormat
 from dialtone.bus import Lease, WorkError
 from dialtone.models import ModelMissing, locate
 from dialtone.telemetry import bind_call, get_logger
@@ -45,14 +46,17 @@ class Ears:
             raise WorkError("wrong_stage", "this worker takes ears legs only")
         bind_call(call_id=lease.call_id, session_id=lease.work.session_id)
         log.info("listening", attempt=lease.attempt)
-        leg = EarsLeg(
-            lease,
-            self.new_transcriber(),
-            self._new_tracker,
-            self.settings.turn_defaults(),
-            self.settings.leg_limits(),
-        )
-        await leg.run()
+        try:
+            leg = EarsLeg(
+                lease,
+                self.new_transcriber(),
+                self._new_tracker,
+                self.settings.turn_defaults(),
+                self.settings.leg_limits(),
+            )
+            await leg.run()
+        except UnsupportedFormat as error:
+            raise WorkError("unsupported_format", str(error)) from error
 
     def _new_tracker(self, policy: TurnPolicy, position: int) -> VoiceTracker:
         webrtc = None

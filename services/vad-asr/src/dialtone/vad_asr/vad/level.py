@@ -11,6 +11,7 @@ BLOCK = 160  # samples at 16 kHz
 _KEPT_BLOCKS = 300
 _BELOW_PEAK = 0.03  # 30 dB below the loudest block, speech has ended
 _ABOVE_FLOOR = 2.5  # 8 dB above the background, something is heard
+_FLOOR_AT_MOST = 0.25
 _FLOOR_PERCENTILE = 10
 _ABSOLUTE_FLOOR = 30.0  # in int16 steps, -61 dBFS: below this is silence anywhere
 
@@ -39,8 +40,10 @@ class LevelMeter:
         known = self._known()
         if not len(known):
             return _ABSOLUTE_FLOOR
-        floor = float(np.percentile(known, _FLOOR_PERCENTILE))
-        return max(float(known.max()) * _BELOW_PEAK, floor * _ABOVE_FLOOR, _ABSOLUTE_FLOOR)
+        peak = float(known.max())
+        # Where somebody speaks without a gap the quietest blocks are speech, too.
+        floor = min(float(np.percentile(known, _FLOOR_PERCENTILE)) * _ABOVE_FLOOR, peak * _FLOOR_AT_MOST)
+        return max(peak * _BELOW_PEAK, floor, _ABSOLUTE_FLOOR)
 
     def last_audible(self, start: int, end: int) -> int | None:
         """End of the last audible block within [start, end), sample positions; None: there is none."""

@@ -1,0 +1,89 @@
+"""Ears of several kinds: with the default models, and without any."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from dialtone.models import ModelMissing, locate
+from dialtone.vad_asr.asr.pool import InferencePool
+from dialtone.vad_asr.asr.recognition import Passage, Recognition
+from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
+from dialtone.vad_asr.service import Ears, load_ears
+from dialtone.vad_asr.settings import EarsSettings
+from dialtone.vad_asr.simulated import SimulatedTranscriber
+from dialtone.vad_asr.transcriber import PooledTranscriber
+from dialtone.vad_asr.vad.level import LevelGate
+
+
+def model_folder(name: str) -> Path:
+    try:
+        return locate(name)
+    except ModelMissing as missing:
+        pytest.skip(str(missing))
+
+
+async def _nothing() -> None:
+    return
+
+
+class ScriptedRecognizer:
+    """Answers with the length of each passage: for what lies around a recogniser."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Passage]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
+        self.batches.append(list(passages))
+        self.before()
+        return [Recognition(f"{p.seconds:.2f} seconds", p.language or "en", 1000) for p in passages]
+
+
+@pytest.fixture
+def simulated_ears() -> Ears:
+    """As the simulated stages on a machine without models: webrtcvad and loudness."""
+    return Ears(EarsSettings(stages="simulated"), LevelGate, SimulatedTranscriber, _nothing)
+
+
+@pytest.fixture
+def recognizer() -> ScriptedRecognizer:
+    return ScriptedRecognizer()
+
+
+@pytest.fixture
+async def pool(recognizer: ScriptedRecognizer) -> AsyncIterator[InferencePool]:
+    """A pool of one thread around `recognizer`, with room for two."""
+    started = InferencePool(recognizer, workers=1, queue_limit=2)
+    started.start()
+    yield started
+    await started.close()
+
+
+@pytest.fixture
+def scripted_ears(pool: InferencePool) -> Ears:
+    """Real endpointing and the real pool, without models."""
+    return Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), _nothing)
+
+
+@pytest.fixture
+async def gated_ears() -> Ears:
+    """Simulated answers behind the real gate, Silero; needs its model."""
+    model_folder("silero-vad")
+    return await load_ears(EarsSettings(stages="simulated"))
+
+
+@pytest.fixture
+async def real_ears() -> AsyncIterator[Ears]:
+    """The ears as installed; needs the default models."""
+    for name in ("silero-vad", "whisper-base"):
+        model_folder(name)
+    ears = await load_ears(EarsSettings())
+    yield ears
+    await ears.close()
+
+
+@pytest.fixture(scope="session")
+def whisper() -> ShortWindowWhisper:
+    """The default recogniser; needs the default models."""
+    return ShortWindowWhisper(model_folder("whisper-base"), languages=["en", "zh"], device="cpu")
