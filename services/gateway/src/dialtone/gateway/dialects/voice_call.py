@@ -113,32 +113,30 @@ class VoiceCallDialect:
         meta = frame.meta_info or _NO_META
         if meta.encoding not in (None, "raw"):
             raise _Wrong(f"unknown encoding '{meta.encoding[:64]}', only 'raw' is known")
-        self._name_session(meta.session_id)
+        session_id = self._session_named(meta.session_id)
+        audio = b""
+        if (frame.is_close or frame.audio is not None) and session_id is None:
+            raise _Wrong("the session is not named yet: meta_info.session_id is missing")
+        if frame.audio and not frame.is_close:
+            try:
+                audio = pybase64.b64decode(frame.audio, validate=True)
+            except ValueError as error:
+                raise _Wrong("audio is not valid base64") from error
+        self.session_id = session_id
         if frame.is_close:
-            self._require_session("is_close")
             return EndInput()
-        if frame.audio is None:
-            return None
-        self._require_session("audio")
-        try:
-            audio = pybase64.b64decode(frame.audio, validate=True)
-        except ValueError as error:
-            raise _Wrong("audio is not valid base64") from error
         audio = self._samples.align(audio)
         return AppendAudio(audio=audio) if audio else None
 
-    def _name_session(self, session_id: str | None) -> None:
+    def _session_named(self, session_id: str | None) -> str | None:
+        """The call's session, once this frame is accepted."""
         if session_id is None or session_id == self.session_id:
-            return
+            return self.session_id
         if self.session_id is not None:
             raise _Wrong("the call belongs to another session")
         if not 0 < len(session_id) <= MAX_SESSION_ID:
             raise _Wrong(f"meta_info.session_id does not have 1 to {MAX_SESSION_ID} characters")
-        self.session_id = session_id
-
-    def _require_session(self, member: str) -> None:
-        if self.session_id is None:
-            raise _Wrong(f"{member} before the session is named by meta_info.session_id")
+        return session_id
 
     # --- call to client ---
 
