@@ -15,9 +15,11 @@ from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.items import InputAudio, MessageItem
 from dialtone.gateway.core.session import (
     PCM_16K,
+    PCM_24K,
     Audio,
     AudioFormat,
     AudioInput,
+    AudioOutput,
     Extensions,
     FunctionChoice,
     FunctionTool,
@@ -185,6 +187,17 @@ def test_the_input_format_of_the_session_decides_about_half_samples() -> None:
         config = SessionConfig(audio=Audio(AudioInput(form)))
         dialect.encode(out.SessionUpdated("sess_1", 1, config))
         assert [len(getattr(dialect.decode(append), "audio", b"")) for _ in range(3)] == lengths
+
+
+def test_a_session_made_for_other_rates_has_the_protocols_in_a_call() -> None:
+    stored = SessionConfig(
+        audio=Audio(AudioInput(PCM_16K), AudioOutput(AudioFormat("audio/pcmu"), voice="joe")),
+        instructions="x",
+    )
+    config = RealtimeDialect().configure(stored)
+    assert config.audio.input.format == PCM_24K
+    assert config.audio.output == stored.audio.output
+    assert config.instructions == "x"
 
 
 def test_what_was_encoded_can_be_read_as_text_in_any_language() -> None:

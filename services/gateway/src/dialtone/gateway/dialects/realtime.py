@@ -10,6 +10,7 @@ import pybase64
 
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.client_events import AppendAudio, ClearAudio, ClientEvent, CommitAudio
+from dialtone.gateway.core.session import PCM_24K, AudioFormat, SessionConfig
 
 from . import Frame
 from .json_frames import MALFORMED
@@ -42,6 +43,22 @@ class RealtimeDialect:
         self._append = msgspec.json.Decoder(_Append).decode
         self._samples = SampleAligner()
         self._pcm = True
+
+    def configure(self, config: SessionConfig) -> SessionConfig:
+        """The configuration of a call on a stored session: PCM has the protocol's only rate.
+
+        Clients take that rate for granted, whatever the session was made for.
+        """
+        replace = msgspec.structs.replace
+        incoming, outgoing = config.audio.input, config.audio.output
+        return replace(
+            config,
+            audio=replace(
+                config.audio,
+                input=replace(incoming, format=_protocol_format(incoming.format)),
+                output=replace(outgoing, format=_protocol_format(outgoing.format)),
+            ),
+        )
 
     def decode(self, frame: Frame) -> ClientEvent | None:
         try:
@@ -85,3 +102,7 @@ class RealtimeDialect:
             f'"delta":"{pybase64.b64encode_as_string(event.delta[start : start + MAX_DELTA])}"}}'
             for start in range(0, len(event.delta), MAX_DELTA)
         ]
+
+
+def _protocol_format(form: AudioFormat) -> AudioFormat:
+    return PCM_24K if form.type == "audio/pcm" else form

@@ -54,9 +54,12 @@ class Sockets:
         query = socket.query_params
         resumed = query.get("session_id")
 
+        dialect = RealtimeDialect()
+
         async def find() -> SessionRecord:
             if resumed:
-                return await self._stored(tenant, resumed)
+                record = await self._stored(tenant, resumed)
+                return msgspec.structs.replace(record, config=dialect.configure(record.config))
             config = SessionConfig(model=query.get("model") or SessionConfig().model)
             record = SessionRecord(new_id("sess"), tenant, time.time(), config)
             await self.store.create(record)
@@ -66,7 +69,7 @@ class Sockets:
             await socket.accept(subprotocol="realtime" if "realtime" in offered else None)
 
         try:
-            await self.switchboard.connect(socket, RealtimeDialect(), tenant, find, accept=accept)
+            await self.switchboard.connect(socket, dialect, tenant, find, accept=accept)
         except UnknownSession:
             await _deny(socket, 404, "session_not_found", f"Session '{resumed}' not found.")
         except SessionBusy:
