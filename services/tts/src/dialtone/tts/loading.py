@@ -34,7 +34,7 @@ async def load(settings: TtsSettings) -> Loaded:
     pool = SynthesisPool(settings.tts_parallel)
     voices = {name: await _voice(name, spec, settings, pool) for name, spec in settings.tts_voices.items()}
     fallbacks = await _fallbacks(settings.tts_espeak)
-    log.info("voices", voices=sorted(voices), fallback_languages=sorted(fallbacks))
+    log.info("voices", voices=sorted(voices), fallback_languages=len(fallbacks))
     for voice in voices.values():
         await voice.engine.warm_up()
     await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)

@@ -11,6 +11,7 @@ from dialtone.audio import AudioEncoder, Float32, UnsupportedFormat
 from dialtone.bus import Lease, WorkError
 from dialtone.tts.chunks import Chunker
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
+from dialtone.tts.metrics import AUDIO_SECONDS, FIRST_CHUNK
 from dialtone.tts.onset import Onset
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.text import is_speakable, say, strip_markup
@@ -53,11 +54,15 @@ class Speaker:
         for chunk in chunker.flush():
             first_chunk_us = first_chunk_us or _us_since(started)
             await lease.send(audio=chunk)
+        voice = "+".join(dict.fromkeys(part.voice.name for part in casting.parts))
+        if first_chunk_us:
+            FIRST_CHUNK.labels(voice).observe(first_chunk_us / 1e6)
+            AUDIO_SECONDS.labels(voice).inc(chunker.total_us / 1e6)
         done = SentenceDone(
             duration_us=chunker.total_us,
             first_chunk_us=first_chunk_us,
             compute_us=_us_since(started),
-            voice="+".join(dict.fromkeys(part.voice.name for part in casting.parts)),
+            voice=voice,
             notice=casting.notice,
         )
         await lease.send(sentence_done=done)

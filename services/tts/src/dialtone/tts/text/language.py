@@ -7,22 +7,30 @@ from collections import Counter
 
 # What a script says when nothing else is known, and the languages written in it that it must not overrule.
 _SCRIPTS: dict[str, tuple[str, str, frozenset[str]]] = {
-    "han": (r"㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff", "zh", frozenset({"zh", "ja", "ko", "yue"})),
-    "kana": (r"぀-ヿㇰ-ㇿｦ-ﾝ", "ja", frozenset({"ja"})),
-    "hangul": (r"가-힯ᄀ-ᇿ㄰-㆏", "ko", frozenset({"ko"})),
+    "han": (
+        r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
+        "zh",
+        frozenset({"zh", "ja", "ko", "yue"}),
+    ),
+    "kana": (r"\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d", "ja", frozenset({"ja"})),
+    "hangul": (r"\uac00-\ud7af\u1100-\u11ff\u3130-\u318f", "ko", frozenset({"ko"})),
     "cyrillic": (
-        r"Ѐ-ԯ",
+        r"\u0400-\u052f",
         "ru",
         frozenset({"ru", "uk", "be", "bg", "sr", "mk", "kk", "ky", "tg", "mn", "tt", "ba"}),
     ),
-    "greek": (r"Ͱ-Ͽἀ-῿", "el", frozenset({"el"})),
-    "arabic": (r"؀-ۿݐ-ݿ", "ar", frozenset({"ar", "fa", "ur", "ps", "sd", "ug"})),
-    "hebrew": (r"֐-׿", "he", frozenset({"he", "yi"})),
-    "thai": (r"฀-๿", "th", frozenset({"th"})),
-    "devanagari": (r"ऀ-ॿ", "hi", frozenset({"hi", "mr", "ne", "sa"})),
+    "greek": (r"\u0370-\u03ff\u1f00-\u1fff", "el", frozenset({"el"})),
+    "arabic": (r"\u0600-\u06ff\u0750-\u077f", "ar", frozenset({"ar", "fa", "ur", "ps", "sd", "ug"})),
+    "hebrew": (r"\u0590-\u05ff", "he", frozenset({"he", "yi"})),
+    "thai": (r"\u0e00-\u0e7f", "th", frozenset({"th"})),
+    "devanagari": (r"\u0900-\u097f", "hi", frozenset({"hi", "mr", "ne", "sa"})),
 }
-_LATIN = r"A-Za-zÀ-ɏḀ-ỿ"
-_RUNS = {script: re.compile(f"[{letters}]") for script, (letters, _, _) in _SCRIPTS.items()}
+_LATIN = r"A-Za-z\u00c0-\u024f\u1e00-\u1eff"
+_WITHOUT_SPACES = frozenset({"han", "kana", "thai"})  # here a letter counts, elsewhere a word
+_RUNS = {
+    script: re.compile(f"[{letters}]" if script in _WITHOUT_SPACES else f"[{letters}]+")
+    for script, (letters, _, _) in _SCRIPTS.items()
+}
 _LATIN_WORD = re.compile(f"[{_LATIN}][{_LATIN}'’]*")
 _FOREIGN_RUN = re.compile(
     "|".join(f"(?P<{script}>[{letters}](?:[{letters}\\d\\s、。，！？：；·ー]*[{letters}])?)"
@@ -47,7 +55,10 @@ def language_of(text: str, stated: str = "") -> str:
     if counts["kana"]:  # Japanese is written with Han characters too
         counts["kana"] += counts.pop("han")
     script, count = counts.most_common(1)[0]
-    if count == 0 or len(_LATIN_WORD.findall(text)) > count:
+    latin_words = len(_LATIN_WORD.findall(text))
+    if count == latin_words == 0:  # digits alone are in whatever language is spoken
+        return stated or _DEFAULT
+    if latin_words > count:
         return stated if stated and not _script_of(stated) else _DEFAULT
     _, default, languages = _SCRIPTS[script]
     return stated if stated in languages else default

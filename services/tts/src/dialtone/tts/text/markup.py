@@ -78,4 +78,4 @@ def _one_line(text: str) -> str:
         character for character in text.replace("\n", " ").replace("\t", " ")
         if unicodedata.category(character) not in ("Cc", "Cf", "Co", "Cs", "Cn")
     )  # fmt: skip
-    return re.sub(r" +([.,;:!?])", r"\1", _SPACES.sub(" ", text)).strip(" ,;")
+    return re.sub(r" +([.,;:!?。，；：！？、])", r"\1", _SPACES.sub(" ", text)).strip(" ,;")

@@ -1,0 +1,43 @@
+"""Speakers: one with the simulated engine, one with the default voices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dialtone.bus import Handler
+from dialtone.models import ModelMissing
+from dialtone.tts.loading import load
+from dialtone.tts.settings import TtsSettings
+from dialtone.worker import Loaded
+
+
+@pytest.fixture
+async def simulated() -> AsyncIterator[Handler]:
+    """The handler of a simulated stage."""
+    loaded = await load(TtsSettings(stages="simulated"))
+    yield loaded.handler
+    await loaded.close()
+
+
+@pytest.fixture(scope="session")
+def real_stage() -> Iterator[Loaded]:
+    """A real stage with its default voice, loaded once for the whole run."""
+    try:
+        loaded = asyncio.run(load(TtsSettings()))
+    except ModelMissing as error:
+        pytest.skip(str(error))
+    yield loaded
+
+    async def close() -> None:
+        await loaded.close()
+
+    asyncio.run(close())
+
+
+@pytest.fixture
+def real(real_stage: Loaded) -> Handler:
+    """The handler of a real stage."""
+    return real_stage.handler
