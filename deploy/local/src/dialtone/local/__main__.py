@@ -40,7 +40,10 @@ def main() -> int:
         case _:
             names = [name for given in arguments.names for name in given.replace(",", " ").split()]
             wanted = names or list(manifest())
-            return 0 if fetch_models(wanted, settings.models_dir, console, verify=arguments.verify) else 1
+            if not fetch_models(wanted, settings.models_dir, console, verify=arguments.verify):
+                return 1
+            console.print(f"{len(wanted)} models verified in {settings.models_dir}", highlight=False)
+            return 0
 
 
 def _supervise(settings: StackSettings) -> int:

@@ -25,7 +25,6 @@ class ProgressBars:
         )
         self._tasks: dict[str, TaskID] = {}
         self._current: TaskID | None = None
-        self.worked = False
 
     def __enter__(self) -> "ProgressBars":
         self._bars.start()
@@ -40,7 +39,6 @@ class ProgressBars:
 
     def start(self, name: str, step: str, total: int) -> None:
         """Begin a step: the model's bar starts again under the step's name."""
-        self.worked = True
         label = f"{name}: {step}"
         if not self._console.is_terminal:
             self.say(f"{label} ({total / 1e6:.0f} MB)")
@@ -71,8 +69,6 @@ def fetch_models(names: list[str], models_dir: Path, console: Console, *, verify
     except FetchError as failure:
         console.print(f"models: {failure}", style="red", highlight=False, soft_wrap=True, markup=False)
         return False
-    if not bars.worked:
-        console.print(f"models: all {len(names)} in {models_dir}", highlight=False, soft_wrap=True)
     return True
 
 

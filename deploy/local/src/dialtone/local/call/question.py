@@ -16,10 +16,10 @@ from dialtone.models import locate
 VOICE_MODEL = "piper-en-joe"
 QUESTIONS = {
     "en": (
-        "What is the capital of France?",
+        "Hello! What is the capital city of France?",
         "And what is the capital of Italy?",
         "How much is seven plus five?",
-        "Can you tell me a short fact about the moon?",
+        "Please tell me one short fact about the moon.",
     ),
     "zh": ("你好，请问中国的首都是哪里？", "那么日本的首都呢？", "七加五等于多少？"),
 }

@@ -11,7 +11,15 @@ from rich.table import Table
 from dialtone.local.call.turn import PARTS, Turn
 
 _CLEAR_LINE = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
-_COLUMNS = ("endpointing", "ASR", "LLM first token", "first sentence", "TTS first chunk")
+_COLUMNS = {
+    "v2v": "from writing the question's last voiced frame to receiving the answer's first voiced sample",
+    "end of turn": "from the last speech that the detector heard to its decision that the turn is over",
+    "ASR": "",
+    "LLM first token": "",
+    "first sentence": "",
+    "TTS first chunk": "",
+    "rest": "gateway, bus and sockets; less the voice of the question that the detector took for silence",
+}
 
 
 class Transcript:
@@ -73,22 +81,20 @@ class Transcript:
 
 def print_times(console: Console, turns: Sequence[Turn]) -> None:
     """Print the table; with several turns, their median without the first, which finds everything cold."""
+    shown = len(_COLUMNS) if any(turn.parts for turn in turns) else 1
     table = Table(title="Where the time of each turn went (ms)", title_justify="left")
-    for name in ("turn", "v2v", *_COLUMNS, "gateway, bus, network"):
-        table.add_column(name, justify="right", no_wrap=False)
+    for name in ("turn", *list(_COLUMNS)[:shown]):
+        table.add_column(name, justify="right")
     for turn in turns:
-        table.add_row(str(turn.number), *map(_ms, _row(turn)))
+        table.add_row(str(turn.number), *map(_ms, _row(turn)[:shown]))
     if len(turns) > 2:
         table.add_section()
-        rows = [_row(turn) for turn in turns[1:]]
-        table.add_row("median", *(_ms(_median(column)) for column in zip(*rows, strict=True)))
+        columns = zip(*(_row(turn)[:shown] for turn in turns[1:]), strict=True)
+        table.add_row("median", *(_ms(_median(column)) for column in columns))
     console.print(table)
-    console.print(
-        "v2v: from writing the 20 ms frame with the question's last voiced sample"
-        " to receiving the answer's first voiced one",
-        style="dim",
-        soft_wrap=True,
-    )
+    for name, meaning in list(_COLUMNS.items())[:shown]:
+        if meaning:
+            console.print(f"{name}: {meaning}", style="dim", soft_wrap=True, highlight=False)
 
 
 def _row(turn: Turn) -> list[float | None]:

@@ -71,16 +71,16 @@ class VoiceCall:
 
     def _session(self) -> dict[str, Any]:
         settings = self._settings
-        output: dict[str, Any] = {"format": {"type": "audio/pcm", "rate": OUTPUT_RATE}}
-        if settings.voice:
-            output["voice"] = settings.voice
-        detection: dict[str, Any] = {"type": "server_vad"}
+        session: dict[str, Any] = {
+            "transcription": {"language": settings.language},
+            "audio": {"input_rate": INPUT_RATE, "output": {"rate": OUTPUT_RATE}},
+        }
         if settings.silence_ms is not None:
-            detection["silence_duration_ms"] = settings.silence_ms
-        audio_in = {"transcription": {"language": settings.language}, "turn_detection": detection}
-        session: dict[str, Any] = {"audio": {"input": audio_in, "output": output}}
+            session["turn_detection"] = {"silence_duration_ms": settings.silence_ms}
         if settings.model:
-            session["model"] = settings.model
+            session["llm"] = {"model": settings.model}
+        if settings.voice:
+            session["tts"] = {"voice": settings.voice}
         if settings.instructions:
             session["instructions"] = settings.instructions
         return session
