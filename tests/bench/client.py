@@ -30,7 +30,8 @@ from tests.bench.wire import append_frame
 async def run(script: Script, calls: int, spread_s: float, seed: int) -> dict[str, Any]:
     """Make the calls and return the results."""
     lateness = array("d")
-    starts = sorted(random.Random(seed).uniform(0.0, spread_s) for _ in range(calls))
+    dice = random.Random(seed)
+    starts = sorted(dice.uniform(0.0, spread_s) for _ in range(calls))
     talking: list[float] = []
     ended: list[float] = []
     callers = [

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,53 +45,58 @@ QUICK_LEVELS = (Level(1, 4), Level(5, 2))
 
 def run_simulated(levels: tuple[Level, ...], seed: int, console: Console) -> dict[str, Any]:
     """Measure each level on one stack and return the figures."""
-    question = simulated_question(console)
+    questions = simulated_questions(console)
     described = machine()
     with running_stack("simulated", console) as stack:
-        play(stack, Level(2, 1), question, seed, BUILD / "bench" / "warmup.json")
+        play(stack, Level(2, 1), questions, seed, BUILD / "bench" / "warmup.json")
         time.sleep(1.0)
         idle = {name: one.rss for name, one in sample(stack.pids).items()}
         results = []
         for level in levels:
             console.print(f"simulated stages: {level.calls} calls, {level.turns} turns each", highlight=False)
-            results.append(_measure(stack, level, question, seed, idle))
+            results.append(_measure(stack, level, questions, seed, idle))
             console.print(f"  {_in_words(results[-1])}", highlight=False)
     return {
         "machine": described,
         "floor_ms": FLOOR_MS,
         "silence_ms": SILENCE_MS,
-        "question": question.name,
+        "questions": [path.stem for path in questions],
         "seed": seed,
         "idle_rss_mib": {name: round(rss / 2**20, 1) for name, rss in idle.items()},
         "levels": results,
     }
 
 
-def simulated_question(console: Console) -> Path:
-    """A question without a pause that could be taken for its end."""
+def simulated_questions(console: Console) -> list[Path]:
+    """Questions in the project's own voice, without a pause that could be taken for their end."""
     if not fetch_models([VOICE_MODEL], StackSettings().models_dir, console):
-        raise FileNotFoundError(f"{VOICE_MODEL} speaks the question")
-    for path in own_questions(4, BUILD / "bench" / "questions"):
-        if load_question(path).longest_pause_ms <= _LONGEST_PAUSE_MS:
-            return path
-    raise ValueError("every question has a pause in it")
+        raise FileNotFoundError(f"{VOICE_MODEL} speaks the questions")
+    paths = own_questions(4, BUILD / "bench" / "questions")
+    fit = [path for path in paths if load_question(path).longest_pause_ms <= _LONGEST_PAUSE_MS]
+    if not fit:
+        raise ValueError("every question has a pause in it")
+    return fit
 
 
-def play(stack: RunningStack, level: Level, question: Path, seed: int, out: Path) -> dict[str, Any]:
+def play(
+    stack: RunningStack, level: Level, questions: Sequence[Path], seed: int, out: Path
+) -> dict[str, Any]:
     """Run the client process and return what it wrote."""
     command = [sys.executable, "-m", "tests.bench.client", "--url", stack.socket_url, "--out", str(out)]
     command += ["--calls", str(level.calls), "--turns", str(level.turns), "--seed", str(seed)]
     command += ["--spread", str(_TURN_S if level.calls > 1 else 0.0), "--silence-ms", str(SILENCE_MS)]
-    subprocess.run([*command, "--question", str(question)], check=True, cwd=checkout())
+    for question in questions:
+        command += ["--question", str(question)]
+    subprocess.run(command, check=True, cwd=checkout())
     result: dict[str, Any] = json.loads(out.read_text())
     return result
 
 
 def _measure(
-    stack: RunningStack, level: Level, question: Path, seed: int, idle: Mapping[str, int]
+    stack: RunningStack, level: Level, questions: Sequence[Path], seed: int, idle: Mapping[str, int]
 ) -> dict[str, Any]:
     with Sampler(stack.pids) as sampler:
-        raw = play(stack, level, question, seed, BUILD / "bench" / f"simulated-{level.calls}.json")
+        raw = play(stack, level, questions, seed, BUILD / "bench" / f"simulated-{level.calls}.json")
     start, end = raw["steady"]
     cpu = sampler.cpu_share(start, end)
     rss = sampler.rss(end - 1.0)

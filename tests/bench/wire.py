@@ -52,9 +52,8 @@ def pcm_of(event: ServerEvent) -> bytes:
     return pybase64.b64decode(event.delta)
 
 
-def append_frame(pcm: bytes) -> bytes:
-    """The WebSocket frame, as bytes on the wire, that appends this audio. Its mask is zero: a legal one."""
-    text = b'{"type":"input_audio_buffer.append","audio":"' + base64.b64encode(pcm) + b'"}'
+def text_frame(text: bytes) -> bytes:
+    """A client's WebSocket frame as bytes on the wire. Its mask is zero, which is a legal one."""
     if len(text) < 126:
         head = struct.pack("!BB", _FIN_TEXT, _MASKED | len(text))
     elif len(text) < 1 << 16:
@@ -62,3 +61,8 @@ def append_frame(pcm: bytes) -> bytes:
     else:
         head = struct.pack("!BBQ", _FIN_TEXT, _MASKED | 127, len(text))
     return head + bytes(4) + text
+
+
+def append_frame(pcm: bytes) -> bytes:
+    """The frame that appends this audio."""
+    return text_frame(b'{"type":"input_audio_buffer.append","audio":"' + base64.b64encode(pcm) + b'"}')
