@@ -81,21 +81,22 @@ async def test_no_subscription_is_deaf_after_many_restarts(nats_server: NatsServ
 async def test_work_that_ran_when_the_broker_died_is_let_go(
     nats_server: NatsServer, call: CallSide, start_worker: StartWorker
 ) -> None:
-    ended: list[str] = []
+    seen: list[str] = []
 
     async def hold(_lease: Lease) -> None:
+        seen.append("started")
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            ended.append("cancelled")
+            seen.append("cancelled")
             raise
 
     worker = await start_worker(hold)
     await call.submit("l1")
-    await until(lambda: worker.active == 1 and bool(call.of("claim")), "at work")
+    await until(lambda: seen == ["started"], "at work")
     nats_server.kill()
     gone_at = time.monotonic()
-    await until(lambda: ended == ["cancelled"], "the handler stopped")
+    await until(lambda: seen == ["started", "cancelled"], "the handler stopped")
     assert 0.5 < time.monotonic() - gone_at < 2.0
     await until(lambda: worker.active == 0, "the slot")
     nats_server.start()
@@ -104,17 +105,19 @@ async def test_work_that_ran_when_the_broker_died_is_let_go(
 async def test_work_is_let_go_when_the_broker_freezes(
     nats_server: NatsServer, call: CallSide, start_worker: StartWorker
 ) -> None:
+    started = asyncio.Event()
     ended = asyncio.Event()
 
     async def hold(_lease: Lease) -> None:
+        started.set()
         try:
             await asyncio.sleep(60)
         finally:
             ended.set()
 
-    worker = await start_worker(hold)
+    await start_worker(hold)
     await call.submit("l1")
-    await until(lambda: worker.active == 1 and bool(call.of("claim")), "at work")
+    await asyncio.wait_for(started.wait(), 5)
     nats_server.freeze()
     try:
         async with asyncio.timeout(2.5):  # before the connection itself is given up

@@ -212,7 +212,7 @@ class Holding:
                 return await self._ack(Ending.DONE)
             case HandBack():
                 log.info("work handed back", stage=self._terms.stage, reason=error.reason)
-                await lease.send(released=Released(reason=error.reason))
+                await lease.send_now(released=Released(reason=error.reason))
                 await self._delivery.nak()
                 return Ending.HANDED_BACK
             case WorkError():
@@ -228,7 +228,7 @@ class Holding:
             "work failed", stage=self._terms.stage, code=error.code, message=error.message, final=final
         )
         reason = Error(code=error.code, message=error.message, retryable=error.retryable)
-        await lease.send(failed=WorkFailed(error=reason, final=final))
+        await lease.send_now(failed=WorkFailed(error=reason, final=final))
         if final:
             return await self._ack(Ending.FAILED)
         await self._delivery.nak(_RETRY_DELAYS_S[min(count, len(_RETRY_DELAYS_S)) - 1])

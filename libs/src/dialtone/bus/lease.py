@@ -13,6 +13,7 @@ from dialtone.v1.events_pb2 import ReplayRequest, WorkerEvent
 from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.work_pb2 import Work
 
+_RESEND_S = 0.02
 _REPLAY_EVERY_S = 0.25
 _REPLAY_TRIES = 20
 
@@ -45,32 +46,36 @@ class Lease:
     async def send(self, **body: Any) -> None:
         """Send the gateway an event: one body of WorkerEvent by its name, `send(text=TextDelta(...))`.
 
-        Raises BusUnavailable while the broker is away; the handler lets it pass and loses the lease.
+        Waits out a short absence of the broker. In a longer one the lease is lost, and the handler with
+        it is cancelled.
         """
-        seq = self._seq
-        event = self._event(seq, body)
-        self._seq = seq + 1
-        try:
-            await self._bus.publish(self._events, event)
-        except BusUnavailable:
-            if self._seq == seq + 1:
-                self._seq = seq  # nothing was sent under this number
-            raise
+        event = self._next_event(body)
+        while True:
+            try:
+                await self._bus.publish(self._events, event)
+            except BusUnavailable:
+                await asyncio.sleep(_RESEND_S)
+                await self._bus.wait_ready()
+            else:
+                return
+
+    async def send_now(self, **body: Any) -> None:
+        """Send an event or raise BusUnavailable."""
+        await self._bus.publish(self._events, self._next_event(body))
 
     async def ask(self, *, timeout: float, **body: Any) -> bytes:
         """Send an event as a request and return the answer. Raises as `Bus.request` does."""
-        seq = self._seq
-        self._seq = seq + 1
+        event = self._next_event(body)
         try:
-            return await self._bus.request(self._events, self._event(seq, body), timeout=timeout)
+            return await self._bus.request(self._events, event, timeout=timeout)
         except NoResponders:
-            self._seq = seq  # nobody got it
+            self._seq -= 1  # nobody got it
             raise
 
-    def _event(self, seq: int, body: dict[str, Any]) -> bytes:
-        return WorkerEvent(
-            lease_id=self.work.lease_id, attempt=self.attempt, seq=seq, **body
-        ).SerializeToString()
+    def _next_event(self, body: dict[str, Any]) -> bytes:
+        event = WorkerEvent(lease_id=self.work.lease_id, attempt=self.attempt, seq=self._seq, **body)
+        self._seq += 1
+        return event.SerializeToString()
 
     # --- inputs of a leg
 
