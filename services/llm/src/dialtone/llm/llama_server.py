@@ -23,6 +23,7 @@ from dialtone.telemetry import get_logger
 
 log = get_logger(__name__)
 
+_REUSED_STRETCH = 16  # tokens: what follows the turns that a trim cut out is moved up, not computed again
 _SPARE_HTTP_THREADS = 4  # token counts go through while every slot and as many waiting turns hold a thread
 
 
@@ -109,6 +110,7 @@ def _load(model: Path, options: LlamaOptions, socket: Path, key: str) -> Any:
     params.cpuparams.n_threads = options.threads
     params.cpuparams_batch.n_threads = options.threads
     params.cache_ram_mib = options.cache_mib
+    params.n_cache_reuse = _REUSED_STRETCH
     params.hostnames = [str(socket)]
     params.api_keys = [key]
     params.n_threads_http = 2 * options.parallel + _SPARE_HTTP_THREADS

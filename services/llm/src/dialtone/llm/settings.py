@@ -36,8 +36,9 @@ class LlmSettings(ServiceSettings):
     threads themselves as soon as anything else wants a core."""
     llm_parallel: int = Field(default=2, ge=1, le=256)
     """Turns that a local model computes side by side."""
-    llm_context: int = Field(default=4096, ge=256)
-    """Window of a local model in tokens, for each of these."""
+    llm_context: int = Field(default=2048, ge=256)
+    """Window of a local model in tokens, for each of these. No more than what can be computed anew within the
+    first token's limit, when a conversation comes to another worker."""
     llm_batch: int = Field(default=64, ge=1, le=8192)
     """Prompt tokens computed in one go: a cancelled prompt stops after that many."""
     llm_cache_mib: int = Field(default=512, ge=0)

@@ -15,7 +15,7 @@ class TextFilter(Protocol):
 
 
 class ThinkFilter:
-    """Removes `<think>...</think>`, however the deltas cut the tags, and the blank lines after it.
+    """Removes `<think>...</think>`, however the deltas cut the tags, and blank lines before the answer.
 
     A block that is never closed was all reasoning: nothing of it passes.
     """
@@ -25,7 +25,8 @@ class ThinkFilter:
     def __init__(self) -> None:
         self._held = ""
         self._closing = ""  # the tag that ends the block we are in
-        self._after_block = False
+        self._leading = False  # a block was removed, and nothing has passed yet
+        self._passed = False
 
     def feed(self, text: str) -> str:
         self._held += text
@@ -35,20 +36,22 @@ class ThinkFilter:
                 end = self._held.find(self._closing)
                 if end < 0:
                     self._held = self._held[-(len(self._closing) - 1) :]
+                    self._passed = self._passed or bool(passed)
                     return passed
                 self._held = self._held[end + len(self._closing) :]
                 self._closing = ""
-                self._after_block = True
-            if self._after_block:
+                self._leading = not self._passed and not passed
+            if self._leading:
                 self._held = self._held.lstrip()
                 if not self._held:
                     return passed
-                self._after_block = False
+                self._leading = False
             found = [(at, tag) for tag in self._TAGS if (at := self._held.find(tag[0])) >= 0]
             if not found:
                 keep = max(_partial_tag(self._held, opening) for opening, _ in self._TAGS)
                 passed += self._held[: len(self._held) - keep]
                 self._held = self._held[len(self._held) - keep :]
+                self._passed = self._passed or bool(passed)
                 return passed
             at, (opening, self._closing) = min(found)
             passed += self._held[:at]

@@ -1,6 +1,8 @@
 """What the backends have in common that speak chat completions over HTTP."""
 
+import functools
 import os
+import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -22,6 +24,12 @@ from dialtone.v1.turn_pb2 import LlmTurn
 _KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake costs what a token does
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Read the certificates once, not for each entry of the registry."""
+    return httpx.create_ssl_context()
+
+
 class ChatHttp:
     """A server's models. Subclasses say where to post, and what its requests and refusals look like."""
 
@@ -34,6 +42,7 @@ class ChatHttp:
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
+            verify=_tls(),
             timeout=httpx.Timeout(None, connect=entry.limits.connect_s, pool=entry.limits.connect_s),
             limits=httpx.Limits(
                 max_connections=entry.connections,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -102,6 +103,8 @@ class LocalBackend:
         messages = await self._trimmed(request, delivered)
         wired = wire_messages(messages, delivered, "trailing")
         body = wire_request(request, wired, max_tokens_field="max_tokens")
+        if turn.tools and turn.tool_choice.startswith(("required", "function:")):
+            body |= {"tool_choice": "auto", "response_format": _a_call(turn)}
         body |= {"cache_prompt": True, "stream_options": {"include_usage": True}} | self._entry.extra_body
         async for event in read_answer(self._stream.chunks("v1/chat/completions", body), reader):
             yield event
@@ -126,6 +129,28 @@ class LocalBackend:
         """Free the model."""
         if self._server is not None:
             await self._server.close()
+
+
+def _a_call(turn: LlmTurn) -> dict[str, Any]:
+    """Return the grammar of a tool call: asked for by `tool_choice` alone, small models just talk."""
+    names = [tool.name for tool in turn.tools]
+    if turn.tool_choice != "required":
+        names = [turn.tool_choice.removeprefix("function:")]
+    calls = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool["function"]["name"]},
+                "arguments": tool["function"]["parameters"],
+            },
+            "required": ["name", "arguments"],
+        }
+        for tool in wire_tools(turn.tools)
+        if tool["function"]["name"] in names
+    ]
+    if not calls:
+        raise WorkError("invalid_request", f"there is no tool {names[0]} to choose")
+    return {"type": "json_schema", "json_schema": {"schema": {"anyOf": calls}}}
 
 
 def _no_refusal(_chunk: Chunk) -> UpstreamFailure | None:

@@ -1,0 +1,96 @@
+"""What every backend promises, whichever model answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
+
+from dialtone.llm.backend import ChatBackend
+from dialtone.llm.backends.simulated import SimulatedBackend
+from dialtone.v1.turn_pb2 import TextDelta, TurnDone
+from tests.llm.conftest import MakeHttp
+from tests.llm.conversations import calls_of, done_of, read, text_of, turn
+from tests.llm.local_model import local_backend
+
+_KINDS = ["openai", "minimax", "simulated", pytest.param("local", marks=pytest.mark.models)]
+_WITH_TOOLS = ["openai", "minimax", pytest.param("local", marks=pytest.mark.models)]
+
+
+@pytest_asyncio.fixture(params=_KINDS)
+async def backend(request: pytest.FixtureRequest, make_http: MakeHttp) -> AsyncIterator[ChatBackend]:
+    if request.param == "simulated":
+        yield SimulatedBackend()
+    elif request.param == "local":
+        async with local_backend() as local:
+            yield local
+    else:
+        yield make_http(request.param)
+
+
+async def test_text_comes_in_pieces_and_ends_with_one_turn_done(backend: ChatBackend) -> None:
+    events = await read(backend.stream(turn("What is the capital of France?")))
+    done = done_of(events)
+    assert done.finish_reason == TurnDone.FINISH_REASON_STOP
+    assert text_of(events).strip()
+    assert sum(isinstance(event, TextDelta) for event in events) > 1
+    assert all(event.text for event in events if isinstance(event, TextDelta))
+    assert done.usage.input_tokens > 0
+    assert done.usage.output_tokens > 0
+
+
+async def test_an_answer_at_its_limit_says_so(backend: ChatBackend) -> None:
+    asked = turn("Tell me a story.")
+    asked.max_output_tokens = 3
+    events = await read(backend.stream(asked))
+    assert done_of(events).finish_reason == TurnDone.FINISH_REASON_LENGTH
+    assert len(text_of(events).split()) <= 3
+
+
+async def test_a_reader_that_leaves_leaves_nothing_behind(backend: ChatBackend) -> None:
+    async with aclosing(backend.stream(turn("Tell me a story."))) as answer:
+        async for _ in answer:
+            break
+    task = asyncio.create_task(read(backend.stream(turn("Tell me another."))))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert text_of(await read(backend.stream(turn("Hello"))))
+
+
+async def test_turns_are_answered_side_by_side(backend: ChatBackend) -> None:
+    answers = await asyncio.gather(*(read(backend.stream(turn(f"Count to {n}."))) for n in (2, 3)))
+    assert all(text_of(events) and done_of(events) for events in answers)
+
+
+async def test_a_continuation_does_not_repeat_what_was_delivered(backend: ChatBackend) -> None:
+    asked = turn("What do you do?")
+    asked.max_output_tokens = 24
+    heard = "I can help with that. "
+    events = await read(backend.stream(asked, heard))
+    assert done_of(events)
+    assert not text_of(events).lstrip().startswith(heard.strip())
+
+
+@pytest.mark.parametrize("backend", _WITH_TOOLS, indirect=True)
+async def test_a_tool_call_has_an_id_a_name_and_whole_arguments(backend: ChatBackend) -> None:
+    asked = turn("What is the weather in Paris?", tools=("get_weather",))
+    asked.temperature = 0
+    events = await read(backend.stream(asked))
+    assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
+    calls = calls_of(events)
+    assert {name for _, name, _ in calls} == {"get_weather"}
+    assert "Paris" in calls[0][2]
+    assert len({call_id for call_id, _, _ in calls}) == len(calls)
+
+
+@pytest.mark.parametrize("backend", _WITH_TOOLS, indirect=True)
+async def test_a_tools_result_goes_back_into_the_conversation(backend: ChatBackend) -> None:
+    asked = turn("Is it warm in Paris?", tools=("get_weather",))
+    call = asked.messages.add(role=3).tool_calls.add(call_id="call_1", name="get_weather")
+    call.arguments = '{"city": "Paris"}'
+    asked.messages.add(role=4, tool_call_id="call_1", text="It is 25 degrees and sunny.")
+    asked.tool_choice = "none"
+    assert text_of(await read(backend.stream(asked)))

@@ -1,0 +1,133 @@
+"""The local model: cached prompts, stopping, tools."""
+
+import asyncio
+import os
+import stat
+import time
+from contextlib import aclosing
+
+import psutil
+import pytest
+
+from dialtone.bus import WorkError
+from dialtone.v1.turn_pb2 import TurnDone
+from tests.llm.conversations import calls_of, done_of, read, text_of, turn
+from tests.llm.local_model import local_backend
+
+pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+
+
+async def _until_it_rests(within_s: float) -> float:
+    """Return after how long this process stopped computing."""
+    process = psutil.Process()
+    start = time.monotonic()
+    while time.monotonic() - start < within_s:
+        used = sum(process.cpu_times()[:2])
+        await asyncio.sleep(0.2)
+        if sum(process.cpu_times()[:2]) - used < 0.1:
+            return time.monotonic() - start
+    raise AssertionError("the model went on computing")
+
+
+async def test_the_second_turn_of_a_call_computes_only_what_is_new() -> None:
+    async with local_backend() as backend:
+        question = "What is the capital of France? Answer in a whole sentence, please."
+        first = await read(backend.stream(turn(question)))
+        assert "Paris" in text_of(first)
+        second = await read(backend.stream(turn(question, text_of(first), "And of Italy?")))
+        usage = done_of(second).usage
+        assert usage.cached_tokens >= done_of(first).usage.input_tokens - 2
+        assert usage.cached_tokens < usage.input_tokens
+
+
+async def test_calls_keep_their_prompts_although_there_are_fewer_slots() -> None:
+    async with local_backend(parallel=1) as backend:
+        topics = ["cooking pasta at home for six people", "going by train through Italy with a dog"]
+        asked = [turn(f"I would like to hear all that you know about {topic}. " * 4) for topic in topics]
+        answers = []
+        for one in asked:
+            one.max_output_tokens = 8
+            answers.append(await read(backend.stream(one)))
+        for one, answer in zip(asked, answers, strict=True):
+            before = done_of(answer).usage.input_tokens
+            one.messages.add(role=3, text=text_of(answer))
+            one.messages.add(role=2, text="Go on.")
+            assert done_of(await read(backend.stream(one))).usage.cached_tokens >= before - 2
+
+
+async def test_a_cancelled_answer_stops_between_tokens() -> None:
+    async with local_backend() as backend:
+        asked = turn("Count from one to one hundred in words.")
+        asked.max_output_tokens = 400
+        async with aclosing(backend.stream(asked)) as answer:
+            heard = 0
+            async for _ in answer:
+                heard += 1
+                if heard == 3:
+                    break
+        assert await _until_it_rests(5.0) < 1.5
+
+
+async def test_a_cancelled_prompt_stops_before_it_is_computed() -> None:
+    async with local_backend(context=4096) as backend:
+        task = asyncio.create_task(read(backend.stream(turn("A long list of words: " + "word " * 3000))))
+        await asyncio.sleep(1.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        # Without stopping it would go on for half a minute.
+        assert await _until_it_rests(10.0) < 6.0
+
+
+async def test_a_continuation_goes_on_in_mid_sentence() -> None:
+    async with local_backend() as backend:
+        asked = turn("Count from one to ten.")
+        asked.max_output_tokens = 12
+        events = await read(backend.stream(asked, "One, two, three, four,"))
+        assert text_of(events).lower().lstrip().startswith("five")
+
+
+async def test_a_conversation_beyond_the_window_is_trimmed_and_its_rest_not_computed_again() -> None:
+    async with local_backend(context=640) as backend:
+        texts = [f"Sentence number {number} of this conversation is here." for number in range(41)]
+        asked = turn(*texts[:-2])
+        asked.max_output_tokens = 4
+        await read(backend.stream(asked))
+        longer = turn(*texts)
+        longer.max_output_tokens = 4
+        usage = done_of(await read(backend.stream(longer))).usage
+        assert usage.input_tokens <= 640
+        assert usage.cached_tokens > usage.input_tokens / 2
+
+
+async def test_a_required_tool_is_called() -> None:
+    async with local_backend() as backend:
+        for choice in ("required", "function:get_weather"):
+            asked = turn("Tell me a joke.", tools=("get_weather", "hang_up"))
+            asked.tool_choice = choice
+            asked.max_output_tokens = 60
+            events = await read(backend.stream(asked))
+            [(_, name, _)] = calls_of(events)
+            assert name in ("get_weather", "hang_up") if choice == "required" else name == "get_weather"
+            assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
+
+
+async def test_a_model_without_a_tool_template_refuses_tools() -> None:
+    async with local_backend("smollm2-135m") as backend:
+        assert text_of(await read(backend.stream(turn("Hello"))))
+        with pytest.raises(WorkError, match="smollm2-135m does not support tools") as refused:
+            await read(backend.stream(turn("Weather?", tools=("get_weather",))))
+        assert refused.value.code == "unsupported"
+
+
+async def test_nobody_else_can_reach_the_model() -> None:
+    def listening() -> set[int]:
+        return {c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"}
+
+    before = listening()
+    async with local_backend() as backend:
+        assert listening() == before
+        assert backend._server is not None
+        assert stat.S_IMODE(os.stat(backend._server._folder).st_mode) == 0o700
+        response = await backend._server.client.get("props", headers={"Authorization": "Bearer guess"})
+        assert response.status_code == 401

@@ -1,0 +1,70 @@
+"""MiniMax's own ways: errors inside a 200, reasoning beside the answer, a summary at the end."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dialtone.bus import WorkError
+from dialtone.v1.turn_pb2 import TurnDone
+from tests.llm.conftest import MakeHttp
+from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
+from tests.llm.vendor import Reply, Vendor, minimax_chunk, sse
+
+
+def _base_resp(code: int, message: str = "no") -> dict[str, Any]:
+    return {"base_resp": {"status_code": code, "status_msg": message}}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("status", "code", "requests"),
+    [
+        (1000, "upstream_error", 2),
+        (1002, "rate_limited", 1),
+        (1004, "invalid_api_key", 1),
+        (1008, "insufficient_quota", 1),
+        (1013, "upstream_error", 2),
+        (1027, "content_filter", 1),
+        (1039, "rate_limited", 1),
+        (2013, "invalid_request", 1),
+        (2049, "invalid_api_key", 1),
+    ],
+)
+async def test_an_error_inside_a_200_is_an_error(
+    vendor: Vendor, make_http: MakeHttp, status: int, code: str, requests: int, streamed: bool
+) -> None:
+    body = _base_resp(status, "what is wrong")
+    plain = Reply([json.dumps(body).encode()], content_type="application/json")
+    reply = Reply([sse(body)]) if streamed else plain
+    vendor.script += [reply] * 3
+    with pytest.raises(WorkError, match="what is wrong") as failed:
+        await read(make_http("minimax").stream(turn("Hi")))
+    assert failed.value.code == code
+    assert len(vendor.seen) == requests
+
+
+async def test_an_error_in_mid_answer_ends_it(vendor: Vendor, make_http: MakeHttp) -> None:
+    vendor.script += [Reply([sse(minimax_chunk({"content": "Hello"})), sse(_base_resp(1013))])]
+    heard, _ = await read_until_failure(make_http("minimax").stream(turn("Hi")))
+    assert text_of(heard) == "Hello"
+    assert len(vendor.seen) == 1
+
+
+async def test_reasoning_is_not_spoken_and_the_summary_not_repeated(make_http: MakeHttp) -> None:
+    events = await read(make_http("minimax").stream(turn("Hi")))
+    assert text_of(events) == "You said something, and this is the answer."
+    done = done_of(events)
+    assert done.finish_reason == TurnDone.FINISH_REASON_STOP
+    assert (done.usage.input_tokens, done.usage.output_tokens) == (21, 10)
+
+
+async def test_a_summary_alone_is_the_answer(vendor: Vendor, make_http: MakeHttp) -> None:
+    message = {"role": "assistant", "content": "<think>Short.</think>\nHello."}
+    vendor.script += [Reply([sse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})])]
+    assert text_of(await read(make_http("minimax").stream(turn("Hi")))) == "Hello."
+
+
+async def test_tool_calls_come_once(make_http: MakeHttp) -> None:
+    events = await read(make_http("minimax").stream(turn("weather?", tools=("get_weather",))))
+    assert [call_id for call_id, _, _ in calls_of(events)] == ["call_paris", "call_tokyo"]

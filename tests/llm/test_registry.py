@@ -1,0 +1,100 @@
+"""A session's model name finds its backend."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dialtone.bus import WorkError
+from dialtone.llm.backends.minimax import MiniMaxBackend
+from dialtone.llm.backends.openai import OpenAiBackend
+from dialtone.llm.backends.simulated import SimulatedBackend
+from dialtone.llm.registry import BadRegistry, ModelRegistry
+from dialtone.llm.service import make_registry
+from dialtone.llm.settings import LlmSettings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LlmSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def _registry(**settings: object) -> ModelRegistry:
+    return make_registry(LlmSettings.model_validate(settings))
+
+
+_HOSTED = {"openai_api_key": "k", "minimax_api_key": "k", "llm_default_model": "openai"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model"),
+    [
+        ("openai", OpenAiBackend, "gpt-4o-mini"),
+        ("", OpenAiBackend, "gpt-4o-mini"),
+        ("default", OpenAiBackend, "gpt-4o-mini"),
+        ("gpt-4.1-mini", OpenAiBackend, "gpt-4.1-mini"),
+        ("openai/Qwen/Qwen3-8B", OpenAiBackend, "Qwen/Qwen3-8B"),
+        ("gpt-realtime", OpenAiBackend, "gpt-4o-mini"),
+        ("gpt-4o-realtime-preview-2024-12-17", OpenAiBackend, "gpt-4o-mini"),
+        ("minimax", MiniMaxBackend, "MiniMax-M2"),
+        ("MiniMax-Text-01", MiniMaxBackend, "MiniMax-Text-01"),
+        ("abab6.5s-chat", MiniMaxBackend, "abab6.5s-chat"),
+        ("simulated", SimulatedBackend, "simulated"),
+    ],
+)
+def test_names_of_the_convenience_variables(name: str, kind: type, model: str) -> None:
+    chosen = _registry(**_HOSTED).choose(name)
+    assert isinstance(chosen.backend, kind)
+    assert chosen.model == model
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(WorkError) as refused:
+        _registry(**_HOSTED).choose("claude")
+    assert refused.value.code == "model_not_found"
+
+
+def test_openai_names_mean_the_default_where_openai_is_not_configured() -> None:
+    registry = _registry(minimax_api_key="k", llm_default_model="minimax")
+    assert isinstance(registry.choose("gpt-4o").backend, MiniMaxBackend)
+
+
+def test_names_of_one_entry_share_its_backend() -> None:
+    registry = _registry(**_HOSTED)
+    assert registry.choose("MiniMax-M1").backend is registry.choose("abab7").backend
+
+
+def test_the_registry_comes_from_a_file_or_the_variable_itself(tmp_path: Path) -> None:
+    entry = {"backend": "openai", "base_url": "http://vllm:8000/v1", "model": "Qwen/Qwen3-8B"}
+    toml = tmp_path / "models.toml"
+    toml.write_text('[qwen]\nbackend = "openai"\nbase_url = "http://vllm:8000/v1"\nmodel = "Qwen/Qwen3-8B"\n')
+    for source in (json.dumps({"qwen": entry}), str(toml)):
+        chosen = _registry(llm_models=source, llm_default_model="qwen").choose("gpt-realtime")
+        assert chosen.model == "Qwen/Qwen3-8B"
+
+
+def test_simulated_stages_answer_every_name() -> None:
+    registry = _registry(stages="simulated", openai_api_key="k")
+    for name in ("", "default", "gpt-realtime", "whatever"):
+        assert isinstance(registry.choose(name).backend, SimulatedBackend)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{"a": {"backend": "smoke"}}',
+        '{"a": {"backend": "openai", "api_key": "sk-secret", "colour": 1}}',
+        "{not json",
+        "/nowhere/models.toml",
+    ],
+)
+def test_a_wrong_registry_is_refused_without_repeating_its_secrets(source: str) -> None:
+    with pytest.raises(BadRegistry) as refused:
+        _registry(llm_models=source)
+    assert "sk-secret" not in str(refused.value)
+
+
+def test_a_default_that_nothing_serves_is_refused() -> None:
+    with pytest.raises(BadRegistry, match="nonesuch"):
+        _registry(llm_default_model="nonesuch")
