@@ -41,14 +41,16 @@ class VitsModel:
     """A divided model. All methods block; they may be called from several threads at once."""
 
     def __init__(self, halves: VitsHalves, options: onnxruntime.SessionOptions) -> None:
-        self._halves = halves
+        # The names alone: the serialised halves are as large as the model and are not needed again.
+        self._latent, self._conditions = halves.latent, halves.conditions
+        self._duration_noise = halves.duration_noise
         self._encoder = _session(halves.encoder, options)
         self._decoder = _session(halves.decoder, options)
 
     def encode(self, ids: Sequence[int], scales: Scales, speaker: int | None, seed: int) -> Latent:
         """Compute the frames of one sentence; the same seed gives the same durations."""
         inputs = model_inputs(ids, scales, speaker)
-        if name := self._halves.duration_noise:
+        if name := self._duration_noise:
             noise = np.random.default_rng(seed).standard_normal((1, 2, len(ids)), dtype=np.float32)
             inputs[name] = noise
         frames, *conditions = self._encoder.run(None, inputs)
@@ -63,8 +65,8 @@ class VitsModel:
         total = latent.frames.shape[2]
         start = max(window.start - CONTEXT_FRAMES, 0)
         stop = min(window.stop + CONTEXT_FRAMES, total)
-        inputs = {self._halves.latent: latent.frames[:, :, start:stop]}
-        inputs.update(zip(self._halves.conditions, latent.conditions, strict=True))
+        inputs = {self._latent: latent.frames[:, :, start:stop]}
+        inputs.update(zip(self._conditions, latent.conditions, strict=True))
         samples: Float32 = self._decoder.run(None, inputs)[0].reshape(-1)
         hop = len(samples) // (stop - start)
         return samples[(window.start - start) * hop : (window.stop - start) * hop]

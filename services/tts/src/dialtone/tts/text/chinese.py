@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-
-from wetext import Normalizer  # type: ignore[import-untyped]
+from typing import TYPE_CHECKING
 
 from dialtone.tts.text.addresses import say_addresses
+
+if TYPE_CHECKING:
+    from wetext import Normalizer  # type: ignore[import-untyped]
 
 _LEFTOVER = re.compile(r"[\[\]{}<>*_`~^|\\#\"“”「」『』《》〈〉]+")
 _SPACES = re.compile(r"\s+")
@@ -24,4 +26,7 @@ def say_chinese(text: str) -> str:
 
 @cache
 def _grammar() -> Normalizer:
+    # 35 MB that a worker without a Chinese voice does without.
+    from wetext import Normalizer
+
     return Normalizer(lang="zh", operator="tn", remove_erhua=False)
