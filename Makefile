@@ -35,7 +35,7 @@ call: $(VENV)/.ready
 	@$(LOCAL) call
 
 bench: $(VENV)/.ready
-	@$(LOCAL) bench
+	@$(PY) -m tests.bench $(ARGS)
 
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)

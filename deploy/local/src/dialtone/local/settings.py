@@ -36,8 +36,12 @@ class StackSettings(BaseSettings):
     database_url: str | None = None
     """Servers that run already: the stack starts none of its own for a URL that is given."""
 
-    models: str = ""
-    """Models to fetch besides the default ones: names of the manifest or `org/repo[:file]` of the hub."""
+    asr_model: str = "whisper-base"
+    vad_model: str = "silero-vad"
+    llm_local_model: str = "qwen2.5-coder-0.5b"
+    """What the services of these names load: fetched before they start, unless it is a path."""
+    models: str = "piper-en-joe"
+    """Further models to fetch, separated by spaces: names of the manifest or `org/repo[:file]` of the hub."""
 
     @cached_property
     def models_dir(self) -> Path:

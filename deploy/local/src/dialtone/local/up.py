@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from dialtone.local.plan import make_plan
 from dialtone.local.settings import StackSettings
 from dialtone.local.state import StackState, read_state
 from dialtone.local.supervisor import StackFailed, Supervisor
-from dialtone.models import default_names
+from dialtone.models import manifest
 
 _POLL_S = 0.1
 
@@ -51,8 +52,10 @@ def running_stack(settings: StackSettings) -> StackState | None:
 
 def wanted_models(settings: StackSettings) -> list[str]:
     """Return the models to have in the cache before the processes start; simulated stages need none."""
-    extra = settings.models.replace(",", " ").split()
-    return extra if settings.stages == "simulated" else [*default_names(), *extra]
+    if settings.stages == "simulated":
+        return []
+    named = [settings.asr_model, settings.vad_model, settings.llm_local_model, *settings.models.split()]
+    return [name for name in named if name in manifest() or not Path(name).expanduser().exists()]
 
 
 def start_detached(settings: StackSettings, console: Console) -> StackState:
