@@ -201,13 +201,18 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
     "lone surrogate in the frame": ('{"type":"\ud800"}', "invalid_json", None),
     "byte order mark": ('\ufeff{"type":"response.create"}', "invalid_json", None),
     "deep": ('{"type":"response.create","x":' + "[" * 100 + "]" * 100 + "}", "invalid_json", None),
-    "deeper than the stack": ("[" * 500_000, "invalid_json", None),
+    "deeper than the stack": ("[" * 40_000, "invalid_json", None),
     "deep in an append": (
-        '{"type":"input_audio_buffer.append","x":' + "[" * 500_000 + "}",
+        '{"type":"input_audio_buffer.append","x":' + "[" * 40_000 + "}",
         "invalid_json",
         None,
     ),
     "too large": ({"type": "response.create", "x": "y" * 1_100_000}, "event_too_large", None),
+    "a great many members": (
+        '{"type":"response.create","x":[' + "[]," * 300_000 + "[]]}",
+        "event_too_large",
+        None,
+    ),
     "no type": ({"session": {}}, "invalid_event", "type"),
     "type is no string": ({"type": 7}, "invalid_event", "type"),
     "unknown type": ({"type": "response.begin"}, "invalid_value", "type"),
@@ -385,7 +390,7 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
 def test_a_wrong_frame_is_answered_by_what_is_wrong(frame: Any, code: str, param: str | None) -> None:
     begin = time.perf_counter()
     event = decode(frame)
-    assert time.perf_counter() - begin < 1
+    assert time.perf_counter() - begin < 0.5
     assert isinstance(event, ask.Invalid), event
     assert (event.code, event.param) == (code, param)
     assert 0 < len(event.message) < 1000

@@ -11,6 +11,9 @@ from . import Frame
 # Characters or bytes of a frame that is not plain audio: large for any configuration, small for
 # what decoding it costs.
 MAX_SIZE = 1_048_576
+# Arrays, objects and separators of a frame, those inside of text counted too: what decoding costs
+# grows with these far more than with size. A hundred tools have about ten thousand.
+MAX_PARTS = 50_000
 # Nesting of a frame; tool schemas reach about 20.
 MAX_DEPTH = 64
 
@@ -37,6 +40,8 @@ def read_object(frame: Frame) -> dict[str, Any]:
     """
     if len(frame) > MAX_SIZE:
         raise BadFrame(f"A frame without audio holds at most {MAX_SIZE} characters.", "event_too_large")
+    if _parts(frame) > MAX_PARTS:
+        raise BadFrame(f"A frame holds at most {MAX_PARTS} members.", "event_too_large")
     try:
         value = _decode(frame)
     except MALFORMED as error:
@@ -46,6 +51,12 @@ def read_object(frame: Frame) -> dict[str, Any]:
     if _deeper_than(value, MAX_DEPTH):
         raise BadFrame(f"The frame is nested deeper than {MAX_DEPTH} levels.")
     return value
+
+
+def _parts(frame: Frame) -> int:
+    if isinstance(frame, str):
+        return frame.count("[") + frame.count("{") + frame.count(",")
+    return frame.count(b"[") + frame.count(b"{") + frame.count(b",")
 
 
 def _deeper_than(value: dict[str, Any], limit: int) -> bool:
