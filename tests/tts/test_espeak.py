@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,10 @@ async def test_a_cancelled_sentence_leaves_no_process() -> None:
     started = asyncio.Event()
 
     async def speak() -> None:
-        async for _ in EspeakEngine("espeak-ng", "en").speak("word " * 20_000, Style()):
-            started.set()
-            await asyncio.sleep(60)
+        async with aclosing(EspeakEngine("espeak-ng", "en").speak("word " * 20_000, Style())) as blocks:
+            async for _ in blocks:
+                started.set()
+                await asyncio.sleep(60)
 
     task = asyncio.create_task(speak())
     await asyncio.wait_for(started.wait(), 10)
