@@ -21,7 +21,13 @@ LEAD_S = 1.0137  # not a whole number of frames: nothing is aligned in a call
 WEBRTC, SILERO = TurnDetection.ENGINE_WEBRTC, TurnDetection.ENGINE_SILERO
 
 # Clean recordings, in which the last audible sample is speech.
-CLEAN = ["en_weather_question", "en_hello_world", "en_ae_quick_brown_fox", "en_cards_001", "zh_ae_nihao_shijie"]
+CLEAN = [
+    "en_weather_question",
+    "en_hello_world",
+    "en_ae_quick_brown_fox",
+    "en_cards_001",
+    "zh_ae_nihao_shijie",
+]
 
 
 async def listen(ears: Ears, config: EarsConfig, samples: Samples) -> EarsCall:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from dialtone.vad_asr.policy import TurnPolicy
 from dialtone.vad_asr.vad.tracker import VoiceTracker
 
+_ONSET_AT_MOST = 4_800  # samples after the prefix, until a resumed turn's voice must be heard again
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -49,14 +51,19 @@ class Endpointer:
         self._max_turn = max_turn
         self._earliest = start  # no turn reaches behind this
         self.start = start
+        self._known_voice = start
         self._paused = False
         self._pauses = 0
         self.in_turn = False
 
     def resume(self, start: int) -> None:
-        """Goes on inside a turn whose start was announced before."""
+        """Goes on inside a turn whose start was announced before.
+
+        The voice that began it is known of though it was not heard here: it follows the prefix.
+        """
         self.in_turn = True
         self.start = start
+        self._known_voice = start + self.policy.prefix + _ONSET_AT_MOST
 
     def close(self, position: int) -> None:
         """Something else ended the turn or dropped the audio up to `position`."""
@@ -85,11 +92,11 @@ class Endpointer:
         if tracker.onset is None:
             return []
         self.in_turn = True
-        self.start = max(tracker.onset - self.policy.prefix, self._earliest)
+        self.start = self._known_voice = max(tracker.onset - self.policy.prefix, self._earliest)
         return [Started(self.start)]
 
     def _in_silence(self, tracker: VoiceTracker) -> list[Boundary]:
-        silence = tracker.position - max(tracker.last_voiced, self.start)
+        silence = tracker.position - max(tracker.last_voiced, self._known_voice)
         if silence >= self.policy.silence:
             return [self._stop(tracker)]
         if not self._paused and self.policy.pause and silence >= self._pause():

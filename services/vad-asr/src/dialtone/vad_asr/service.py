@@ -28,7 +28,7 @@ from dialtone.worker import Loaded
 
 log = get_logger(__name__)
 
-_GPU_BATCH = 8
+_BATCH = {"cuda": 16, "cpu": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def load_ears(settings: EarsSettings) -> Ears:
         whisper,
         workers=settings.asr_workers,
         queue_limit=settings.asr_queue,
-        batch_size=settings.asr_batch or (_GPU_BATCH if whisper.device == "cuda" else 1),
+        batch_size=settings.asr_batch or _BATCH[whisper.device],
         max_wait_s=settings.asr_max_wait_s,
     )
     pool.start()

@@ -85,7 +85,7 @@ class ShortWindowWhisper:
         return [Recognition(*answers[at], compute_us=compute_us) for at in range(len(passages))]
 
     def _transcribe(self, passages: Sequence[Passage]) -> list[tuple[str, str]]:
-        encoded = self._model.encode(self._features(passages))
+        encoded = self._model.encode(self._features(passages), to_cpu=len(passages) > 1)
         languages = self._languages(passages, encoded)
         prompts = [self._prompt(p, language) for p, language in zip(passages, languages, strict=True)]
         results = self._generate(encoded, prompts, max(passage.seconds for passage in passages))
@@ -132,13 +132,27 @@ class ShortWindowWhisper:
         return prompt + list(tokenizer.sot_sequence)
 
     def _generate(self, encoded: StorageView, prompts: list[list[int]], seconds: float) -> list[Any]:
+        """Decodes in one go what has prompts of one length: CTranslate2 asks for that."""
+        groups: dict[int, list[int]] = {}
+        for at, prompt in enumerate(prompts):
+            groups.setdefault(len(prompt), []).append(at)
+        if len(groups) == 1:
+            return self._generate_group(encoded, prompts, seconds)
+        rows = np.array(encoded)
+        results: dict[int, Any] = {}
+        for members in groups.values():
+            chosen = StorageView.from_array(np.ascontiguousarray(rows[members]))
+            decoded = self._generate_group(chosen, [prompts[at] for at in members], seconds)
+            results.update(zip(members, decoded, strict=True))
+        return [results[at] for at in range(len(prompts))]
+
+    def _generate_group(self, encoded: StorageView, prompts: list[list[int]], seconds: float) -> list[Any]:
         limit = _TOKENS_AT_LEAST + int(seconds * _TOKENS_PER_SECOND)
-        longest = max(len(prompt) for prompt in prompts)
         results: list[Any] = self._model.generate(
             encoded,
             prompts,
             beam_size=1,
-            max_length=min(longest + limit, self._whisper.max_length),
+            max_length=min(len(prompts[0]) + limit, self._whisper.max_length),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,

@@ -1,0 +1,93 @@
+"""From tokens to text: where a short window's answer is cut, and what of it is repetition."""
+
+import pytest
+
+from dialtone.vad_asr.asr.decoding import Phrase, phrases, spoken_text, without_rounds
+from dialtone.vad_asr.asr.hallucination import Confidence, is_invented
+
+BEGIN, END_OF_TEXT = 1000, 900
+SURE, UNSURE = Confidence(0.02, -0.3), Confidence(0.2, -1.6)
+
+
+def at(seconds: float) -> int:
+    return BEGIN + round(seconds / 0.02)
+
+
+def test_tokens_are_cut_at_their_timestamps() -> None:
+    tokens = [at(0), 1, 2, at(1.5), at(1.5), 3, at(2), END_OF_TEXT]
+    found = list(phrases(tokens, timestamp_begin=BEGIN, end_of_text=END_OF_TEXT))
+    assert found == [Phrase(0.0, 1.5, (1, 2)), Phrase(1.5, 2.0, (3,))]
+
+
+def test_a_phrase_without_an_end_is_kept() -> None:
+    found = list(phrases([at(0), 1, 2], timestamp_begin=BEGIN, end_of_text=END_OF_TEXT))
+    assert found == [Phrase(0.0, None, (1, 2))]
+
+
+WORDS = [" ten", " of", " clubs", " no", " sir", "\ufffd"]
+
+
+def decode(tokens: list[int]) -> str:
+    return "".join(WORDS[token] for token in tokens)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "seconds", "text"),
+    [
+        ([Phrase(0, 1, (0, 1, 2)), Phrase(1, 2, (0, 1, 2))], 1.05, "ten of clubs"),
+        ([Phrase(0, 1.2, (0, 1, 2)), Phrase(3, 4, (4,))], 1.1, "ten of clubs"),
+        ([Phrase(0, 1, (0, 1, 2)), Phrase(1, 2, (4,))], 2.0, "ten of clubs sir"),
+        ([Phrase(0, 1, (0, 1, 2)), Phrase(1, 2, (0, 1, 2)), Phrase(2, 3, (4,))], 3.0, "ten of clubs sir"),
+        ([Phrase(0, 1, (3,)), Phrase(1, 2, (3,))], 2.0, "no no"),
+        ([Phrase(0, None, (0, 1, 2, 0, 1, 2, 0, 1))], 1.0, "ten of clubs"),
+        ([Phrase(0, 1, (0, 1, 2, 5))], 1.0, "ten of clubs"),
+        ([], 1.0, ""),
+    ],
+    ids=[
+        "past the end",
+        "starts past the end",
+        "two",
+        "repeated phrase",
+        "repeated word",
+        "in circles",
+        "half a character",
+        "nothing",
+    ],
+)
+def test_what_was_spoken(spoken: list[Phrase], seconds: float, text: str) -> None:
+    assert spoken_text(spoken, seconds, decode) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("大学生吃肯德基。大学生吃肯德基。大学生", "大学生吃肯德基。"),
+        ("1-2-3-4-5-6. 1-2-3-4-", "1-2-3-4-5-6."),
+        ("I said go home go home go home", "I said go home"),
+        ("the more the better", "the more the better"),
+        ("bye bye", "bye bye"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_starts_over_is_cut_to_one_round(text: str, once: str) -> None:
+    assert without_rounds(text) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "voiced_us", "invented"),
+    [
+        ("What is the weather?", SURE, 1_500_000, False),
+        ("What is the weather?", UNSURE, 1_500_000, True),
+        ("you", Confidence(0.92, -1.0), 1_500_000, True),
+        ("you", Confidence(0.35, -0.5), 1_500_000, True),
+        ("Thank you.", SURE, 600_000, False),
+        ("Thank you.", SURE, 200_000, True),
+        ("Thanks for watching!", Confidence(0.4, -0.4), 2_000_000, True),
+        ("Yes.", SURE, 150_000, False),
+        ("la " * 60, SURE, 9_000_000, True),
+    ],
+)
+def test_inventions_are_told_from_speech(
+    text: str, confidence: Confidence, voiced_us: int, invented: bool
+) -> None:
+    assert is_invented(text, confidence, voiced_us) is invented
