@@ -33,7 +33,7 @@ class Worker:
 
     def say(self, **body: Any) -> list[do.Effect]:
         event = WorkerEvent(lease_id=self.work.lease_id, attempt=self.attempt, seq=next(self._seq), **body)
-        return self._rig.do(do.WorkerFrame(event))
+        return self._rig.feed(do.WorkerFrame(event))
 
     def skip(self) -> None:
         """Lose an event on the way."""
@@ -105,9 +105,9 @@ class Rig:
             limits=limits or Limits(),
         )
         self.effects: list[do.Effect] = []
-        self.do(do.Opened())
+        self.feed(do.Opened())
 
-    def do(self, event: CoreEvent) -> list[do.Effect]:
+    def feed(self, event: CoreEvent) -> list[do.Effect]:
         effects = self.call.handle(event, self.now)
         self.effects += effects
         return effects
@@ -117,7 +117,7 @@ class Rig:
         until = self.now + seconds
         while (deadline := self.call.deadline) is not None and deadline <= until:
             self.now = max(self.now, deadline)
-            self.do(do.Tick())
+            self.feed(do.Tick())
             if self.call.deadline == deadline:
                 raise AssertionError("the tick left its deadline where it was")
         self.now = until
@@ -168,7 +168,7 @@ class Rig:
         """Claim a piece of work as a worker does; the answer is the last of `grants`."""
         attempt = work.attempt_base if attempt is None else attempt
         claim = WorkerEvent(lease_id=work.lease_id, attempt=attempt, claim=Claim(worker_id="w"))
-        self.do(do.WorkerFrame(claim, "_INBOX.1"))
+        self.feed(do.WorkerFrame(claim, "_INBOX.1"))
         return Worker(self, work, attempt)
 
     def take(self, stage: str, index: int = -1) -> Worker:
@@ -180,7 +180,7 @@ class Rig:
     def speak(self, ms: int) -> None:
         """The client sends this much audio, in real time."""
         for _ in range(ms // 20):
-            self.do(ask.AppendAudio(audio=FRAME))
+            self.feed(ask.AppendAudio(audio=FRAME))
             self.now += 0.02
 
     def listen(self) -> Worker:

@@ -100,14 +100,14 @@ def test_an_answer_runs_on_where_interruption_is_off() -> None:
 def test_the_client_cancels_a_response() -> None:
     rig = Rig()
     spoken_to(rig)
-    rig.do(ask.CancelResponse())
+    rig.feed(ask.CancelResponse())
     response = rig.of(out.ResponseDone)[0].response
     assert (response.status, response.status_details.reason) == ("cancelled", "client_cancelled")
 
 
 def test_cancelling_nothing_is_an_error_that_clients_know() -> None:
     rig = Rig()
-    rig.do(ask.CancelResponse(event_id="e1"))
+    rig.feed(ask.CancelResponse(event_id="e1"))
     error = rig.of(out.Error)[0].error
     assert error.code == "response_cancel_not_active"
     assert error.message.startswith("Cancellation failed")
@@ -125,10 +125,10 @@ def test_a_truncation_by_the_client_cuts_the_text_once_and_past_the_end_not_at_a
         assert isinstance(item.content[0], OutputAudio)
         return item.content[0].transcript
 
-    rig.do(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=2007))
+    rig.feed(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=2007))
     assert text() == "One two three four. Five six seven eight."
     for _ in range(2):
-        rig.do(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=1000))
+        rig.feed(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=1000))
         assert text() == "One two three four."
     assert len(rig.of(out.ItemTruncated)) == 3
     assert not rig.errors()

@@ -104,7 +104,7 @@ def play(config: SessionConfig, steps: list[tuple[str, int, int]]) -> Rig:
         elif kind == "a":
             players.act(first, second)
         elif kind == "s":
-            rig.do(CLIENT[first % len(CLIENT)]())
+            rig.feed(CLIENT[first % len(CLIENT)]())
             rig.speak(120)
         else:
             rig.wait(second / 2)
@@ -117,7 +117,7 @@ def test_every_response_that_opens_ends_exactly_once_and_in_order(
     config: SessionConfig, steps: list[tuple[str, int, int]]
 ) -> None:
     rig = play(config, steps)
-    rig.do(ask.Disconnected())
+    rig.feed(ask.Disconnected())
     open_parts: set[str] = set()
     state: dict[str, str] = {}
     conversational: list[str] = []
@@ -166,11 +166,11 @@ def test_a_call_that_is_over_holds_nothing_and_does_nothing(
     config: SessionConfig, steps: list[tuple[str, int, int]]
 ) -> None:
     rig = play(config, steps)
-    rig.do(ask.Disconnected())
+    rig.feed(ask.Disconnected())
     assert rig.call.open_leases() == 0
     assert rig.call.deadline is None
     for client_event in CLIENT:
-        assert rig.do(client_event()) == []
+        assert rig.feed(client_event()) == []
 
 
 @settings(max_examples=200, deadline=None)

@@ -143,7 +143,7 @@ def test_a_model_that_nobody_takes_up_fails_as_overloaded_and_the_call_lives() -
 def test_a_full_queue_fails_the_response_at_once() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())
-    rig.do(do.SubmitFailed(rig.work("llm")[0].lease_id, "overloaded", "The queue is full."))
+    rig.feed(do.SubmitFailed(rig.work("llm")[0].lease_id, "overloaded", "The queue is full."))
     assert rig.of(out.ResponseDone)[0].response.status_details.error.code == "overloaded"
 
 
@@ -227,7 +227,7 @@ def test_the_end_of_a_call_gives_up_every_lease() -> None:
     rig.voice_turn(rig.listen())
     rig.take("llm").text("One two three. Four")
     rig.take("tts")
-    rig.do(ask.Disconnected())
+    rig.feed(ask.Disconnected())
     assert rig.call.open_leases() == 0
     submitted = {work.lease_id for stage in ("asr", "llm", "tts") for work in rig.work(stage)}
     assert set(rig.cancelled()) == submitted

@@ -104,7 +104,7 @@ def test_no_tool_is_called_on_a_guess() -> None:
 def test_a_change_of_the_conversation_voids_the_guess() -> None:
     rig = Rig()
     paused(rig)
-    rig.do(ask.ClearAudio())
+    rig.feed(ask.ClearAudio())
     assert rig.work("llm")[0].lease_id in rig.cancelled()
 
 

@@ -156,7 +156,7 @@ def test_the_breakdown_of_a_turn_adds_up_to_its_total() -> None:
 
 
 def rig_timing(rig: Rig) -> out.TurnTiming:
-    rig.do(ask.CancelResponse())
+    rig.feed(ask.CancelResponse())
     metrics: out.TurnMetrics = rig.of(out.TurnMetrics)[-1]
     return metrics.metrics
 
@@ -166,8 +166,8 @@ def test_a_turn_that_needs_its_transcript_waits_for_it() -> None:
     rig = Rig(SessionConfig(audio=Audio(input=AudioInput(turn_detection=None))))
     ears = rig.listen()
     rig.speak(500)
-    rig.do(ask.CommitAudio())
-    rig.do(ask.CreateResponse())
+    rig.feed(ask.CommitAudio())
+    rig.feed(ask.CreateResponse())
     assert rig.of(out.ResponseCreated)
     assert not rig.work("llm")
     ears.final(1, "Late words")
@@ -188,7 +188,7 @@ def test_a_transcript_that_never_comes_does_not_hold_the_call() -> None:
 def test_too_little_audio_is_not_committed() -> None:
     rig = Rig()
     rig.speak(60)
-    rig.do(ask.CommitAudio(event_id="mine"))
+    rig.feed(ask.CommitAudio(event_id="mine"))
     error = rig.of(out.Error)[0].error
     assert (error.code, error.event_id) == ("input_audio_buffer_commit_empty", "mine")
 
@@ -197,7 +197,7 @@ def test_an_hour_of_silence_keeps_only_moments_of_audio() -> None:
     rig = Rig()
     rig.listen()
     for _ in range(3000):
-        rig.do(ask.AppendAudio(audio=b"\0" * 48_000))
+        rig.feed(ask.AppendAudio(audio=b"\0" * 48_000))
     rig.claim(rig.work("asr")[0], attempt=1)
     replayed = sum(len(frame.audio) for frame in rig.inputs() if frame.attempt == 1)
     assert replayed <= 3 * 48_000
@@ -208,7 +208,7 @@ def test_ending_the_input_finishes_what_is_said_and_closes() -> None:
     ears = rig.listen()
     ears.started(1, 0)
     rig.speak(400)
-    rig.do(ask.EndInput())
+    rig.feed(ask.EndInput())
     ears.stopped(1, 400)
     ears.final(1, "Bye then")
     ears.say(leg_done={})
@@ -220,7 +220,7 @@ def test_ending_the_input_finishes_what_is_said_and_closes() -> None:
 
 def test_ending_the_input_of_a_call_that_said_nothing_closes_at_once() -> None:
     rig = Rig()
-    rig.do(ask.EndInput())
+    rig.feed(ask.EndInput())
     assert [close.code for close in rig.closes()] == [1000]
 
 
@@ -228,7 +228,7 @@ def test_nothing_happens_after_the_end_but_that_claims_are_refused() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())
     work = rig.work("llm")[0]
-    rig.do(ask.Disconnected())
+    rig.feed(ask.Disconnected())
     rig.effects.clear()
     rig.claim(work)
     assert [type(e) for e in rig.effects] == [do.Answer]

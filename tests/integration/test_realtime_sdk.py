@@ -1,28 +1,34 @@
 """Whole calls by the official `openai` SDK."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
+from openai.types.realtime import RealtimeSessionCreateRequestParam
 
 from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
 
 from .caller import RATE, Caller, calling
 
-TRANSCRIBED = {"type": "realtime", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+TRANSCRIBED: RealtimeSessionCreateRequestParam = {
+    "type": "realtime",
+    "audio": {"input": {"transcription": {"model": "whisper-1"}}},
+}
 
 
 async def voice_turn(caller: Caller, question: Recording) -> None:
-    await caller.connection.session.update(session=TRANSCRIBED)  # type: ignore[arg-type]
+    await caller.connection.session.update(session=TRANSCRIBED)
     await caller.until("session.updated")
     async with caller.speaking(question):
         await caller.until("response.done")
 
 
-async def text_turn(caller: Caller, text: str, modality: str) -> None:
+async def text_turn(caller: Caller, text: str, modality: Literal["text", "audio"]) -> None:
     await caller.connection.conversation.item.create(
         item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
     )
-    await caller.connection.response.create(response={"output_modalities": [modality]})  # type: ignore[list-item]
+    await caller.connection.response.create(response={"output_modalities": [modality]})
     await caller.until("response.done")
 
 

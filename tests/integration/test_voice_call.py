@@ -2,6 +2,7 @@
 
 import io
 import wave
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ async def test_each_sentence_is_sound_and_then_its_text(stack: StackState, quest
     kinds = ["sound" if isinstance(m, bytes) else m["type"] for m in caller.got]
     assert kinds[0] == "sound"
     assert kinds[-1] == "text"
-    assert "text" not in [a for a, b in zip(kinds, kinds[1:], strict=False) if a == b], "text without sound"
+    assert "text" not in [a for a, b in pairwise(kinds) if a == b], "text without sound"
     assert {m["code"] for m in caller.got if isinstance(m, dict)} == {200}
 
 

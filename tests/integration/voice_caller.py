@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -68,13 +68,11 @@ class VoiceCaller:
         return message
 
     async def read_to_the_end(self) -> int:
-        """Read until the server closes; the close code."""
-        try:
+        """Read until the connection is closed; the close code, 1006 without a close frame."""
+        with suppress(ConnectionClosed):
             while True:
                 await self.read()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code
+        return self.socket.close_code or 1006
 
     async def say(self, recording: Recording, *, then_silence_s: float) -> None:
         frames = recording.at_rate(RATE).frames()
