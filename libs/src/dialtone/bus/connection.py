@@ -7,6 +7,7 @@ made again when a broker comes back without them.
 """
 
 import asyncio
+import contextlib
 import random
 import ssl
 import time
@@ -29,6 +30,7 @@ from dialtone.telemetry.metrics import BUS_CONNECTED, BUS_ERRORS, BUS_RECONNECTS
 from dialtone.v1.work_pb2 import Work
 
 _LOG_EVERY_S = 5.0
+_GIVE_UP_S = 1.0
 _PENDING_MSGS = 16_384
 _PENDING_BYTES = 8 * 2**20
 log = get_logger(__name__)
@@ -125,7 +127,9 @@ class Bus:
             )
         except BaseException:
             bus._closing = True
-            await bus._nc.close()
+            with contextlib.suppress(TimeoutError):  # a half-made TLS connection may never close
+                async with asyncio.timeout(_GIVE_UP_S):
+                    await bus._nc.close()
             raise
         bus._came_up()
         bus._ready.set()
