@@ -162,11 +162,13 @@ class Call:
         for field in wrong:
             ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
         self._answers.drop_speculation()
-        if config != ctx.config:
+        changed = config != ctx.config
+        if changed:
             ctx.config = config
             ctx.emit(PutConfig(config))
             self._ears.reconfigure()
-        ctx.send(out.SessionUpdated(ctx.session_id, self._expires_at, config))
+        if changed or not wrong:  # an update of which nothing is right is answered by its errors alone
+            ctx.send(out.SessionUpdated(ctx.session_id, self._expires_at, config))
 
     # --- input audio ---
 
