@@ -115,9 +115,10 @@ def _from_hub(
 ) -> bool:
     if model.hub is None or not hub.reachable:
         return False
-    watcher.start(model.name, "download", sum(file.size for file in wanted))
     repo, revision = model.hub.repo, model.hub.revision
     try:
+        hub.probe(repo, revision, model.hub.path(wanted[0].name))
+        watcher.start(model.name, "download", sum(file.size for file in wanted))
         for file in wanted:
             path = model.hub.path(file.name)
             source = hub.download(repo, revision, path, staging / "hub", watcher.advance)

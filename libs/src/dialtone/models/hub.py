@@ -6,7 +6,7 @@ that out, since the client itself retries for half a minute; then it is not aske
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from httpx2 import HTTPError
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download
@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 HEAD_TIMEOUT_S = 4.0
+T = TypeVar("T")
 
 
 class HubUnavailable(Exception):
@@ -37,17 +38,22 @@ class HubClient:
         `on_bytes` is told of bytes as they arrive. Raises HubUnavailable.
         """
 
+        bar = _counter(on_bytes)
+
         def ask() -> str:
-            if not self._answered:
-                url = hf_hub_url(repo, path, revision=revision, endpoint=self._endpoint)
-                get_hf_file_metadata(url, timeout=HEAD_TIMEOUT_S)
-                self._answered = True
-            bar = _counter(on_bytes)
             return hf_hub_download(
                 repo, path, revision=revision, local_dir=into, tqdm_class=bar, endpoint=self._endpoint
             )
 
+        self.probe(repo, revision, path)
         return Path(self._ask(ask))
+
+    def probe(self, repo: str, revision: str | None, path: str) -> None:
+        """Find out (blocking, once) whether the hub answers at all. Raises HubUnavailable."""
+        if not self._answered:
+            url = hf_hub_url(repo, path, revision=revision, endpoint=self._endpoint)
+            self._ask(lambda: get_hf_file_metadata(url, timeout=HEAD_TIMEOUT_S))
+            self._answered = True
 
     def download_all(self, repo: str, into: Path) -> Path:
         """Fetch a whole repository into the folder `into` (blocking), with the client's own progress bars.
@@ -55,15 +61,10 @@ class HubClient:
         Raises HubUnavailable.
         """
 
-        def ask() -> str:
-            if not self._answered:
-                get_hf_file_metadata(f"{self._endpoint}/api/models/{repo}", timeout=HEAD_TIMEOUT_S)
-                self._answered = True
-            return snapshot_download(repo, local_dir=into, endpoint=self._endpoint)
+        self.probe(repo, None, ".gitattributes")  # which every repository has
+        return Path(self._ask(lambda: snapshot_download(repo, local_dir=into, endpoint=self._endpoint)))
 
-        return Path(self._ask(ask))
-
-    def _ask(self, call: Callable[[], str]) -> str:
+    def _ask(self, call: Callable[[], T]) -> T:
         if not self.reachable:
             raise HubUnavailable("the hub was out of reach before")
         try:

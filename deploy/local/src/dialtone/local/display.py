@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
+from dialtone.local.log_lines import readable
 from dialtone.local.state import StackState
 
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan")
@@ -90,7 +91,7 @@ class LogFollower:
                 log.seek(self._offsets[name])
                 whole, newline, _rest = log.read().rpartition(b"\n")
                 self._offsets[name] += len(whole) + len(newline)
-                for line in whole.decode(errors="replace").splitlines():
-                    prefix = f"{name:<{self._width}} | "
-                    self._console.print(f"[{colour}]{prefix}[/]", end="", highlight=False)
+                lines = whole.decode(errors="replace").splitlines()
+                for line in (part for logged in lines for part in readable(logged)):
+                    self._console.print(f"{name:<{self._width}} | ", style=colour, end="", highlight=False)
                     self._console.print(line, markup=False, highlight=False, soft_wrap=True)

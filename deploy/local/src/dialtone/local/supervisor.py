@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from dialtone.local.log_lines import readable
 from dialtone.local.plan import StackPlan
 from dialtone.local.ports import HOST, port_is_free
 from dialtone.local.process import SupervisedProcess
@@ -192,7 +193,8 @@ def _obituary(process: SupervisedProcess, status: int, attempts: int) -> str:
 
 
 def _quoted(process: SupervisedProcess) -> list[str]:
-    return [f"  {process.plan.name} | {line}" for line in process.last_lines(SHOWN_LINES)]
+    lines = [part for line in process.last_lines(SHOWN_LINES) for part in readable(line)]
+    return [f"  {process.plan.name} | {line}" for line in lines[-SHOWN_LINES:]]
 
 
 def _first_leaf(group: BaseException) -> BaseException:

@@ -27,7 +27,8 @@ def call(settings: CallSettings, stack: StackSettings, console: Console) -> int:
     A stack that had to be started for it is ended with it; one that was running goes on.
     """
     try:
-        questions = _questions(settings, stack, console)
+        _fetch_needed(settings, stack, console)
+        questions = _questions(settings, stack)
         with _gateway(settings, stack, console) as url:
             turns = asyncio.run(_hold(settings, url, questions, console))
     except (CallFailed, StackFailed) as failure:
@@ -53,10 +54,17 @@ async def _hold(
     return await RealtimeCall(settings, transcript).hold(url, questions)
 
 
-def _questions(settings: CallSettings, stack: StackSettings, console: Console) -> list[Recording]:
+def _fetch_needed(settings: CallSettings, stack: StackSettings, console: Console) -> None:
+    """Fetch what the question and, if it must be started, the stack need, in one go."""
+    asking = [VOICE_MODEL] if settings.wav is None and settings.language == "en" else []
+    starting = [] if settings.url or running_stack(stack) else wanted_models(stack)
+    names = [*asking, *starting]
+    if names and not fetch_models(names, stack.models_dir, console):
+        raise CallFailed("without these models there is no call")
+
+
+def _questions(settings: CallSettings, stack: StackSettings) -> list[Recording]:
     if settings.wav is None:
-        if settings.language == "en" and not fetch_models([VOICE_MODEL], stack.models_dir, console):
-            raise CallFailed("without its voice there is no default question: give a recording with WAV=")
         return default_questions(settings.language, settings.turns, stack.run_dir / "questions")
     try:
         recording = load_wav(settings.wav)
@@ -74,9 +82,6 @@ def _gateway(settings: CallSettings, stack: StackSettings, console: Console) -> 
     if running := running_stack(stack):
         yield running.url
         return
-    names = wanted_models(stack)
-    if names and not fetch_models(names, stack.models_dir, console):
-        raise StackFailed("without its models the stack cannot start")
     clear_leftovers(stack.run_dir)
     state = start_detached(stack, console)
     try:
