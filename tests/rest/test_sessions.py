@@ -13,6 +13,7 @@ from dialtone.gateway.core.items import (
     FunctionCallOutputItem,
     InputAudio,
     InputText,
+    Item,
     MessageItem,
     OutputAudio,
     OutputText,
@@ -150,7 +151,7 @@ async def test_turn_detection_can_be_semantic_or_left_to_the_client(
 async def test_what_was_said_in_a_call_is_read_as_chat_messages(
     client: httpx.AsyncClient, stores: Stores
 ) -> None:
-    items = [
+    items: list[Item] = [
         MessageItem(id="u", role="user", content=[InputAudio("weather?")]),
         FunctionCallItem(id="f", call_id="call_1", name="weather", arguments="{}"),
         FunctionCallOutputItem(id="o", call_id="call_1", output="sunny"),

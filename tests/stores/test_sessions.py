@@ -8,7 +8,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from dialtone.gateway.core.items import FunctionCallItem, FunctionCallOutputItem, InputAudio, MessageItem
+from dialtone.gateway.core.items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    InputAudio,
+    Item,
+    MessageItem,
+)
 from dialtone.gateway.core.session import AudioFormat, SemanticVad, SessionConfig
 from dialtone.gateway.stores import SessionExists, Stores, UnknownSession
 from tests.fixtures.valkey import ValkeyServer
@@ -21,7 +27,7 @@ async def empty_redis(valkey: ValkeyServer) -> None:
 
 
 async def test_a_session_is_read_back_as_it_was_created(stores: Stores, valkey: ValkeyServer) -> None:
-    items = [
+    items: list[Item] = [
         MessageItem(id="item_u", role="user", content=[InputAudio("你好")]),
         FunctionCallItem(id="item_f", call_id="call_1", name="weather", arguments='{"city":"Paris"}'),
         FunctionCallOutputItem(id="item_o", call_id="call_1", output="sunny"),

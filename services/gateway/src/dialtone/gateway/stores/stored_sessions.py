@@ -48,6 +48,7 @@ class StoredSessions:
         self._ttl_s = session_ttl_s
         self._outbox = Outbox(archive.apply, max_entries=outbox_entries, max_bytes=outbox_bytes)
         self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
+        self._writing: set[asyncio.Task[None]] = set()
         # When each copy went stale (monotonic seconds), oldest first.
         self._stale: dict[_Key, float] = {}
         self._any_stale = asyncio.Event()
@@ -58,7 +59,10 @@ class StoredSessions:
 
     async def close(self, *, deadline_s: float) -> None:
         """Give the writes that wait `deadline_s` seconds to reach SQL, then stop."""
-        await self._outbox.close(deadline_s=deadline_s)
+        end = time.monotonic() + deadline_s
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=deadline_s)
+        await self._outbox.close(deadline_s=max(0.0, end - time.monotonic()))
         if self._repair is not None:
             self._repair.cancel()
             await asyncio.gather(self._repair, return_exceptions=True)
@@ -119,6 +123,14 @@ class StoredSessions:
         await self._put(DeleteItem(tenant=tenant, session_id=session_id, item_id=item_id))
 
     async def _put(self, write: Write) -> None:
+        # In a task of its own: a call that is torn down stops waiting for its last writes, and they are
+        # to be kept even so.
+        task = asyncio.create_task(self._carry_out(write))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        await asyncio.shield(task)
+
+    async def _carry_out(self, write: Write) -> None:
         key = (write.tenant, write.session_id)
         async with self._lock(key):
             copied = False
@@ -126,11 +138,6 @@ class StoredSessions:
                 copied = await self._copy_write(write)
                 if not await self._try_archive(write):
                     self._outbox.add(write)
-            except asyncio.CancelledError:
-                # A call that is torn down stops waiting for its last writes; they are to be kept even so.
-                copied = False
-                self._outbox.add(write)
-                raise
             except UnknownSession:
                 copied = False  # deleted by another gateway, and a copy was left behind
                 raise

@@ -1,0 +1,86 @@
+"""A session has one call at a time, whoever asks, from wherever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dialtone.gateway.stores import CallHolder, CallRegistry, StoreUnavailable
+from dialtone.gateway.stores.redis_link import RedisLink
+from tests.fixtures.valkey import ValkeyServer
+from tests.fixtures.waiting import eventually
+
+
+@pytest.fixture
+async def registries(valkey: ValkeyServer) -> AsyncIterator[list[CallRegistry]]:
+    """The registry as two gateways see it."""
+    links = [RedisLink(valkey.url, timeout_s=5.0) for _ in range(2)]
+    yield [CallRegistry(link) for link in links]
+    for link in links:
+        await link.close()
+
+
+async def claim(registry: CallRegistry, call_id: str, session_id: str = "sess_1", ttl_s: float = 30) -> bool:
+    return await registry.claim("default", session_id, call_id=call_id, gateway_id="gw", ttl_s=ttl_s)
+
+
+async def test_of_two_that_claim_a_session_at_once_exactly_one_gets_it(
+    registries: list[CallRegistry],
+) -> None:
+    for round_ in range(1000):
+        session_id = f"sess_{round_ % 10}"
+        won = await asyncio.gather(
+            claim(registries[0], "call_a", session_id), claim(registries[1], "call_b", session_id)
+        )
+        assert sorted(won) == [False, True]
+        released = await asyncio.gather(
+            registries[0].release("default", session_id, call_id="call_a"),
+            registries[1].release("default", session_id, call_id="call_b"),
+        )
+        assert released == won
+
+
+async def test_the_holder_is_known(registries: list[CallRegistry]) -> None:
+    assert await registries[0].holder("default", "sess_1") is None
+    await registries[0].claim("default", "sess_1", call_id="call_a", gateway_id="gw_a", ttl_s=30)
+    assert await registries[1].holder("default", "sess_1") == CallHolder("call_a", "gw_a")
+
+
+async def test_only_the_holder_can_renew_or_release(registries: list[CallRegistry]) -> None:
+    assert await claim(registries[0], "call_a")
+
+    async def renewed(registry: CallRegistry, call_id: str) -> bool:
+        return await registry.renew("default", "sess_1", call_id=call_id, gateway_id="gw", ttl_s=30)
+
+    assert not await renewed(registries[1], "call_b")
+    assert not await registries[1].release("default", "sess_1", call_id="call_b")
+    assert await renewed(registries[0], "call_a")
+
+
+async def test_the_same_session_id_of_two_tenants_is_two_sessions(registries: list[CallRegistry]) -> None:
+    assert await claim(registries[0], "call_a")
+    assert await registries[0].claim("acme", "sess_1", call_id="call_b", gateway_id="gw", ttl_s=30)
+
+
+async def test_a_claim_that_is_not_renewed_runs_out(registries: list[CallRegistry]) -> None:
+    assert await claim(registries[0], "call_a", ttl_s=0.2)
+    await eventually(lambda: claim(registries[1], "call_b"), within_s=5)
+
+
+async def test_a_claim_that_redis_forgot_is_taken_anew_by_renewing(
+    registries: list[CallRegistry], valkey: ValkeyServer
+) -> None:
+    assert await claim(registries[0], "call_a")
+    valkey.kill()
+    valkey.start()
+
+    async def renewed() -> bool:
+        try:
+            return await registries[0].renew("default", "sess_1", call_id="call_a", gateway_id="gw", ttl_s=30)
+        except StoreUnavailable:
+            return False
+
+    await eventually(renewed, within_s=5)
+    assert not await claim(registries[1], "call_b")
