@@ -116,8 +116,9 @@ class EarsCall:
                     self._leg.result()
                     raise AssertionError("the leg ended before")
                 self._kept.news.clear()
-                waiting = asyncio.ensure_future(self._kept.news.wait())
-                await asyncio.wait({waiting, self._leg}, return_when=asyncio.FIRST_COMPLETED)
+                waiting = asyncio.create_task(self._kept.news.wait())
+                either: set[asyncio.Future[Any]] = {waiting, self._leg}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
 
     async def lease_idle(self) -> None:

@@ -278,7 +278,7 @@ async def test_calls_do_not_hear_each_other(scripted_ears: Ears) -> None:
     for n, call in enumerate(calls):
         call.say(question(seconds=0.5 + n / 2, tail_s=0.5))
     for n, call in enumerate(calls):
-        await call.until(lambda call=call: call.transcripts())
+        await call.until(call.transcripts)
         final = call.transcripts(Transcript.KIND_FINAL)[0]
         if not final.error.code:
             assert abs(float(final.text.split()[0]) - (0.5 + n / 2 + 0.5)) <= 0.25

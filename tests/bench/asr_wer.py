@@ -1,0 +1,180 @@
+"""Error rate and time of the recogniser on short windows, beside faster-whisper's own 30 s path.
+
+    python -m tests.bench.asr_wer [--model whisper-base] [--threads 1]
+
+Needs the recordings (DIALTONE_SPEECH) and the model. Writes build/bench_asr.json and build/bench_asr.md.
+Digits and "Mr" are spelled out before words are compared, Chinese is compared by characters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jiwer
+from faster_whisper import WhisperModel
+
+from dialtone.audio import Float32, pcm16_to_float
+from dialtone.models import locate
+from dialtone.vad_asr.asr.recognition import Passage
+from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
+from tests.fixtures.speech import SPEECH_FOLDER, Recording, find_recordings
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
+ENGLISH = dict(
+    zip(
+        DIGITS,
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+        strict=True,
+    )
+)
+ENGLISH["mr"] = "mister"
+CHINESE = dict(zip(DIGITS, "零一二三四五六七八九十", strict=True))
+
+Recognise = Callable[[Float32, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One recording through one path."""
+
+    id: str
+    language: str
+    seconds: float
+    said: str
+    heard: str
+    milliseconds: float
+
+
+def words(text: str) -> str:
+    """English as it is compared: lower case, no punctuation, digits spelled out."""
+    bare = re.sub(r"[^a-z0-9' ]", " ", text.lower())
+    spelled = (ENGLISH.get(int(word), word) if word.isdecimal() else word for word in bare.split())
+    return " ".join("mister" if word == "mr" else word for word in spelled)
+
+
+def characters(text: str) -> str:
+    """Chinese as it is compared: no punctuation, digits as characters."""
+    bare = re.sub(r"[\W_]+", "", text)
+    return "".join(CHINESE.get(char, char) for char in bare.replace("10", "十"))
+
+
+def standard_path(model: WhisperModel) -> Recognise:
+    """What a caller of faster-whisper gets, beam 1 as here."""
+
+    def recognise(samples: Float32, language: str) -> str:
+        prompt = "以下是普通话的句子。" if language == "zh" else None
+        segments, _ = model.transcribe(
+            samples,
+            language=language,
+            beam_size=1,
+            temperature=0.0,
+            initial_prompt=prompt,
+            condition_on_previous_text=False,
+        )
+        return "".join(segment.text for segment in segments).strip()
+
+    return recognise
+
+
+def short_window(model: ShortWindowWhisper) -> Recognise:
+    def recognise(samples: Float32, language: str) -> str:
+        return model.recognize([Passage(samples, language, voiced_us=10_000_000)])[0].text
+
+    return recognise
+
+
+def measure(recognise: Recognise, recordings: list[Recording], rounds: int = 3) -> list[Heard]:
+    """Every recording `rounds` times; the median time counts."""
+    recognise(pcm16_to_float(recordings[0].samples()), recordings[0].language)
+    results = []
+    for each in recordings:
+        samples, times, text = pcm16_to_float(each.samples()), [], ""
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            text = recognise(samples, each.language)
+            times.append((time.perf_counter() - begun) * 1e3)
+        comparable = characters if each.language == "zh" else words
+        results.append(
+            Heard(
+                each.id,
+                each.language,
+                len(samples) / 16_000,
+                comparable(each.transcript),
+                comparable(text),
+                round(statistics.median(times), 1),
+            )
+        )
+    return results
+
+
+def summary(heard: list[Heard]) -> dict[str, float]:
+    english = [each for each in heard if each.language == "en"]
+    chinese = [each for each in heard if each.language == "zh"]
+    return {
+        "english_wer": round(jiwer.wer([e.said for e in english], [e.heard for e in english]), 4),
+        "chinese_cer": round(jiwer.cer([e.said for e in chinese], [e.heard for e in chinese]), 4),
+        "median_ms": statistics.median(each.milliseconds for each in heard),
+        "total_s": round(sum(each.milliseconds for each in heard) / 1e3, 2),
+    }
+
+
+def table(short: list[Heard], standard: list[Heard]) -> str:
+    lines = ["| | English WER | Chinese CER | median ms | all, s |", "|---|---|---|---|---|"]
+    for name, heard in (("short window", short), ("faster-whisper, 30 s", standard)):
+        s = summary(heard)
+        lines.append(
+            f"| {name} | {s['english_wer']:.1%} | {s['chinese_cer']:.1%} "
+            f"| {s['median_ms']:.0f} | {s['total_s']:.1f} |"
+        )
+    lines += [
+        "",
+        "| recording | s | short ms | 30 s ms | heard on the short window |",
+        "|---|---|---|---|---|",
+    ]
+    for a, b in zip(short, standard, strict=True):
+        text = a.heard if a.heard == a.said else f"**{a.heard}**"
+        lines.append(f"| {a.id} | {a.seconds:.1f} | {a.milliseconds:.0f} | {b.milliseconds:.0f} | {text} |")
+    return "\n".join([*lines, "", "In bold: not what was said.", ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="whisper-base")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    recordings = find_recordings("speech")
+    if not recordings:
+        raise SystemExit(f"no recordings in {SPEECH_FOLDER}: set DIALTONE_SPEECH")
+    folder = locate(arguments.model)
+    ours = ShortWindowWhisper(folder, languages=["en", "zh"], device="cpu", threads=arguments.threads)
+    short = measure(short_window(ours), recordings)
+    theirs = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=arguments.threads)
+    standard = measure(standard_path(theirs), recordings)
+
+    BUILD.mkdir(exist_ok=True)
+    figures = {
+        "model": arguments.model,
+        "threads": arguments.threads,
+        "short_window": summary(short),
+        "standard": summary(standard),
+        "recordings": [
+            {"short": asdict(a), "standard": asdict(b)} for a, b in zip(short, standard, strict=True)
+        ],
+    }
+    (BUILD / "bench_asr.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1))
+    (BUILD / "bench_asr.md").write_text(table(short, standard))
+    print(table(short, standard))
+    ratio = figures["short_window"]["english_wer"] / max(figures["standard"]["english_wer"], 1e-9)
+    print(f"English word errors: {ratio:.2f} times the standard path's")
+
+
+if __name__ == "__main__":
+    main()
