@@ -27,16 +27,8 @@ from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
 from tests.fixtures.speech import SPEECH_FOLDER, Recording, find_recordings
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
-ENGLISH = dict(
-    zip(
-        DIGITS,
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
-        strict=True,
-    )
-)
-ENGLISH["mr"] = "mister"
-CHINESE = dict(zip(DIGITS, "零一二三四五六七八九十", strict=True))
+ENGLISH_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+CHINESE_DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
 
 Recognise = Callable[[Float32, str], str]
 
@@ -54,16 +46,21 @@ class Heard:
 
 
 def words(text: str) -> str:
-    """English as it is compared: lower case, no punctuation, digits spelled out."""
+    """English as it is compared: lower case, no punctuation, numbers up to ten spelled out."""
     bare = re.sub(r"[^a-z0-9' ]", " ", text.lower())
-    spelled = (ENGLISH.get(int(word), word) if word.isdecimal() else word for word in bare.split())
-    return " ".join("mister" if word == "mr" else word for word in spelled)
+    return " ".join(_spelled(word) for word in bare.split())
+
+
+def _spelled(word: str) -> str:
+    if word.isdecimal() and int(word) < len(ENGLISH_NUMBERS):
+        return ENGLISH_NUMBERS[int(word)]
+    return "mister" if word == "mr" else word
 
 
 def characters(text: str) -> str:
     """Chinese as it is compared: no punctuation, digits as characters."""
-    bare = re.sub(r"[\W_]+", "", text)
-    return "".join(CHINESE.get(char, char) for char in bare.replace("10", "十"))
+    bare = re.sub(r"[\W_]+", "", text).replace("10", "十")
+    return "".join(CHINESE_DIGITS.get(char, char) for char in bare)
 
 
 def standard_path(model: WhisperModel) -> Recognise:

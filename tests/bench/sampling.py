@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _EVERY_S = 0.5
 

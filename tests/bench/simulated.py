@@ -6,9 +6,6 @@ after that, its first audio comes 50 ms later: 500 ms. Overhead is v2v minus the
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +14,13 @@ from typing import Any
 
 from rich.console import Console
 
-from dialtone.local.call.question import VOICE_MODEL
 from dialtone.local.models import fetch_models
-from dialtone.local.settings import StackSettings, checkout
+from dialtone.local.settings import StackSettings
 from tests.bench.figures import markdown_table, summary
-from tests.bench.question import load_question, own_questions
+from tests.bench.load import Load, play
+from tests.bench.question import load_question
 from tests.bench.sampling import Sampler, sample
+from tests.bench.spoken import VOICE_MODEL, spoken_questions
 from tests.bench.stack import BUILD, RunningStack, machine, running_stack
 
 FLOOR_MS = 500.0
@@ -48,7 +46,7 @@ def run_simulated(levels: tuple[Level, ...], seed: int, console: Console) -> dic
     questions = simulated_questions(console)
     described = machine()
     with running_stack("simulated", console) as stack:
-        play(stack, Level(2, 1), questions, seed, BUILD / "bench" / "warmup.json")
+        play(stack.socket_url, _load(Level(2, 1), questions, seed), BUILD / "bench" / "warmup.json")
         time.sleep(1.0)
         idle = {name: one.rss for name, one in sample(stack.pids).items()}
         results = []
@@ -71,32 +69,24 @@ def simulated_questions(console: Console) -> list[Path]:
     """Questions in the project's own voice, without a pause that could be taken for their end."""
     if not fetch_models([VOICE_MODEL], StackSettings().models_dir, console):
         raise FileNotFoundError(f"{VOICE_MODEL} speaks the questions")
-    paths = own_questions(4, BUILD / "bench" / "questions")
+    paths = spoken_questions(BUILD / "bench" / "questions")
     fit = [path for path in paths if load_question(path).longest_pause_ms <= _LONGEST_PAUSE_MS]
     if not fit:
         raise ValueError("every question has a pause in it")
     return fit
 
 
-def play(
-    stack: RunningStack, level: Level, questions: Sequence[Path], seed: int, out: Path
-) -> dict[str, Any]:
-    """Run the client process and return what it wrote."""
-    command = [sys.executable, "-m", "tests.bench.client", "--url", stack.socket_url, "--out", str(out)]
-    command += ["--calls", str(level.calls), "--turns", str(level.turns), "--seed", str(seed)]
-    command += ["--spread", str(_TURN_S if level.calls > 1 else 0.0), "--silence-ms", str(SILENCE_MS)]
-    for question in questions:
-        command += ["--question", str(question)]
-    subprocess.run(command, check=True, cwd=checkout())
-    result: dict[str, Any] = json.loads(out.read_text())
-    return result
+def _load(level: Level, questions: Sequence[Path], seed: int) -> Load:
+    spread_s = _TURN_S if level.calls > 1 else 0.0
+    return Load(level.calls, level.turns, questions, silence_ms=SILENCE_MS, spread_s=spread_s, seed=seed)
 
 
 def _measure(
     stack: RunningStack, level: Level, questions: Sequence[Path], seed: int, idle: Mapping[str, int]
 ) -> dict[str, Any]:
     with Sampler(stack.pids) as sampler:
-        raw = play(stack, level, questions, seed, BUILD / "bench" / f"simulated-{level.calls}.json")
+        load = _load(level, questions, seed)
+        raw = play(stack.socket_url, load, BUILD / "bench" / f"simulated-{level.calls}.json")
     start, end = raw["steady"]
     cpu = sampler.cpu_share(start, end)
     rss = sampler.rss(end - 1.0)
