@@ -1,0 +1,70 @@
+"""What `up` and `down` promise at the terminal, with whole stacks of simulated stages."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dialtone.local.state import is_alive, read_state
+
+LOCAL = [sys.executable, "-m", "dialtone.local"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    outer = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    given = {**outer, "PORT": "0", "STAGES": "simulated", "RUN_DIR": str(tmp_path)}
+    yield given
+    subprocess.run([*LOCAL, "down"], env=given, check=True, timeout=90)
+
+
+def test_up_stays_until_interrupted_and_then_ends_everything(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with subprocess.Popen([*LOCAL, "up"], env=environment, stdout=subprocess.PIPE, text=True) as attached:
+        assert attached.stdout is not None
+        ready = next(line for line in attached.stdout if line.startswith("ready in"))
+        (url,) = re.findall(r"http://127\.0\.0\.1:\d+", ready)
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        state = read_state(tmp_path)
+        assert state is not None
+        attached.send_signal(signal.SIGINT)
+        assert attached.wait(60) == 0
+        assert attached.stdout.read().splitlines()[-1] == "stopped"
+    assert not any(process.alive for process in state.processes.values())
+
+
+def test_a_detached_stack_outlives_its_command_and_is_not_started_twice(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    first = subprocess.run(
+        [*LOCAL, "up", "--detach"], env=environment, check=True, timeout=90, capture_output=True, text=True
+    )
+    state = read_state(tmp_path)
+    assert state is not None
+    assert state.url in first.stdout
+    assert httpx.get(f"{state.url}/readyz").status_code == 200
+    again = subprocess.run(
+        [*LOCAL, "up"], env=environment, check=True, timeout=90, capture_output=True, text=True
+    )
+    assert f"already running: {state.url}" in again.stdout
+
+
+def test_down_clears_up_after_a_supervisor_that_was_killed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    subprocess.run([*LOCAL, "up", "--detach"], env=environment, check=True, timeout=90, capture_output=True)
+    state = read_state(tmp_path)
+    assert state is not None
+    os.kill(state.pid, signal.SIGKILL)
+    ended = subprocess.run(
+        [*LOCAL, "down"], env=environment, check=True, timeout=90, capture_output=True, text=True
+    )
+    assert "ended 6 leftover processes" in ended.stdout
+    assert not any(is_alive(process.pid, process.started) for process in state.processes.values())
