@@ -108,7 +108,8 @@ class AudioOutput(_Schema):
     rate: SampleRate = 24_000
     """Hz."""
     container: Literal["raw", "wav"] = "raw"
-    """Form of the binary audio of the voice_call protocol: bare PCM16, or a WAV file each message."""
+    """Form of the binary audio of the voice_call protocol: bare PCM16, or a WAV file each
+    sentence."""
 
 
 class AudioSettings(_Schema):

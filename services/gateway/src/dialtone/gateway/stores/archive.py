@@ -160,20 +160,26 @@ async def _changed(connection: AsyncConnection, statement: Any) -> int:
 
 async def _put_item(connection: AsyncConnection, write: PutItem) -> None:
     here = _of_session(write)
-    replaced = update(items).where(here, items.c.id == write.item.id).values(item=write.item)
-    if await _changed(connection, replaced):
-        return
-    position: int | None = 0
-    if write.after is not None:
-        before = select(items.c.position + 1).where(here, items.c.id == write.after)
-        position = await connection.scalar(before)
-    if position is None:
-        position = await connection.scalar(
-            select(func.coalesce(func.max(items.c.position) + 1, 0)).where(here)
+
+    def position_of(item_id: str | None) -> Any:
+        return select(items.c.position).where(here, items.c.id == item_id).scalar_subquery()
+
+    last_position = select(func.max(items.c.position)).where(here).scalar_subquery()
+    places = select(position_of(write.item.id), position_of(write.after), last_position)
+    own, before, last = (await connection.execute(places)).one()
+    if own is not None:
+        await connection.execute(
+            update(items).where(here, items.c.id == write.item.id).values(item=write.item)
         )
-    await connection.execute(
-        update(items).where(here, items.c.position >= position).values(position=items.c.position + 1)
-    )
+        return
+    end = 0 if last is None else last + 1
+    position = end if before is None else before + 1
+    if write.after is None:
+        position = 0
+    if position < end:
+        await connection.execute(
+            update(items).where(here, items.c.position >= position).values(position=items.c.position + 1)
+        )
     await connection.execute(
         insert(items).values(
             tenant=write.tenant,
