@@ -1,10 +1,13 @@
 """A turn by voice: the order of what the client is told, and what is stored."""
 
+import pytest
+
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.items import InputAudio, MessageItem, OutputAudio
-from dialtone.gateway.core.session import Audio, AudioInput, SessionConfig, Transcription
+from dialtone.gateway.core.session import Audio, AudioInput, Extensions, SessionConfig, Transcription
+from dialtone.v1.ears_pb2 import Transcript
 from dialtone.v1.turn_pb2 import Message
 
 from .harness import Rig
@@ -233,3 +236,13 @@ def test_nothing_happens_after_the_end_but_that_claims_are_refused() -> None:
     rig.claim(work)
     assert [type(e) for e in rig.effects] == [do.Answer]
     assert not rig.grants()[0].granted
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_partial_transcripts_are_for_clients_that_ask(wanted: bool) -> None:
+    rig = Rig(SessionConfig(dialtone=Extensions(partial_transcripts=wanted)))
+    ears = rig.listen()
+    assert ears.work.ears.config.transcription.partials is wanted
+    ears.started(1, 0)
+    ears.transcript(1, Transcript.KIND_PARTIAL, "What")
+    assert [e.transcript for e in rig.of(out.PartialTranscript)] == (["What"] if wanted else [])

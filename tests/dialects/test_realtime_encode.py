@@ -171,10 +171,11 @@ def test_user_audio_has_its_transcript_even_before_it_is_known() -> None:
     assert item["content"] == [{"type": "input_audio", "transcript": None}]
 
 
-def test_events_of_our_own_stay_inside_but_for_metrics() -> None:
+def test_events_of_our_own_stay_inside_but_for_those_that_clients_ask_for() -> None:
     dialect = RealtimeDialect()
     assert dialect.encode(out.SentenceSpoken("resp_1", 0, "Hi.")) == []
-    assert dialect.encode(out.PartialTranscript("item_1", "he")) == []
+    partial = encode(out.PartialTranscript("item_1", "he"))
+    assert (partial["type"], partial["transcript"]) == ("dialtone.transcription.partial", "he")
     message = encode(out.TurnMetrics("resp_1", "item_1", out.TurnTiming(total_ms=640.5)))
     assert message["type"] == "dialtone.turn.metrics"
     assert message["metrics"]["total_ms"] == 640.5

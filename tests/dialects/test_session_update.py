@@ -88,6 +88,7 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("dialtone.vad_engine", "silero", "silero"),
     ("dialtone.container", "wav", "wav"),
     ("dialtone.turn_metrics", True, True),
+    ("dialtone.partial_transcripts", True, True),
 ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class RealtimeCall:
             "input_audio_buffer.speech_started": self._on_speech_started,
             "input_audio_buffer.speech_stopped": self._on_speech_stopped,
             "input_audio_buffer.committed": self._on_committed,
-            "conversation.item.input_audio_transcription.delta": self._on_heard_delta,
+            "dialtone.transcription.partial": self._on_partial,
             "conversation.item.input_audio_transcription.completed": self._on_heard,
             "conversation.item.input_audio_transcription.failed": self._on_not_heard,
             "response.created": self._on_response,
@@ -162,7 +162,7 @@ class RealtimeCall:
                 },
                 "output": output,
             },
-            "dialtone": {"turn_metrics": True},
+            "dialtone": {"turn_metrics": True, "partial_transcripts": True},
         }
         if settings.instructions:
             session["instructions"] = settings.instructions
@@ -187,8 +187,8 @@ class RealtimeCall:
     def _on_committed(self, _event: Event) -> None:
         self._committed, self._awaited = True, ""
 
-    def _on_heard_delta(self, event: Event) -> None:
-        self._transcript.delta(event["delta"])
+    def _on_partial(self, event: Event) -> None:
+        self._transcript.partial(event["transcript"])
 
     def _on_heard(self, event: Event) -> None:
         self._turn.heard = f"{self._turn.heard} {event['transcript']}".strip()

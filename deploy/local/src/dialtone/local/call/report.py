@@ -28,11 +28,9 @@ class Transcript:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open = ""  # who is in the middle of a line
-        self._partial = ""
 
     def partial(self, text: str) -> None:
         """What has been understood of the user's words so far."""
-        self._partial = text
         if self._console.is_terminal:
             shown = text[-(self._console.width - 18) :]
             self._console.control(_CLEAR_LINE)
@@ -40,13 +38,8 @@ class Transcript:
             self._console.print(shown, style="dim", end="", markup=False, highlight=False)
             self._open = "partial"
 
-    def delta(self, text: str) -> None:
-        """More of the user's words, after what was understood before."""
-        self.partial(self._partial + text)
-
     def user(self, text: str) -> None:
         """The user's words of a turn, final."""
-        self._partial = ""
         self._line("you", "cyan", text)
 
     def assistant(self, text: str) -> None:

@@ -278,7 +278,8 @@ class Call:
             return
         if event.kind == Transcript.KIND_CANDIDATE and self._answers_turns:
             self._answers.candidate(utterance, event.text)
-        self._ctx.send(out.PartialTranscript(utterance.item_id, event.text))
+        if self._ctx.config.dialtone.partial_transcripts:
+            self._ctx.send(out.PartialTranscript(utterance.item_id, event.text))
 
     def _understood(self, turn: Understood) -> None:
         self._answers.understood(turn, answer=self._answers_turns)

@@ -48,7 +48,7 @@ def ears_config(config: SessionConfig, candidate_pause_ms: int) -> EarsConfig:
             model=(asked and asked.model) or "",
             language=(asked and asked.language) or "",
             prompt=(asked and asked.prompt) or "",
-            partials=asked is not None,
+            partials=config.dialtone.partial_transcripts,
         ),
     )
 

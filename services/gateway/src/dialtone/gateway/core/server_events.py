@@ -288,7 +288,7 @@ class SentenceSpoken(ServerEvent, tag="dialtone.sentence.spoken"):
 
 
 class PartialTranscript(ServerEvent, tag="dialtone.transcription.partial"):
-    """What the user seems to be saying; may change with the next one."""
+    """What the user seems to be saying, for a client that asked; may change with the next one."""
 
     item_id: str
     transcript: str

@@ -116,6 +116,8 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
     candidate_pause_ms: int | None = None
     # Send dialtone.turn.metrics after each response.
     turn_metrics: bool = False
+    # Send dialtone.transcription.partial while the user speaks.
+    partial_transcripts: bool = False
     # Container of the audio of the voice_call protocol.
     container: Literal["raw", "wav"] = "raw"
 

@@ -307,6 +307,7 @@ _EXTENSIONS = {
     "vad_aggressiveness": nullable(integer(0, 3)),
     "candidate_pause_ms": nullable(integer(0, 10_000)),
     "turn_metrics": keep_null(boolean),
+    "partial_transcripts": keep_null(boolean),
     "container": keep_null(one_of("raw", "wav")),
 }
 

@@ -10,7 +10,7 @@ from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.session import SessionConfig
 
 # Events without a form in the protocol, which clients would not expect.
-UNSAID = (out.SentenceSpoken, out.PartialTranscript)
+UNSAID = (out.SentenceSpoken,)
 
 _encode = msgspec.json.Encoder().encode
 
