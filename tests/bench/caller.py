@@ -116,6 +116,8 @@ class Caller:
         transport = socket.transport
 
         def write(frame: bytes) -> None:
+            if transport.is_closing():
+                return
             transport.write(frame)
             self.most_unsent = max(self.most_unsent, transport.get_write_buffer_size())
 
