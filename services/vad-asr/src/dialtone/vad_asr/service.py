@@ -50,7 +50,7 @@ class Ears:
             leg = EarsLeg(
                 lease,
                 self.new_transcriber(),
-                self._new_tracker,
+                self.new_tracker,
                 self.settings.turn_defaults(),
                 self.settings.leg_limits(),
             )
@@ -58,7 +58,8 @@ class Ears:
         except UnsupportedFormat as error:
             raise WorkError("unsupported_format", str(error)) from error
 
-    def _new_tracker(self, policy: TurnPolicy, position: int) -> VoiceTracker:
+    def new_tracker(self, policy: TurnPolicy, position: int) -> VoiceTracker:
+        """The voice tracker that a policy asks for, from that position on."""
         webrtc = None
         if policy.engine is Engine.WEBRTC:
             webrtc = WebRtcFlags(policy.aggressiveness, self.settings.vad_frame_ms)
@@ -110,6 +111,7 @@ def _whisper(settings: EarsSettings) -> ShortWindowWhisper:
         compute_type=settings.asr_compute_type,
         threads=settings.asr_threads,
         workers=settings.asr_workers,
+        beam_size=settings.asr_beam,
     )
     warm_up(whisper)
     log.info("recogniser loaded", model=settings.asr_model, device=whisper.device)

@@ -16,6 +16,7 @@ LOOPING_COMPRESSION = 2.4
 _END_SLACK_SECONDS = 0.16  # a phrase that ends this close to the end of the audio is the last one
 _OVERRUN_SECONDS = 0.5  # a phrase that ends this far behind the audio ran on
 _WORD_LETTERS = 6
+_LETTERS_PER_SECOND = 30  # more than anybody says
 _MIN_ROUND_LETTERS = 4
 
 
@@ -52,12 +53,13 @@ def spoken_text(spoken: Sequence[Phrase], seconds: float, decode: Callable[[list
     for phrase in spoken:
         if phrase.start >= seconds:
             break
+        room = (seconds - phrase.start) * _LETTERS_PER_SECOND
         text = decode(list(phrase.tokens)).replace("\ufffd", "")  # a character cut off by the length limit
-        if phrase.end is None or phrase.end > seconds + _OVERRUN_SECONDS:
+        ran_on = phrase.end is None or phrase.end > seconds + _OVERRUN_SECONDS
+        if ran_on:
             text = without_rounds(text)
         said = _bare(text)
-        # One word said twice is speech ("no, no"); a phrase of several that comes again is the model.
-        if said and not (len(said) > _WORD_LETTERS and said == last):
+        if said and len(said) <= room and not _repeats(said, last, ran_on=ran_on):
             kept += text
             last = said
         if phrase.end is not None and phrase.end >= seconds - _END_SLACK_SECONDS:
@@ -65,6 +67,16 @@ def spoken_text(spoken: Sequence[Phrase], seconds: float, decode: Callable[[list
     if compression_ratio(kept) > LOOPING_COMPRESSION:
         kept = without_rounds(kept)
     return kept.strip()
+
+
+def _repeats(said: str, last: str, *, ran_on: bool) -> bool:
+    """Whether a phrase is the one before it again, as far as the model got, or the end of it.
+
+    A word said twice within the audio is speech ("no, no"); a phrase of several is the model.
+    """
+    if ran_on:
+        return last.startswith(said) or last.endswith(said)
+    return len(said) > _WORD_LETTERS and last.startswith(said)
 
 
 def without_rounds(text: str) -> str:

@@ -19,7 +19,7 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from dialtone.audio import Float32
-from dialtone.vad_asr.asr.decoding import phrases, spoken_text
+from dialtone.vad_asr.asr.decoding import LOOPING_COMPRESSION, compression_ratio, phrases, spoken_text
 from dialtone.vad_asr.asr.hallucination import MIN_VOICED_US, Confidence, is_invented
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 
@@ -51,6 +51,7 @@ class ShortWindowWhisper:
         compute_type: str = "default",
         threads: int = 1,
         workers: int = 1,
+        beam_size: int = 2,
     ) -> None:
         if device == "auto":
             device = "cuda" if get_cuda_device_count() else "cpu"
@@ -64,6 +65,7 @@ class ShortWindowWhisper:
             num_workers=workers,
             local_files_only=True,
         )
+        self._beam_size = beam_size
         self._model: Any = self._whisper.model
         self.device: str = self._model.device
         self._multilingual: bool = self._model.is_multilingual
@@ -151,7 +153,7 @@ class ShortWindowWhisper:
         results: list[Any] = self._model.generate(
             encoded,
             prompts,
-            beam_size=1,
+            beam_size=self._beam_size,
             max_length=min(len(prompts[0]) + limit, self._whisper.max_length),
             return_scores=True,
             return_no_speech_prob=True,
@@ -166,5 +168,9 @@ class ShortWindowWhisper:
         tokens: list[int] = result.sequences_ids[0]
         spoken = phrases(tokens, timestamp_begin=tokenizer.timestamp_begin, end_of_text=tokenizer.eot)
         text = spoken_text(list(spoken), passage.seconds, tokenizer.decode)
-        confidence = Confidence(result.no_speech_prob, result.scores[0] * len(tokens) / (len(tokens) + 1))
+        confidence = Confidence(
+            result.no_speech_prob,
+            result.scores[0] * len(tokens) / (len(tokens) + 1),
+            looped=compression_ratio(tokenizer.decode(tokens)) > LOOPING_COMPRESSION,
+        )
         return "" if is_invented(text, confidence, passage.voiced_us) else text
