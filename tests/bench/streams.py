@@ -31,6 +31,8 @@ from tests.bench.wire import append_frame, text_frame
 _DELTA = b'"delta":"'
 _AUDIO = b'"type":"response.output_audio.delta"'
 _SETTLE_S = 3.0
+_OPENING_S = 30.0
+_LOOK_EVERY_S = 0.02
 _OPENED_AT_ONCE = 20
 
 
@@ -43,12 +45,16 @@ class StreamingCall:
         self._metronome: Metronome | None = None
         self._socket: LeanSocket | None = None
         self._failures: list[str] = []
-        self._ready = asyncio.Event()
+        self._ready = False
 
     async def open(self, url: str) -> None:
         """Connect and wait for the session."""
         self._socket = await LeanSocket.connect(url, "/v1/realtime", self._on_message)
-        await asyncio.wait_for(self._ready.wait(), 30.0)
+        async with asyncio.timeout(_OPENING_S):
+            while not self._ready:
+                if self._socket.gone:
+                    raise ConnectionError(self._socket.gone)
+                await asyncio.sleep(_LOOK_EVERY_S)
         self._socket.write(
             text_frame(
                 b'{"type":"session.update","session":{"type":"realtime","audio":{"input":{"turn_detection":'
@@ -84,7 +90,7 @@ class StreamingCall:
             if (age := age_of_base64(text[at : at + 32])) is not None:
                 self._delays.add(age)
         elif b'"type":"session.created"' in text:
-            self._ready.set()
+            self._ready = True
         elif b'"type":"error"' in text:
             self._failures.append(text.decode())
 
