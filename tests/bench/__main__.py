@@ -1,6 +1,6 @@
 """All benches, or one of them: `python -m tests.bench [simulated|gateway|real] [--quick]`.
 
-Writes build/bench_<name>.json and .md for each, and build/bench.json and .md with all that were run.
+Writes build/bench_<name>.json and .md for each, and build/bench.json and .md with the last figures of all.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -50,8 +51,6 @@ def main() -> int:
     if unknown := set(names) - set(benches):
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(benches)}")
     BUILD.mkdir(exist_ok=True)
-    everything: dict[str, Figures] = {}
-    pages = []
     for name in names:
         run, to_markdown = benches[name]
         try:
@@ -59,10 +58,9 @@ def main() -> int:
         except StackFailed as failure:
             console.print(f"{name}: {failure}", style="red", markup=False)
             return 1
-        everything[name] = figures
-        pages.append(f"{to_markdown(figures)}\n{_on(figures)}")
-        _write(f"bench_{name}", figures, pages[-1])
-    _write("bench", everything, "# Bench\n\n" + "\n".join(pages))
+        figures["taken"] = datetime.now(UTC).isoformat(timespec="seconds")
+        _write(f"bench_{name}", figures, f"{to_markdown(figures)}\n{_on(figures)}")
+    _combine(list(benches))
     console.print(f"written: {BUILD / 'bench.json'} and .md", highlight=False)
     return 0
 
