@@ -68,8 +68,16 @@ def main() -> int:
 def _on(figures: Figures) -> str:
     machine = figures["machine"]
     return (
-        f"On {machine['cores']} cores of {machine['cpu']}, load {machine['load_before'][0]} when it began.\n"
+        f"{figures['taken']}, on {machine['cores']} cores of {machine['cpu']}, "
+        f"load {machine['load_before'][0]} when it began.\n"
     )
+
+
+def _combine(names: list[str]) -> None:
+    taken = [name for name in names if (BUILD / f"bench_{name}.json").exists()]
+    everything = {name: json.loads((BUILD / f"bench_{name}.json").read_text()) for name in taken}
+    pages = [(BUILD / f"bench_{name}.md").read_text() for name in taken]
+    _write("bench", everything, "# Bench\n\n" + "\n".join(pages))
 
 
 def _write(name: str, figures: Figures, page: str) -> None:
