@@ -22,11 +22,13 @@ import uvloop
 from dialtone.bus import Bus, Lease, LeaseWorker, Stage
 from dialtone.settings import BusSettings
 from dialtone.telemetry import configure_logging
+from dialtone.v1.ears_pb2 import AudioProgress
 from dialtone.v1.speech_pb2 import AudioChunk, SentenceDone
 from dialtone.v1.turn_pb2 import TextDelta, TurnDone
 from tests.bench.stamps import STAMP_BYTES, Delays, age_s, stamp
 
 _SLOTS = 2000
+_PROGRESS_S = 0.3
 _BYTES_PER_MS = 48  # PCM16 at 24 kHz
 
 
@@ -40,8 +42,12 @@ class Peer:
         self.delays = Delays()
 
     async def hear(self, lease: Lease) -> None:
-        """Note the age of what comes."""
+        """Note the age of what comes, and say how far it was heard, as ears must."""
+        told_at = time.monotonic()
         async for frame in lease.inputs():
+            if time.monotonic() - told_at > _PROGRESS_S:
+                told_at = time.monotonic()
+                await lease.send(progress=AudioProgress(audio_us=frame.start_us, next_seq=frame.seq + 1))
             if frame.HasField("end"):
                 return
             if (age := age_s(frame.audio)) is not None:

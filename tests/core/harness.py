@@ -14,7 +14,7 @@ from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.items import Item
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.v1.common_pb2 import Error, Usage
-from dialtone.v1.ears_pb2 import EarsInput, SpeechStarted, SpeechStopped, Transcript
+from dialtone.v1.ears_pb2 import AudioProgress, EarsInput, SpeechStarted, SpeechStopped, Transcript
 from dialtone.v1.events_pb2 import WorkerEvent, WorkFailed
 from dialtone.v1.lease_pb2 import Claim, Grant
 from dialtone.v1.speech_pb2 import AudioChunk, SentenceDone
@@ -79,6 +79,11 @@ class Worker:
     def candidate(self, number: int, text: str) -> list[do.Effect]:
         return self.transcript(number, Transcript.KIND_CANDIDATE, text)
 
+    def heard(self) -> list[do.Effect]:
+        """All that was sent so far."""
+        ears = self._rig.call._ears
+        return self.say(progress=AudioProgress(audio_us=ears.input_us, next_seq=ears._next_seq))
+
     # what any may say
     def failed(self, code: str, *, final: bool = True) -> list[do.Effect]:
         return self.say(failed=WorkFailed(error=Error(code=code, message=code), final=final))
@@ -105,6 +110,7 @@ class Rig:
             limits=limits or Limits(),
         )
         self.effects: list[do.Effect] = []
+        self.ears: Worker | None = None  # listening, and saying so
         self.feed(do.Opened())
 
     def feed(self, event: CoreEvent) -> list[do.Effect]:
@@ -182,11 +188,15 @@ class Rig:
         for _ in range(ms // 20):
             self.feed(ask.AppendAudio(audio=FRAME))
             self.now += 0.02
+        if self.ears is not None:
+            self.ears.heard()
 
     def listen(self) -> Worker:
         """Audio begins, and ears are there."""
         self.speak(20)
-        return self.take("asr")
+        self.ears = self.take("asr")
+        self.ears.heard()
+        return self.ears
 
     def voice_turn(self, ears: Worker, text: str = "What time is it?", number: int = 1) -> None:
         """The user says something and stops."""

@@ -149,3 +149,16 @@ def test_a_hundred_interruptions_at_any_moment_leave_the_next_turn_answered() ->
     assert len(created) == 100
     assert len(done) == 99
     assert rig.call.open_leases() <= 4
+
+
+def test_of_a_sentence_that_is_still_being_made_no_more_is_kept_than_was_heard() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.voice_turn(ears)
+    rig.take("llm").text("One two three four five six seven eight nine ten eleven twelve. And")
+    rig.take("tts", 0).audio(0, 500)
+    rig.now += 2.0  # all of it was played, the rest never came
+    ears.started(2, 2000)
+    assistant = list(rig.stored().values())[-1]
+    assert isinstance(assistant, MessageItem)
+    assert assistant.content == [OutputAudio("One")]

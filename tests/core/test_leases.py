@@ -5,6 +5,7 @@ import pytest
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
+from dialtone.gateway.core.context import Limits
 from dialtone.v1.ears_pb2 import EarsInput
 from dialtone.v1.turn_pb2 import TurnDone
 
@@ -239,3 +240,73 @@ def test_a_session_ends_when_its_time_is_up() -> None:
     rig.wait(3601)
     assert rig.errors() == ["session_expired"]
     assert [close.code for close in rig.closes()] == [1001]
+
+
+def test_a_worker_whose_work_is_issued_anew_is_told_to_stop_first() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.skip()
+    llm.text("Lost. ")
+    told = [e for e in rig.effects if isinstance(e, do.Cancel | do.Submit)][-2:]
+    assert isinstance(told[0], do.Cancel)
+    assert told[0].lease_ids == [llm.work.lease_id]
+    assert isinstance(told[1], do.Submit)
+
+
+def test_a_voice_that_fell_silent_too_often_is_told_to_stop() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One two three.")
+    llm.done()
+    for _ in range(3):
+        rig.take("tts")
+        rig.effects.clear()
+        rig.wait(15.1)
+        assert rig.cancelled() or not rig.work("tts")
+    assert rig.cancelled()
+    assert rig.errors() == ["worker_silent"]
+    assert rig.of(out.ResponseDone)[0].response.status == "completed"
+
+
+def test_work_that_a_failed_response_gave_up_is_not_issued_again() -> None:
+    """The model and a sentence fall due in the same tick; the first ends the second."""
+    rig = Rig(limits=Limits(silent_s={"asr": 5, "llm": 5, "tts": 5}))
+    rig.voice_turn(rig.listen())
+    for _ in range(3):
+        llm = rig.take("llm")
+        llm.text("One two three. ")
+        rig.take("tts")
+        rig.now += 6
+        rig.feed(do.Tick())
+    response = rig.of(out.ResponseDone)[0].response
+    assert response.status == "failed"
+    ended = next(
+        i
+        for i, e in enumerate(rig.effects)
+        if isinstance(e, do.Send) and isinstance(e.event, out.ResponseDone)
+    )
+    assert not [e for e in rig.effects[ended:] if isinstance(e, do.Submit)]
+    assert rig.call.open_leases() == 1  # the ears
+
+
+def test_a_turn_is_queued_again_when_the_broker_was_away_for_a_moment() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    work = rig.work("llm")[0]
+    rig.feed(do.SubmitFailed(work.lease_id, "bus_unavailable", "away"))
+    rig.wait(0.6)
+    assert rig.work("llm") == [work, work]
+    rig.answer("Noon.")
+    assert rig.of(out.ResponseDone)[0].response.status == "completed"
+
+
+def test_a_turn_that_the_broker_never_took_fails_with_the_reason() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    for _ in range(12):
+        rig.feed(do.SubmitFailed(rig.work("llm")[0].lease_id, "bus_unavailable", "away"))
+        rig.wait(0.5)
+    error = rig.of(out.ResponseDone)[0].response.status_details.error
+    assert (error.code, error.message) == ("bus_unavailable", "away")

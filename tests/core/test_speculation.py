@@ -116,3 +116,67 @@ def test_a_guess_whose_model_fails_is_forgotten_and_the_turn_is_answered() -> No
     ears.final(1, "What time is it?")
     rig.answer("Noon.")
     assert rig.of(out.ResponseDone)[0].response.status == "completed"
+
+
+def test_a_guess_that_is_done_waits_for_the_user_as_long_as_they_speak() -> None:
+    rig = Rig()
+    ears = paused(rig)
+    begun(rig)
+    for _ in range(40):
+        rig.speak(1000)
+        rig.wait(0.01)
+    assert len(rig.work("llm")) == len(rig.work("tts")) == 1
+    ears.stopped(1, 800)
+    ears.final(1, "What time is it?")
+    assert [e.delta for e in rig.of(out.OutputAudioDelta)] == [b"guess"]
+
+
+def test_a_tool_that_two_attempts_at_a_guess_call_is_called_once() -> None:
+    rig = Rig()
+    ears = paused(rig)
+    first = rig.take("llm")
+    first.tool(0, "hang_up", "{}")
+    second = rig.claim(first.work, attempt=1)
+    second.tool(0, "hang_up", "{}")
+    second.done()
+    ears.stopped(1, 800)
+    ears.final(1, "What time is it?")
+    assert [(e.name, e.arguments) for e in rig.of(out.FunctionArgumentsDone)] == [("hang_up", "{}")]
+
+
+def test_nothing_is_synthesised_of_a_guess_that_cannot_be_spoken() -> None:
+    rig = Rig()
+    ears = paused(rig)
+    llm = rig.take("llm")
+    llm.text("\U0001f44d")
+    llm.done()
+    assert not rig.work("tts")
+    ears.stopped(1, 800)
+    ears.final(1, "What time is it?")
+    assert rig.of(out.ResponseDone)[0].response.status == "completed"
+    assert rig.call.open_leases() == 1  # the ears
+
+
+def test_a_guess_at_one_turn_does_not_answer_another_that_says_the_same() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.stopped(1, 800)
+    ears.started(2, 900)
+    rig.speak(1000)
+    ears.candidate(2, "Hello?")
+    guess = rig.work("llm")[0]
+    ears.final(1, "Hello?")
+    assert guess.lease_id in rig.cancelled()
+
+
+def test_a_guess_whose_voice_fails_is_forgotten_and_the_turn_is_answered() -> None:
+    rig = Rig()
+    ears = paused(rig)
+    rig.take("llm").text("It is noon. And")
+    rig.take("tts").failed("broken")
+    ears.stopped(1, 800)
+    ears.final(1, "What time is it?")
+    rig.answer("Noon.")
+    assert rig.of(out.ResponseDone)[0].response.status == "completed"

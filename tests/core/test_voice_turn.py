@@ -122,6 +122,26 @@ def test_speech_is_synthesised_only_some_seconds_ahead_of_what_was_played() -> N
     assert len(rig.work("tts")) > taken
 
 
+def test_sentences_behind_a_slow_one_are_not_synthesised_without_end() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text(" ".join(f"This is sentence number {n}." for n in range(30)))
+    llm.done()
+    slow, taken = rig.take("tts", 0), 1
+    while taken < len(rig.work("tts")):
+        voice = rig.take("tts", taken)
+        voice.audio(0, 3000)
+        voice.spoken()
+        taken += 1
+    assert taken == 3  # six seconds wait behind the first
+    slow.audio(0, 3000, b"first")
+    slow.spoken()
+    assert rig.of(out.OutputAudioDelta)[0].delta == b"first"
+    rig.wait(5)
+    assert len(rig.work("tts")) > taken
+
+
 def test_usage_of_a_response_adds_up() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())
@@ -198,9 +218,10 @@ def test_too_little_audio_is_not_committed() -> None:
 
 def test_an_hour_of_silence_keeps_only_moments_of_audio() -> None:
     rig = Rig()
-    rig.listen()
+    ears = rig.listen()
     for _ in range(3000):
         rig.feed(ask.AppendAudio(audio=b"\0" * 48_000))
+        ears.heard()
     rig.claim(rig.work("asr")[0], attempt=1)
     replayed = sum(len(frame.audio) for frame in rig.inputs() if frame.attempt == 1)
     assert replayed <= 3 * 48_000

@@ -50,6 +50,8 @@ class Answers:
             )
             return
         self.drop_speculation()
+        if conversational:
+            self._owed = None  # this response is to all that was said
         response = self._open(event.options, self._ctx.new_id("resp"), TurnMarks(), None)
         if event.options.input is None and self._turns.awaited:
             self._waiting.append(response)
@@ -64,19 +66,32 @@ class Answers:
                 self._submit(response)
         if not (answer and turn.text):
             self.drop_speculation()
-        elif self.active is not None:
+        elif self.active is not None or self._user_goes_on:
             self.drop_speculation()
             self._owed = turn
         else:
+            self._owed = None
+            self._answer(turn)
+
+    @property
+    def _user_goes_on(self) -> bool:
+        """More is being said, and is not to be spoken over: it belongs to the question."""
+        detection = self._ctx.config.audio.input.turn_detection
+        return detection is not None and detection.interrupt_response and self._turns.going_on
+
+    def answer_owed(self) -> None:
+        """Answer the turn that waits, unless something still stands in its way."""
+        if self._owed is not None and self.active is None and not self._user_goes_on:
+            turn, self._owed = self._owed, None
             self._answer(turn)
 
     def _answer(self, turn: Understood) -> None:
         options, utterance = ask.ResponseOptions(), turn.utterance
         guess, self._speculation = self._speculation, None
-        if guess is not None and guess.text == turn.text:
+        if guess is not None and guess.answers(utterance.item_id, turn.text):
             response = self._open(options, guess.response_id, utterance.marks, utterance.item_id)
             response.adopt(guess)
-            for _, event in guess.kept:
+            for event in guess.kept:
                 lease = self._ctx.leases.get(event.lease_id)
                 if lease is not None:
                     self._apply(response, lease, event)
@@ -121,7 +136,7 @@ class Answers:
             or utterance.candidates >= self._ctx.limits.candidates_per_turn
         ):
             return
-        if self._speculation is not None and self._speculation.text == text:
+        if self._speculation is not None and self._speculation.answers(utterance.item_id, text):
             return
         self.drop_speculation()
         utterance.candidates += 1
@@ -143,6 +158,7 @@ class Answers:
 
         self._speculation = Speculation(
             ctx,
+            item_id=utterance.item_id,
             text=text,
             response_id=response_id,
             turn=turn,
@@ -158,7 +174,6 @@ class Answers:
 
     def interrupted(self) -> None:
         """The user speaks over the answer: what is not heard yet never will be."""
-        self._owed = None
         if self.active is not None:
             self._end(self.active, "turn_detected")
         elif self._last is not None and self._last.message_id is not None:
@@ -196,21 +211,18 @@ class Answers:
             self._items.remember_speech(response.message_id, response.speech, response.text)
         if self.active is response:
             self.active, self._last = None, response
-            if self._owed is not None:
-                turn, self._owed = self._owed, None
-                self._answer(turn)
 
     # --- what workers say ---
 
     def _owner(self, lease_id: str) -> Response | None:
         for response in self._responses.values():
-            if lease_id in response.lease_ids():
+            if lease_id == response.lease_id or response.speech.has(lease_id):
                 return response
         return None
 
     def worker_event(self, lease: HeldLease, event: WorkerEvent) -> None:
         if self._speculation is not None and self._speculation.owns(lease.id):
-            self._speculation.keep(event)
+            self._speculation.keep(lease, event)
             return
         response = self._owner(lease.id)
         if response is not None:
@@ -255,7 +267,10 @@ class Answers:
         """What came of this work so far: text of a turn, microseconds of a sentence."""
         if self._speculation is not None and self._speculation.owns(lease.id):
             guess = self._speculation
-            return (guess.delivered_text(), 0) if lease.stage == LLM else ("", guess.delivered_us())
+            if lease.stage == LLM:
+                guess.model_restarted()
+                return guess.delivered_text(), 0
+            return "", guess.delivered_us()
         response = self._owner(lease.id)
         if response is None:
             return "", 0

@@ -14,6 +14,7 @@ Its parts, each of which owns one thing:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from dialtone.v1.ears_pb2 import Transcript
@@ -28,17 +29,29 @@ from .answers import Answers
 from .context import ASR, LLM, Context, Limits
 from .conversation import Conversation
 from .ears_link import EarsLink
-from .effects import Answer, Close, Effect, Opened, PutConfig, Submit, SubmitFailed, Tick, WorkerFrame
-from .input_turns import InputTurns, Understood
+from .effects import (
+    Answer,
+    Cancel,
+    Close,
+    Displaced,
+    Effect,
+    Opened,
+    PutConfig,
+    Submit,
+    SubmitFailed,
+    Tick,
+    WorkerFrame,
+)
+from .input_turns import InputTurns
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease, Verdict
 from .session import SessionConfig
 from .session_update import merge_session
 
-CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened
+CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced
 
-GOING_AWAY, TRY_AGAIN_LATER, NORMAL = 1001, 1013, 1000
+GOING_AWAY, TRY_AGAIN_LATER, NORMAL, POLICY_VIOLATION = 1001, 1013, 1000, 1008
 
 
 class Call:
@@ -75,6 +88,7 @@ class Call:
         self._deadline: float | None = None
         self._handlers: dict[type, Callable[..., None]] = {
             Opened: self._opened,
+            Displaced: self._displaced,
             Tick: self._tick,
             WorkerFrame: self._worker,
             SubmitFailed: self._submit_failed,
@@ -112,7 +126,9 @@ class Call:
         self._ctx.now = max(now, self._ctx.now)
         self._handlers[type(event)](event)
         if type(event) is not ask.AppendAudio:  # the one that comes fifty times a second
-            self._finish_ending()
+            if not self.closed:
+                self._answers.answer_owed()
+                self._finish_ending()
             self._deadline = self._next_deadline()
         return self._ctx.drain()
 
@@ -133,6 +149,10 @@ class Call:
     def _disconnected(self, _event: ask.Disconnected) -> None:
         self._end()
 
+    def _displaced(self, _event: Displaced) -> None:
+        self._ctx.error("session_taken_over", "Another call has the session.", type="server_error")
+        self._close(POLICY_VIOLATION, "session taken over")
+
     def _close(self, code: int, reason: str) -> None:
         self._end()
         self._ctx.emit(Close(code, reason))
@@ -150,7 +170,7 @@ class Call:
                 self._ears.end()
 
     def _finish_ending(self) -> None:
-        if self.closed or self._ending_due is None:
+        if self._ending_due is None:
             return
         listening = self._ctx.leases.get(self._ears.lease_id) is not None
         if not (listening or self._turns.pending or not self._answers.idle):
@@ -178,8 +198,10 @@ class Call:
             return
         if not self._ears.leased:
             self._ears.lease()
-            self._deadline = self._next_deadline()
+        all_heard = self._ears.unheard_since is None
         self._ears.append(event.audio)
+        if all_heard:
+            self._deadline = self._next_deadline()
 
     def _commit(self, event: ask.CommitAudio) -> None:
         if not self._turns.commit():
@@ -231,7 +253,7 @@ class Call:
             self._issue_anew(lease, "lost_events", "Events of the work were lost.")
         elif verdict is Verdict.ACCEPT:
             if event.HasField("released"):
-                lease.held, lease.submitted_at = False, self._ctx.now
+                lease.released(self._ctx.now)
             elif lease.stage == ASR:
                 self._heard(event)
             else:
@@ -262,6 +284,8 @@ class Call:
             self._turns.stopped(event.speech_stopped)
         elif body == "transcript":
             self._transcript(event.transcript)
+        elif body == "progress":
+            self._ears.heard(event.progress)
         elif body == "replay":
             self._ears.replay(event.replay.from_seq)
         elif body == "leg_done":
@@ -271,7 +295,7 @@ class Call:
         if event.kind == Transcript.KIND_FINAL:
             turn = self._turns.transcribed(event)
             if turn is not None:
-                self._understood(turn)
+                self._answers.understood(turn, answer=self._answers_turns)
             return
         utterance = self._turns.find(event.utterance)
         if utterance is None or utterance.committed:
@@ -280,9 +304,6 @@ class Call:
             self._answers.candidate(utterance, event.text)
         if self._ctx.config.dialtone.partial_transcripts:
             self._ctx.send(out.PartialTranscript(utterance.item_id, event.text))
-
-    def _understood(self, turn: Understood) -> None:
-        self._answers.understood(turn, answer=self._answers_turns)
 
     @property
     def _answers_turns(self) -> bool:
@@ -298,7 +319,11 @@ class Call:
 
     def _submit_failed(self, event: SubmitFailed) -> None:
         lease = self._ctx.leases.get(event.lease_id)
-        if lease is not None and not lease.held:
+        if lease is None or lease.held:
+            return
+        if event.code == "bus_unavailable":  # a broker that restarts is back before the time is up
+            lease.submit_again(self._ctx.now + self._ctx.limits.resubmit_s, event.message)
+        else:
             self._give_up(lease, event.code, event.message)
 
     def _work_failed(self, lease: HeldLease, event: WorkerEvent) -> None:
@@ -309,19 +334,22 @@ class Call:
 
     def _issue_anew(self, lease: HeldLease, code: str, message: str) -> None:
         """Put the work on its queue again, above every attempt so far; give up after a few times."""
+        was_held = lease.held
         work = lease.issue_anew(self._ctx.now)
         if work is None:
             self._give_up(lease, code, message)
-        else:
-            self._ctx.emit(Submit(lease.stage, work))
+            return
+        if was_held:  # whoever has it would work on for nothing, in a slot that the new attempt may need
+            self._ctx.emit(Cancel([lease.id]))
+        self._ctx.emit(Submit(lease.stage, work))
 
     def _give_up(self, lease: HeldLease, code: str, message: str) -> None:
         if lease.stage == ASR:
             self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
             self._close(TRY_AGAIN_LATER, "no ears")
             return
-        self._answers.work_failed(lease, code, message)
         self._ctx.cancel([lease.id])
+        self._answers.work_failed(lease, code, message)
 
     # --- time ---
 
@@ -335,29 +363,35 @@ class Call:
             self._close(GOING_AWAY, "session expired")
             return
         if self._ending_due is not None and now >= self._ending_due:
-            self._close(NORMAL, "")
-            return
+            if self._answers.idle:
+                self._close(NORMAL, "")
+                return
+            self._ending_due = now + self._ctx.limits.closing_s  # an answer ends, well or not, by itself
         for turn in self._turns.overdue():
-            self._understood(turn)
+            self._answers.understood(turn, answer=self._answers_turns)
         self._answers.pump()
         for lease in self._ctx.leases.all():
             due = self._lease_due(lease)
-            if due is None or due > now or self.closed:
-                continue
+            if due is None or due > now or self._ctx.leases.get(lease.id) is None:
+                continue  # or the end of another has ended it just now
             if lease.held:
                 self._issue_anew(lease, "worker_silent", "The worker fell silent.")
+            elif now < lease.submitted_at + self._ctx.limits.claim_s[lease.stage]:
+                lease.submit_at = None
+                self._ctx.emit(Submit(lease.stage, lease.work))
+            elif lease.trouble:
+                self._give_up(lease, "bus_unavailable", lease.trouble)
             else:
                 self._give_up(lease, "overloaded", f"No {lease.stage} worker took the work in time.")
 
     def _lease_due(self, lease: HeldLease) -> float | None:
-        limits = self._ctx.limits
-        if not lease.held:
-            return lease.submitted_at + limits.claim_s[lease.stage]
-        if lease.stage == ASR:
-            return None  # silent as long as its caller; its worker's death shows as a new attempt
-        return lease.last_event_at + limits.silent_s[lease.stage]
+        limits, since = self._ctx.limits, lease.last_event_at
+        if lease.stage == ASR:  # silent as long as its caller is
+            unheard = self._ears.unheard_since
+            since = math.inf if unheard is None else max(unheard, since)
+        return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
 
     def _next_deadline(self) -> float | None:
         times = [self._expiry, self._ending_due, self._turns.due(), self._answers.due()]
-        times += [self._lease_due(lease) for lease in self._ctx.leases.all()]
+        times += map(self._lease_due, self._ctx.leases.all())
         return min((time for time in times if time is not None), default=None)

@@ -84,7 +84,7 @@ class WorkerFrame(msgspec.Struct):
 
 class SubmitFailed(msgspec.Struct):
     lease_id: str
-    code: str  # "overloaded" or "bus_unavailable"
+    code: str  # "overloaded", "work_too_large", or "bus_unavailable", after which it is tried again
     message: str
 
 
@@ -94,3 +94,7 @@ class Tick(msgspec.Struct):
 
 class Opened(msgspec.Struct):
     """The client is connected."""
+
+
+class Displaced(msgspec.Struct):
+    """The session belongs to another call by now."""

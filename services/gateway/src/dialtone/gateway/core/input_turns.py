@@ -24,6 +24,7 @@ class Utterance:
     end_us: int = 0
     committed: bool = False
     candidates: int = 0
+    doubtful: bool = False  # new ears begin before it, and have not told of it yet
     transcript_due: float = 0.0
     marks: TurnMarks = field(default_factory=TurnMarks)
 
@@ -51,7 +52,13 @@ class InputTurns:
     @property
     def speaking(self) -> Utterance | None:
         """The utterance that is going on."""
-        return next((u for u in self._utterances.values() if not u.committed), None)
+        open_ones = (u for u in self._utterances.values() if not (u.committed or u.doubtful))
+        return next(open_ones, None)
+
+    @property
+    def going_on(self) -> bool:
+        """The user speaks, or what they said has not come to its words."""
+        return any(not u.doubtful for u in self._utterances.values())
 
     @property
     def pending(self) -> bool:
@@ -70,9 +77,11 @@ class InputTurns:
         first = min(self._utterances.values(), key=lambda u: u.number, default=None)
         if first is None:
             return self.next_number, None
-        if first.committed:
-            return first.number, None
-        return first.number + 1, first.start_us
+        if not first.committed:
+            return first.number + 1, first.start_us
+        for utterance in self._utterances.values():
+            utterance.doubtful = not utterance.committed
+        return first.number, None
 
     def find(self, number: int) -> Utterance | None:
         return self._utterances.get(number)
@@ -85,8 +94,14 @@ class InputTurns:
 
     def started(self, event: SpeechStarted) -> Utterance | None:
         """The user speaks. None: this is known already."""
+        known = self._utterances.get(event.utterance)
+        if known is not None:
+            known.doubtful = False
         if event.utterance < self.next_number:
             return None
+        # One is open at a time: an earlier one that was not ended became a part of another.
+        for number in [u.number for u in self._utterances.values() if not u.committed]:
+            del self._utterances[number]
         utterance = self._begin(event.utterance, event.audio_start_us)
         self._ctx.send(out.SpeechStarted(event.audio_start_us // 1000, utterance.item_id))
         return utterance
@@ -95,7 +110,7 @@ class InputTurns:
         utterance = Utterance(number, self._ctx.new_id("item"), start_us)
         self._utterances[number] = utterance
         self.next_number = number + 1
-        self._ears.keep_from(start_us)
+        self._let_go()
         return utterance
 
     def stopped(self, event: SpeechStopped) -> None:
@@ -116,7 +131,7 @@ class InputTurns:
         if utterance is None or not utterance.committed:
             return None
         del self._utterances[event.utterance]
-        self._ears.keep_from(self._kept_from())
+        self._let_go()
         utterance.marks.transcript = self._ctx.now
         error = (event.error.code, event.error.message) if event.HasField("error") else None
         self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
@@ -127,18 +142,14 @@ class InputTurns:
         late = [u for u in self._utterances.values() if u.committed and u.transcript_due <= self._ctx.now]
         for utterance in late:
             del self._utterances[utterance.number]
+            self._let_go()
             self._set_words(utterance, "", ("transcription_timeout", "No transcript came in time."), 0)
         return [Understood(utterance, "") for utterance in late]
 
-    def _kept_from(self) -> int | None:
+    def _let_go(self) -> None:
+        """Have only that input kept that is not settled."""
         starts = [u.start_us for u in self._utterances.values()]
-        if starts:
-            return min(starts)
-        return self._committed_us if self._manual else None
-
-    @property
-    def _manual(self) -> bool:
-        return self._ctx.config.audio.input.turn_detection is None
+        self._ears.keep_from(min(starts, default=self._committed_us), in_turn=bool(starts))
 
     def _set_words(
         self, utterance: Utterance, text: str, error: tuple[str, str] | None, duration_us: int
@@ -187,7 +198,7 @@ class InputTurns:
             del self._utterances[utterance.number]
         self._committed_us = self._ears.input_us
         self._ears.clear()
-        self._ears.keep_from(self._kept_from())
+        self._let_go()
 
     def _commit(self, utterance: Utterance) -> None:
         ctx = self._ctx

@@ -6,6 +6,7 @@ the holding attempt, in sequence, are let through; see docs/architecture.md, "Le
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -35,6 +36,9 @@ class HeldLease:
     next_seq: int = 0
     issues: int = 1
     last_event_at: float = 0.0
+    submit_at: float | None = None  # it did not get onto its queue, and is to be tried again then
+    trouble: str = ""  # why it did not
+    finished: bool = False  # its result is here, and is kept until it is known to be wanted
 
     @property
     def id(self) -> str:
@@ -46,9 +50,17 @@ class HeldLease:
             return False
         self.attempt = attempt
         self.held = True
+        self.submit_at, self.trouble = None, ""
         self.next_seq = 1  # the claim itself is number 0
         self.last_event_at = now
         return True
+
+    def due(self, claim_s: float, silent_at: float) -> float | None:
+        """When something is to be done about it; a holder is suspect from `silent_at` on."""
+        if not self.held:
+            given_up_at = self.submitted_at + claim_s
+            return given_up_at if self.submit_at is None else min(given_up_at, self.submit_at)
+        return None if self.finished or silent_at == math.inf else silent_at
 
     def judge(self, event: WorkerEvent, now: float) -> Verdict:
         if event.attempt != self.attempt or event.seq < self.next_seq:
@@ -59,6 +71,14 @@ class HeldLease:
         self.last_event_at = now
         return Verdict.ACCEPT
 
+    def released(self, now: float) -> None:
+        """The holder gave it back: it is on offer again."""
+        self.held = False
+        self.submitted_at = now
+
+    def submit_again(self, at: float, trouble: str) -> None:
+        self.submit_at, self.trouble = at, trouble
+
     def issue_anew(self, now: float) -> Work | None:
         """The work for another round of attempts, or None when it has had enough of them."""
         if self.issues >= MAX_ISSUES:
@@ -66,8 +86,8 @@ class HeldLease:
         self.issues += 1
         self.work.attempt_base = max(self.attempt, self.work.attempt_base) + ATTEMPTS_PER_ISSUE
         self.attempt = self.work.attempt_base - 1  # whatever is below is void from now on
-        self.held = False
-        self.submitted_at = now
+        self.submit_at, self.trouble = None, ""
+        self.released(now)
         return self.work
 
 

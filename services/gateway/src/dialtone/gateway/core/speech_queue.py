@@ -16,6 +16,10 @@ from dialtone.v1.speech_pb2 import AudioChunk, Sentence, SentenceDone, Voice
 
 from .context import TTS, Context
 from .playback import Playback
+from .sentence_marks import is_wide
+
+# How long a voice takes for a character, about.
+LETTER_US, WIDE_US = 65_000, 220_000
 
 
 class Listener(Protocol):
@@ -32,12 +36,18 @@ class Listener(Protocol):
 class QueuedSentence:
     index: int
     text: str
-    lease_id: str = ""  # empty until it is submitted
-    received_us: int = 0  # audio taken in, sent on or waiting
+    received_us: int = 0  # audio taken in, sent on or waiting; also by attempts before
     waiting: deque[AudioChunk] = field(default_factory=deque)  # behind an earlier sentence
     sent_us: int = 0
     done: bool = False
     error: Error | None = None
+
+    def length_us(self) -> int:
+        """How long it takes to say: reckoned from the text until all of its audio is there."""
+        if self.done:
+            return max(1, self.sent_us)
+        wide = sum(map(is_wide, self.text))
+        return max(1, self.sent_us, wide * WIDE_US + (len(self.text) - wide) * LETTER_US)
 
 
 class SpeechQueue:
@@ -57,6 +67,9 @@ class SpeechQueue:
         self._format = audio_format
         self._sentences: list[QueuedSentence] = []
         self._current = 0  # the sentence whose audio goes out as it comes
+        self._submitted = 0  # how many are, or were, with a voice
+        self._running: dict[str, QueuedSentence] = {}  # those that are, by lease
+        self._waiting_us = 0  # audio behind a sentence that is not there yet
         self.playback = Playback()
         self.pump_at: float | None = None  # when more may be synthesised
 
@@ -66,28 +79,37 @@ class SpeechQueue:
         return self._current == len(self._sentences)
 
     def lease_ids(self) -> list[str]:
-        return [s.lease_id for s in self._sentences[self._current :] if s.lease_id and not s.done]
+        return list(self._running)
+
+    def has(self, lease_id: str) -> bool:
+        """Whether a sentence is being synthesised under this lease."""
+        return lease_id in self._running
 
     def add(self, text: str, *, lease_id: str = "") -> None:
-        """Queue a sentence; with `lease_id`, one that is being synthesised already."""
-        self._sentences.append(QueuedSentence(len(self._sentences), text, lease_id))
+        """Queue a sentence; with `lease_id`, the first, that is being synthesised already."""
+        self._sentences.append(QueuedSentence(len(self._sentences), text))
+        if lease_id:
+            self._runs(lease_id)
         self.pump()
+
+    def _runs(self, lease_id: str) -> None:
+        self._running[lease_id] = self._sentences[self._submitted]
+        self._submitted += 1
 
     def pump(self) -> None:
         """Submit what may be submitted now; otherwise say when to look again."""
         ctx, limits = self._ctx, self._ctx.limits
         self.pump_at = None
-        in_flight = len(self.lease_ids())
-        for sentence in self._sentences[self._current :]:
-            if sentence.lease_id:
-                continue
-            if in_flight >= limits.sentences_in_flight:
+        while self._submitted < len(self._sentences) and len(self._running) < limits.sentences_in_flight:
+            # What waits behind a slow sentence is not sent, and is ahead of playback all the same.
+            ahead_us = limits.ahead_us - self._waiting_us
+            if ahead_us < 0:
                 return
-            if self.playback.unplayed_us(ctx.now) > limits.ahead_us:
-                self.pump_at = ctx.now + self.playback.time_until_unplayed(limits.ahead_us, ctx.now)
+            if self.playback.unplayed_us(ctx.now) > ahead_us:
+                self.pump_at = ctx.now + self.playback.time_until_unplayed(ahead_us, ctx.now)
                 return
-            sentence.lease_id = ctx.submit(TTS, sentence=self.work_of(sentence.index, sentence.text)).id
-            in_flight += 1
+            sentence = self._sentences[self._submitted]
+            self._runs(ctx.submit(TTS, sentence=self.work_of(sentence.index, sentence.text)).id)
 
     def work_of(self, index: int, text: str) -> Sentence:
         return Sentence(
@@ -96,18 +118,19 @@ class SpeechQueue:
 
     def delivered_us(self, lease_id: str) -> int:
         """Audio of this sentence that another attempt need not make again."""
-        sentence = self._find(lease_id)
+        sentence = self._running.get(lease_id)
         return sentence.received_us if sentence else 0
 
     def chunk(self, lease_id: str, chunk: AudioChunk) -> None:
-        sentence = self._find(lease_id)
-        if sentence is None or sentence.done:
+        sentence = self._running.get(lease_id)
+        if sentence is None:
             return
         sentence.received_us = chunk.start_us + chunk.duration_us
         if sentence.index == self._current:
             self._send(sentence, chunk)
         else:
             sentence.waiting.append(chunk)
+            self._waiting_us += chunk.duration_us
 
     def finished(self, lease_id: str, _done: SentenceDone) -> None:
         self._end(lease_id, None)
@@ -116,8 +139,8 @@ class SpeechQueue:
         self._end(lease_id, error)
 
     def _end(self, lease_id: str, error: Error | None) -> None:
-        sentence = self._find(lease_id)
-        if sentence is None or sentence.done:
+        sentence = self._running.pop(lease_id, None)
+        if sentence is None:
             return
         sentence.done, sentence.error = True, error
         self._ctx.leases.close(lease_id)
@@ -128,7 +151,9 @@ class SpeechQueue:
         while not self.idle:
             sentence = self._sentences[self._current]
             while sentence.waiting:
-                self._send(sentence, sentence.waiting.popleft())
+                chunk = sentence.waiting.popleft()
+                self._waiting_us -= chunk.duration_us
+                self._send(sentence, chunk)
             if not sentence.done:
                 return
             self._current += 1
@@ -140,9 +165,6 @@ class SpeechQueue:
         sentence.sent_us += chunk.duration_us
         self.playback.sent(chunk.duration_us, self._ctx.now)
         self._listener.spoken_audio(chunk.audio)
-
-    def _find(self, lease_id: str) -> QueuedSentence | None:
-        return next((s for s in self._sentences if s.lease_id == lease_id), None)
 
     def heard_text(self, now: float) -> str:
         """The text that can have been heard by now, the last sentence cut where its sound is."""
@@ -156,7 +178,7 @@ class SpeechQueue:
             if played_us >= sentence.sent_us and sentence.done:
                 heard.append(sentence.text)
             else:
-                heard.append(_proportion(sentence.text, played_us / max(1, sentence.sent_us)))
+                heard.append(_proportion(sentence.text, played_us / sentence.length_us()))
             played_us -= sentence.sent_us
         return "".join(heard)
 
