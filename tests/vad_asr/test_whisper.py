@@ -19,7 +19,7 @@ WORDS = {
     "en_weather_question": "weather in paris",
     "en_hello_world": "hello world",
     "en_ae_quick_brown_fox": "quick brown fox",
-    "zh_ae_nihao_shijie": "你好世界",
+    "zh_ae_nihao_shijie": "世界",
     "zh_wenet_mid": "大学生利用漏洞",
 }
 VOICED = 1_000_000
