@@ -10,6 +10,7 @@ from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.work_pb2 import Work
 from tests.contract.bus.call_side import CallSide, until
 from tests.contract.bus.conftest import StartWorker
+from tests.contract.bus.queue_state import QueueState
 
 
 async def send(bus: Bus, seq: int, *, lease_id: str = "leg", attempt: int = 0) -> None:
@@ -120,3 +121,25 @@ def test_a_buffer_full_of_later_frames_takes_the_one_that_is_missing() -> None:
     inputs.receive(EarsInput(seq=0))
     assert [frame.seq for frame in iter(inputs.pop, None)] == [0, 1, 2]
     assert inputs.missing == 3
+
+
+async def test_a_leg_whose_call_is_gone_without_a_word_is_let_go(
+    call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker)
+    await call.close()  # its gateway was killed: nobody says that the call has ended
+    await until(lambda: leg.ended == "CancelledError", "the end of the leg", timeout=15)
+    await queue.empties()
+
+
+async def test_a_leg_outlives_a_gateway_that_only_connects_again(
+    call: CallSide, start_worker: StartWorker
+) -> None:
+    leg = await begin(call, start_worker)
+    await call.close()
+    await asyncio.sleep(1.5)  # long enough for a look
+    await call.open()
+    await asyncio.sleep(4.0)  # longer than a call may be missed
+    assert not leg.ended
+    await send(call.bus, 0)
+    await until(lambda: leg.heard == [0], "the input")

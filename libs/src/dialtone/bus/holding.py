@@ -27,6 +27,7 @@ _RETRY_DELAYS_S = (0.1, 0.3, 1.0, 2.0)
 _UNANSWERED_DELAY_S = 0.5
 _GATEWAYS_RETURN_S = 3.0  # after a broker's restart, gateways may come back later than workers
 _SLOW_TO_STOP_S = 2.0
+_CALL_CHECK_S = 1.0
 log = get_logger(__name__)
 T = TypeVar("T")
 
@@ -180,6 +181,7 @@ class Holding:
         self._work = work
         log.debug("granted", stage=self._terms.stage)
         ended = asyncio.ensure_future(self._ended.wait())
+        watch = asyncio.ensure_future(self._watch_call(lease)) if lease.work.HasField("ears") else None
         try:
             await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
             while not work.done():
@@ -188,6 +190,8 @@ class Holding:
                     log.warning("a handler is slow to stop", stage=self._terms.stage, ending=self._ending)
         finally:
             ended.cancel()
+            if watch is not None:
+                watch.cancel()
             if not work.done():  # this task itself is cancelled: leave nothing running behind
                 work.cancel()
                 await asyncio.wait({work}, timeout=_SLOW_TO_STOP_S)
@@ -195,13 +199,30 @@ class Holding:
             return asyncio.CancelledError()
         return work.exception()
 
+    async def _watch_call(self, lease: Lease) -> None:
+        """End a leg whose call is gone without a word, its gateway killed: nothing else would."""
+        missed_at: float | None = None
+        while True:
+            await asyncio.sleep(_CALL_CHECK_S)
+            try:
+                await lease.knock(timeout=_CALL_CHECK_S)
+            except NoResponders:
+                now = time.monotonic()
+                missed_at = now if missed_at is None else missed_at
+                if now - missed_at >= _GATEWAYS_RETURN_S:  # else it may be connecting again
+                    log.warning("the call of a leg is gone", stage=self._terms.stage)
+                    self._end(Ending.UNWANTED)
+                    return
+            except (TimeoutError, BusUnavailable):
+                missed_at = None  # somebody listens, and has nothing to answer; or nobody knows
+
     async def _settle(self, lease: Lease, error: BaseException | None) -> Ending:
         """Give the broker and the gateway the word that fits how the handler ended."""
         ending = self._ending
         if ending is Ending.FENCED or ending is Ending.LOST or not self.owned:
             log.warning("lease lost", stage=self._terms.stage, ending=ending or Ending.LOST)
             return ending or Ending.LOST
-        if ending is Ending.CANCELLED:
+        if ending is Ending.CANCELLED or ending is Ending.UNWANTED:
             return await self._ack(ending)
         if isinstance(error, BusUnavailable):
             raise error

@@ -72,6 +72,14 @@ class Lease:
             self._seq -= 1  # nobody got it
             raise
 
+    async def knock(self, *, timeout: float) -> None:
+        """Raise NoResponders when nobody listens for this call's events any more.
+
+        The event is empty, which a gateway passes over, so a live call shows as TimeoutError. It has no
+        place in the sequence: no event of ours is lost with it.
+        """
+        await self._bus.request(self._events, b"", timeout=timeout)
+
     def _next_event(self, body: dict[str, Any]) -> bytes:
         event = WorkerEvent(lease_id=self.work.lease_id, attempt=self.attempt, seq=self._seq, **body)
         self._seq += 1

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from dialtone.bus import Bus, BusError, Message, Overloaded, Stage
+from dialtone.bus import Bus, BusError, Message, Overloaded, PayloadTooLarge, Stage
 from dialtone.bus.subjects import audio_subject, control_subject, events_subject
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
@@ -24,9 +24,13 @@ from dialtone.v1.work_pb2 import Work
 
 log = get_logger(__name__)
 
-INBOX_LIMIT = 512  # client events waiting; beyond it the socket is not read
-STORE_LIMIT = 1024  # changes waiting to be stored
+# Events and changes waiting; beyond either limit the socket is not read. A call that takes nothing
+# in makes no new changes, so that its store cannot hold up what its workers say.
+INBOX_LIMIT = 512
+STORE_LIMIT = 1024
 STORE_FLUSH_S = 5.0
+TELL_END_S, RETRY_S = 5.0, 0.1
+INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
 
 
 class CallRunner:
@@ -59,22 +63,26 @@ class CallRunner:
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
-        self._changes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(STORE_LIMIT)
+        self._changes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._submits: set[asyncio.Task[None]] = set()
         self._audio_subject = audio_subject(call_id)
-        self.close: do.Close | None = None  # how the core wants the socket closed
+        self._control_subject = control_subject(call_id)
+        self._over = False
+        self.close: do.Close | None = None  # how the socket is to be closed, unless the client is gone
 
     # --- events come in ---
 
     def put(self, event: CoreEvent) -> None:
         """Hand an event to the call; from the event loop's thread, never waits."""
+        if self._over:
+            return
         self._inbox.append(event)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
     async def offer(self, event: CoreEvent) -> None:
         """Hand over an event of the client, waiting while too many wait already."""
-        while len(self._inbox) >= INBOX_LIMIT and not self._call.closed:
+        while not self._over and (len(self._inbox) >= INBOX_LIMIT or self._changes.qsize() >= STORE_LIMIT):
             self._room.clear()
             await self._room.wait()
         self.put(event)
@@ -91,18 +99,23 @@ class CallRunner:
     # --- the task ---
 
     async def run(self) -> None:
-        """Run the call to its end. Raises BusUnavailable if it cannot begin."""
-        subscription = await self._bus.subscribe(events_subject(self._call_id), self._on_worker_message)
+        """Run the call to its end, whatever happens in it; `close` says how to part."""
+        try:
+            subscription = await self._bus.subscribe(events_subject(self._call_id), self._on_worker_message)
+        except BusError as error:
+            log.warning("the call cannot begin", error=str(error))
+            self.close = do.Close(TRY_AGAIN_LATER, "the service is not available")
+            return
         storing = asyncio.create_task(self._keep_storing())
         try:
             while not self._call.closed:
                 await self._step()
+        except Exception:
+            log.exception("the call broke")
+            self.close = do.Close(INTERNAL_ERROR, "internal error")
         finally:
-            self._room.set()
-            if self._timer is not None:
-                self._timer.cancel()
+            await subscription.unsubscribe()  # from here on a claim is not answered: the call is over
             await self._release(storing)
-            await subscription.unsubscribe()
 
     async def _step(self) -> None:
         if not self._inbox:
@@ -146,13 +159,19 @@ class CallRunner:
                 with suppress(BusError):  # the worker asks again, or its lease runs out
                     await self._bus.publish(reply, grant.SerializeToString())
             case do.Cancel(lease_ids):
-                await self._control(Control(cancel=Cancel(lease_ids=lease_ids)))
+                await self._cancel(lease_ids)
             case do.PutItem(item, after):
-                await self._change(lambda: self._store.put_item(self._tenant, self._session_id, item, after))
+                self._changes.put_nowait(
+                    lambda: self._store.put_item(self._tenant, self._session_id, item, after)
+                )
             case do.RemoveItem(item_id):
-                await self._change(lambda: self._store.delete_item(self._tenant, self._session_id, item_id))
+                self._changes.put_nowait(
+                    lambda: self._store.delete_item(self._tenant, self._session_id, item_id)
+                )
             case do.PutConfig(config):
-                await self._change(lambda: self._store.put_config(self._tenant, self._session_id, config))
+                self._changes.put_nowait(
+                    lambda: self._store.put_config(self._tenant, self._session_id, config)
+                )
             case do.Close():
                 self.close = effect
 
@@ -176,19 +195,19 @@ class CallRunner:
             await self._bus.submit(stage, self._pool, work)
         except Overloaded as error:
             self.put(do.SubmitFailed(work.lease_id, "overloaded", str(error)))
+        except PayloadTooLarge as error:
+            self.put(do.SubmitFailed(work.lease_id, "work_too_large", str(error)))
         except BusError as error:
             self.put(do.SubmitFailed(work.lease_id, "bus_unavailable", str(error)))
 
-    async def _control(self, control: Control) -> None:
+    async def _cancel(self, lease_ids: list[str]) -> None:
+        control = Control(cancel=Cancel(lease_ids=lease_ids))
         try:
-            await self._bus.publish(control_subject(self._call_id), control.SerializeToString())
+            await self._bus.publish(self._control_subject, control.SerializeToString())
         except BusError as error:
             log.warning("workers were not told to stop", error=str(error))
 
     # --- storing ---
-
-    async def _change(self, change: Callable[[], Awaitable[None]]) -> None:
-        await self._changes.put(change)
 
     async def _keep_storing(self) -> None:
         """One change after the other, in the order in which the call made them."""
@@ -200,16 +219,49 @@ class CallRunner:
                 log.exception("a change of the session was not stored")
             finally:
                 self._changes.task_done()
+                if self._changes.qsize() < STORE_LIMIT:
+                    self._room.set()
 
     # --- the end ---
 
     async def _release(self, storing: asyncio.Task[None]) -> None:
-        for task in list(self._submits):
-            task.cancel()
-        await self._control(Control(ended=CallEnded()))
+        """Give up everything that the call holds."""
+        self._over = True
+        self._room.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            for task in list(self._submits):
+                task.cancel()
+            await self._refuse_claims()
+            await asyncio.gather(self._tell_end(), self._flush())
+        finally:
+            storing.cancel()
+
+    async def _refuse_claims(self) -> None:
+        """Those that came before the end was known, and would wait for their answer."""
+        while self._call.closed and self._inbox:
+            for effect in self._call.handle(self._inbox.popleft(), time.monotonic()):
+                await self._perform(effect)
+
+    async def _tell_end(self) -> None:
+        """Have the workers stop; a broker that is away for a moment is waited for."""
+        ended = Control(ended=CallEnded()).SerializeToString()
+        try:
+            async with asyncio.timeout(TELL_END_S):
+                while True:
+                    try:
+                        await self._bus.publish(self._control_subject, ended)
+                    except BusError:
+                        await asyncio.sleep(RETRY_S)
+                    else:
+                        return
+        except TimeoutError:
+            log.warning("workers were not told that the call is over")
+
+    async def _flush(self) -> None:
         try:
             async with asyncio.timeout(STORE_FLUSH_S):
                 await self._changes.join()
         except TimeoutError:
             log.error("changes of the session were not stored in time", waiting=self._changes.qsize())
-        storing.cancel()

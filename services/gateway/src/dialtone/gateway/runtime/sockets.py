@@ -53,7 +53,7 @@ class Sockets:
             return
         query = socket.query_params
         resumed = query.get("session_id")
-
+        session_id = resumed or new_id("sess")
         dialect = RealtimeDialect()
 
         async def find() -> SessionRecord:
@@ -61,7 +61,7 @@ class Sockets:
                 record = await self._stored(tenant, resumed)
                 return msgspec.structs.replace(record, config=dialect.configure(record.config))
             config = SessionConfig(model=query.get("model") or SessionConfig().model)
-            record = SessionRecord(new_id("sess"), tenant, time.time(), config)
+            record = SessionRecord(session_id, tenant, time.time(), config)
             await self.store.create(record)
             return record
 
@@ -69,7 +69,10 @@ class Sockets:
             await socket.accept(subprotocol="realtime" if "realtime" in offered else None)
 
         try:
-            await self.switchboard.connect(socket, dialect, tenant, find, accept=accept)
+            if not is_client_id(session_id):
+                raise UnknownSession
+            with self.switchboard.place():
+                await self.switchboard.connect(socket, dialect, (tenant, session_id), find, accept=accept)
         except UnknownSession:
             await _deny(socket, 404, "session_not_found", f"Session '{resumed}' not found.")
         except SessionBusy:
@@ -78,7 +81,7 @@ class Sockets:
             await _deny_for_now(socket, error)
 
     async def _stored(self, tenant: str, session_id: str) -> SessionRecord:
-        record = await self.store.get(tenant, session_id) if is_client_id(session_id) else None
+        record = await self.store.get(tenant, session_id)
         if record is None:
             raise UnknownSession
         return record
@@ -91,10 +94,14 @@ class Sockets:
         if tenant is None:
             await _deny(socket, 401, "invalid_api_key", "Incorrect API key provided.")
             return
-        if self.switchboard.full:
-            await _deny_for_now(socket, GatewayFull())
-            return
-        await socket.accept()
+        try:
+            with self.switchboard.place():
+                await socket.accept()
+                await self._voice_call(socket, tenant)
+        except GatewayFull as error:
+            await _deny_for_now(socket, error)
+
+    async def _voice_call(self, socket: WebSocket, tenant: str) -> None:
         try:
             async with asyncio.timeout(NAMING_S):
                 dialect, session_id, first = await _named_session(socket)
@@ -112,13 +119,15 @@ class Sockets:
             return
 
         try:
-            await self.switchboard.connect(socket, dialect, tenant, find, accept=accept, first=first)
+            if not is_client_id(session_id):
+                raise UnknownSession
+            await self.switchboard.connect(
+                socket, dialect, (tenant, session_id), find, accept=accept, first=first
+            )
         except UnknownSession:
             await _refuse(socket, dialect, 404, "session not found", close=1008)
         except SessionBusy:
             await _refuse(socket, dialect, 409, "the session has a live call already", close=1008)
-        except GatewayFull:
-            await _refuse(socket, dialect, 503, "the gateway is full, try again later", close=1013)
         except (StoreUnavailable, BusError):
             await _refuse(socket, dialect, 503, "the service is not available, try again later", close=1013)
 

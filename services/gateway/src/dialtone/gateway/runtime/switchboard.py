@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from dialtone.bus import Bus, BusError
 from dialtone.gateway.core.call import Call
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
+from dialtone.gateway.core.effects import Close, Displaced
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.call_runner import CallRunner
+from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.outbound import Frame, Outbound
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import CallRegistry, SessionStore, StoreUnavailable
@@ -26,7 +28,7 @@ from dialtone.telemetry import bind_call, get_logger
 
 log = get_logger(__name__)
 
-POLICY_VIOLATION, TRY_AGAIN_LATER, INTERNAL_ERROR = 1008, 1013, 1011
+POLICY_VIOLATION = 1008
 
 
 class SessionBusy(Exception):
@@ -55,7 +57,7 @@ class Switchboard:
         self._registry = registry
         self._gateway_id = new_id("gateway")
         self._calls: dict[str, LiveCall] = {}
-        self._opening = 0
+        self._places_taken = 0
         self._limits = Limits(
             claim_s={
                 ASR: settings.work_claim_timeout_asr_s,
@@ -67,53 +69,57 @@ class Switchboard:
             default_instructions=settings.default_instructions,
         )
 
-    @property
-    def full(self) -> bool:
-        return len(self._calls) + self._opening >= self._settings.max_calls
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one call, from its handshake to its end. Raises GatewayFull."""
+        if self._places_taken >= self._settings.max_calls:
+            raise GatewayFull
+        self._places_taken += 1
+        try:
+            yield
+        finally:
+            self._places_taken -= 1
 
     async def connect(
         self,
         socket: WebSocket,
         dialect: Dialect,
-        tenant: str,
+        session: tuple[str, str],
         find: Callable[[], Awaitable[SessionRecord]],
         *,
         accept: Callable[[], Awaitable[None]],
         first: ClientEvent | None = None,
     ) -> None:
-        """Hold a call on this socket to its end.
+        """Hold a call of this session (tenant, id) on the socket to its end.
 
-        `find` gives the session; `accept` is called when nothing stands in the way any more. Raises
-        GatewayFull, SessionBusy, StoreUnavailable or BusError before that.
+        `find` gets the session, when no other call writes to it any more; `accept` is called when
+        nothing stands in the way. Raises SessionBusy, StoreUnavailable or BusError before that.
         """
-        if self.full:
-            raise GatewayFull
         if not self._bus.connected:
             raise BusError("not connected to the broker")
-        self._opening += 1
         call_id = new_id("call")
+        if not await self._claim(session, call_id):
+            raise SessionBusy
         try:
             record = await find()
-            if not await self._claim(tenant, record.id, call_id):
-                raise SessionBusy
-        finally:
-            self._opening -= 1
-        try:
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
-                await self._hold(socket, dialect, tenant, record, call_id, first)
+                line, close = await self._hold(socket, dialect, record, call_id, first)
         finally:
-            await self._release(tenant, record.id, call_id)
-
-    async def _claim(self, tenant: str, session_id: str, call_id: str) -> bool:
-        ttl_s = self._settings.call_claim_ttl_s
-        return await self._registry.claim(
-            tenant, session_id, call_id=call_id, gateway_id=self._gateway_id, ttl_s=ttl_s
-        )
-
-    async def _release(self, tenant: str, session_id: str, call_id: str) -> None:
+            await self._release(session, call_id)
+        # The session is free by now: its client may call again while this one still takes its leave.
         try:
-            await self._registry.release(tenant, session_id, call_id=call_id)
+            await line.hang_up(close)
+        finally:
+            line.drop()
+
+    async def _claim(self, session: tuple[str, str], call_id: str) -> bool:
+        ttl_s = self._settings.call_claim_ttl_s
+        return await self._registry.claim(*session, call_id=call_id, gateway_id=self._gateway_id, ttl_s=ttl_s)
+
+    async def _release(self, session: tuple[str, str], call_id: str) -> None:
+        try:
+            await self._registry.release(*session, call_id=call_id)
         except StoreUnavailable as error:
             log.warning("the claim of a session runs out by itself", error=str(error))
 
@@ -121,11 +127,11 @@ class Switchboard:
         self,
         socket: WebSocket,
         dialect: Dialect,
-        tenant: str,
         record: SessionRecord,
         call_id: str,
         first: ClientEvent | None,
-    ) -> None:
+    ) -> tuple[Line, Close | None]:
+        """Run the call; its line, which is still up, and how to close it."""
         settings = self._settings
 
         async def send(frame: Frame) -> None:
@@ -150,7 +156,7 @@ class Switchboard:
         runner = CallRunner(
             call,
             call_id=call_id,
-            tenant=tenant,
+            tenant=record.tenant,
             session_id=record.id,
             bus=self._bus,
             pool=settings.pool,
@@ -158,42 +164,25 @@ class Switchboard:
             dialect=dialect,
             outbound=outbound,
         )
-        self._calls[call_id] = LiveCall((tenant, record.id), runner)
+        self._calls[call_id] = LiveCall((record.tenant, record.id), runner)
         metrics.active_calls.labels(dialect.name).inc()
         log.info("call opened", dialect=dialect.name)
-        end = "error"
+        if first is not None:
+            runner.put(first)
+        line = Line(socket, dialect, runner, outbound, close_s=settings.send_timeout_s)
+        close, end = None, "error"
         try:
-            if first is not None:
-                runner.put(first)
-            reading = asyncio.create_task(_read(socket, dialect, runner))
-            sending = asyncio.create_task(_write(outbound, runner))
-            try:
-                await runner.run()
-            finally:
-                reading.cancel()
-                outbound.finish()
-                await asyncio.gather(reading, sending, return_exceptions=True)
-            end = await self._hang_up(socket, runner, outbound)
+            await runner.run()
+            close, end = _ending(runner, outbound)
+        except BaseException:
+            line.drop()
+            raise
         finally:
             del self._calls[call_id]
             metrics.active_calls.labels(dialect.name).dec()
             metrics.calls.labels(dialect.name, end).inc()
             log.info("call closed", end=end)
-
-    async def _hang_up(self, socket: WebSocket, runner: CallRunner, outbound: Outbound) -> str:
-        """Close the socket as the call wants it; the name of the end for the books."""
-        if outbound.stalled:
-            metrics.stalled_clients.inc()
-            code, reason, end = POLICY_VIOLATION, "client does not read", "stalled"
-        elif runner.close is None:
-            return "client_gone"
-        else:
-            code, reason, end = runner.close.code, runner.close.reason, f"closed_{runner.close.code}"
-        if socket.application_state is WebSocketState.CONNECTED:
-            with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-                async with asyncio.timeout(self._settings.send_timeout_s):
-                    await socket.close(code, reason)
-        return end
+        return line, close
 
     async def run(self) -> None:
         """Keep what this gateway owns of the registry, until cancelled."""
@@ -203,36 +192,28 @@ class Switchboard:
                 await self._renew(call_id, live)
 
     async def _renew(self, call_id: str, live: LiveCall) -> None:
+        if call_id not in self._calls:
+            return  # over since the round began
         try:
-            owned = await self._claim(*live.session, call_id)
+            owned = await self._claim(live.session, call_id)
         except StoreUnavailable as error:  # calls that live go on without it
             log.warning("the claim of a session was not renewed", error=str(error))
             return
-        if not owned and call_id in self._calls:
+        except Exception:  # the other calls still need this round
+            log.exception("the claim of a session was not renewed")
+            return
+        if call_id not in self._calls:
+            await self._release(live.session, call_id)  # it ended meanwhile, and may have been overtaken
+        elif not owned:
             log.warning("a session was claimed by another gateway", call_id=call_id)
-            live.runner.put(Disconnected())
+            live.runner.put(Displaced())
 
 
-async def _read(socket: WebSocket, dialect: Dialect, runner: CallRunner) -> None:
-    """Bring what the client sends to its call, until it is gone."""
-    try:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                break
-            frame = message.get("text")
-            event = dialect.decode(message.get("bytes") or b"" if frame is None else frame)
-            if event is not None:
-                await runner.offer(event)
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        log.exception("reading from the client failed")
-    runner.put(Disconnected())
-
-
-async def _write(outbound: Outbound, runner: CallRunner) -> None:
-    try:
-        await outbound.run()
-    except (RuntimeError, WebSocketDisconnect, OSError):
-        runner.put(Disconnected())  # the socket went away under the frame
+def _ending(runner: CallRunner, outbound: Outbound) -> tuple[Close | None, str]:
+    """How the socket of a call that is over is closed, and the name of the end for the books."""
+    if outbound.stalled:
+        metrics.stalled_clients.inc()
+        return Close(POLICY_VIOLATION, "client does not read"), "stalled"
+    if runner.close is None:
+        return None, "client_gone"
+    return runner.close, f"closed_{runner.close.code}"
