@@ -29,7 +29,6 @@ log = get_logger(__name__)
 INBOX_LIMIT = 512
 STORE_LIMIT = 1024
 STORE_FLUSH_S = 5.0
-TELL_END_S, RETRY_S = 5.0, 0.1
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
 
 
@@ -159,7 +158,7 @@ class CallRunner:
                 with suppress(BusError):  # the worker asks again, or its lease runs out
                     await self._bus.publish(reply, grant.SerializeToString())
             case do.Cancel(lease_ids):
-                await self._cancel(lease_ids)
+                await self._control(Control(cancel=Cancel(lease_ids=lease_ids)))
             case do.PutItem(item, after):
                 self._changes.put_nowait(
                     lambda: self._store.put_item(self._tenant, self._session_id, item, after)
@@ -200,11 +199,10 @@ class CallRunner:
         except BusError as error:
             self.put(do.SubmitFailed(work.lease_id, "bus_unavailable", str(error)))
 
-    async def _cancel(self, lease_ids: list[str]) -> None:
-        control = Control(cancel=Cancel(lease_ids=lease_ids))
+    async def _control(self, control: Control) -> None:
         try:
             await self._bus.publish(self._control_subject, control.SerializeToString())
-        except BusError as error:
+        except BusError as error:  # what they say is dropped; legs see for themselves that a call is over
             log.warning("workers were not told to stop", error=str(error))
 
     # --- storing ---
@@ -234,7 +232,8 @@ class CallRunner:
             for task in list(self._submits):
                 task.cancel()
             await self._refuse_claims()
-            await asyncio.gather(self._tell_end(), self._flush())
+            await self._control(Control(ended=CallEnded()))
+            await self._flush()
         finally:
             storing.cancel()
 
@@ -243,21 +242,6 @@ class CallRunner:
         while self._call.closed and self._inbox:
             for effect in self._call.handle(self._inbox.popleft(), time.monotonic()):
                 await self._perform(effect)
-
-    async def _tell_end(self) -> None:
-        """Have the workers stop; a broker that is away for a moment is waited for."""
-        ended = Control(ended=CallEnded()).SerializeToString()
-        try:
-            async with asyncio.timeout(TELL_END_S):
-                while True:
-                    try:
-                        await self._bus.publish(self._control_subject, ended)
-                    except BusError:
-                        await asyncio.sleep(RETRY_S)
-                    else:
-                        return
-        except TimeoutError:
-            log.warning("workers were not told that the call is over")
 
     async def _flush(self) -> None:
         try:

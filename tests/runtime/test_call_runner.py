@@ -1,0 +1,209 @@
+"""The task that owns a call: it outlives its store, and ends in good order even when the call breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from dialtone.bus import Bus, NoResponders, control_subject, events_subject
+from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import effects as do
+from dialtone.gateway.core.call import Call
+from dialtone.gateway.core.context import Limits
+from dialtone.gateway.core.items import InputText, Item, MessageItem
+from dialtone.gateway.core.session import SessionConfig
+from dialtone.gateway.dialects.realtime import RealtimeDialect
+from dialtone.gateway.ids import new_id
+from dialtone.gateway.runtime import call_runner
+from dialtone.gateway.runtime.call_runner import CallRunner
+from dialtone.gateway.runtime.outbound import Frame, Outbound
+from dialtone.gateway.stores import SessionStore
+from dialtone.settings import BusSettings
+from dialtone.v1.control_pb2 import Control
+from dialtone.v1.events_pb2 import WorkerEvent
+from dialtone.v1.lease_pb2 import Claim, Grant
+from tests.fixtures.nats import NatsServer
+from tests.fixtures.waiting import eventually
+
+CALL = "call-1"
+
+
+class GatedStore:
+    """A store of items that takes nothing while its gate is shut."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.items: list[str] = []
+
+    async def put_item(self, _tenant: str, _session_id: str, item: Item, _after: str | None) -> None:
+        await self.gate.wait()
+        self.items.append(item.id)
+
+
+class Held:
+    """A running call."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.frames: list[Frame] = []
+        self.store = GatedStore()
+        self.call = Call(
+            call_id=CALL,
+            session_id="s1",
+            config=SessionConfig(),
+            items=[],
+            new_id=new_id,
+            expires_at=0,
+            limits=Limits(),
+        )
+
+        self.outbound = Outbound(self._send, limit_bytes=2**20, send_timeout_s=1, on_stalled=lambda: None)
+        self.runner = CallRunner(
+            self.call,
+            call_id=CALL,
+            tenant="t",
+            session_id="s1",
+            bus=bus,
+            pool="default",
+            store=cast(SessionStore, self.store),  # all that these calls use of one
+            dialect=RealtimeDialect(),
+            outbound=self.outbound,
+        )
+
+    async def _send(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def said(self, kind: str) -> int:
+        return sum(f'"{kind}"' in str(frame) for frame in self.frames)
+
+    async def until_said(self, kind: str, times: int = 1) -> None:
+        async def enough() -> bool:
+            return self.said(kind) >= times
+
+        await eventually(enough)
+
+
+@asynccontextmanager
+async def running(bus: Bus) -> AsyncIterator[tuple[Held, asyncio.Task[None]]]:
+    held = Held(bus)
+    task = asyncio.create_task(held.runner.run())
+    sending = asyncio.create_task(held.outbound.run())
+    try:
+        await held.until_said("session.created")
+        yield held, task
+    finally:
+        held.store.gate.set()
+        held.runner.put(ask.Disconnected())
+        await asyncio.wait({task}, timeout=10)
+        task.cancel()
+        sending.cancel()
+
+
+def item() -> ask.CreateItem:
+    return ask.CreateItem(item=MessageItem("", "user", [InputText("hello")]))
+
+
+async def test_a_store_that_takes_nothing_holds_back_the_client_and_not_the_call(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_runner, "STORE_LIMIT", 20)
+    monkeypatch.setattr(call_runner, "INBOX_LIMIT", 5)
+    async with running(bus) as (held, _):
+        held.store.gate.clear()
+
+        async def flood() -> None:
+            for _ in range(60):
+                await held.runner.offer(item())
+
+        flooding = asyncio.create_task(flood())
+        await held.until_said("conversation.item.done", 20)
+        for _ in range(50):  # what workers say is heard all the same
+            held.runner.put(item())
+        await held.until_said("conversation.item.done", 70)
+        assert not flooding.done()
+        held.store.gate.set()
+        await asyncio.wait_for(flooding, 10)
+        await held.until_said("conversation.item.done", 110)
+
+        async def stored() -> bool:
+            return len(held.store.items) == 110
+
+        await eventually(stored)
+
+
+async def test_a_call_that_breaks_ends_with_an_internal_error_and_gives_up_what_it_held(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Control] = []
+    await bus.subscribe(control_subject(CALL), lambda m: told.append(Control.FromString(m.data)))
+    async with running(bus) as (held, task):
+
+        def broken(_event: Any, _now: float) -> list[do.Effect]:
+            raise RuntimeError("a fault in the rules")
+
+        monkeypatch.setattr(held.call, "handle", broken)
+        held.runner.put(item())
+        await asyncio.wait_for(task, 5)
+        assert held.runner.close is not None
+        assert held.runner.close.code == 1011
+        await asyncio.wait_for(held.runner.offer(item()), 1)  # nobody is held up by a call that is over
+
+    async def ended() -> bool:
+        return [control.HasField("ended") for control in told] == [True]
+
+    await eventually(ended)
+    with pytest.raises(NoResponders):
+        await bus.request(events_subject(CALL), b"", timeout=2)
+
+
+async def test_a_client_that_waits_for_room_is_let_go_when_its_call_ends(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_runner, "STORE_LIMIT", 1)
+    monkeypatch.setattr(call_runner, "STORE_FLUSH_S", 0.2)
+    async with running(bus) as (held, task):
+        held.store.gate.clear()
+        await held.runner.offer(item())
+        await held.runner.offer(item())
+        await held.until_said("conversation.item.done", 2)
+        waiting = asyncio.create_task(held.runner.offer(item()))
+        held.runner.put(ask.Disconnected())
+        await asyncio.wait_for(asyncio.gather(task, waiting), 5)
+
+
+async def test_a_claim_is_not_left_without_an_answer_while_the_last_changes_are_stored(bus: Bus) -> None:
+    async with running(bus) as (held, task):
+        held.store.gate.clear()
+        held.runner.put(item())
+        claim = WorkerEvent(lease_id="l1", claim=Claim(worker_id="w")).SerializeToString()
+        held.runner.put(ask.Disconnected())
+        before = asyncio.create_task(bus.request(events_subject(CALL), claim, timeout=1))
+        try:
+            assert not Grant.FromString(await before).granted
+        except NoResponders:
+            pass  # as good: the worker lets go of the work
+        with pytest.raises(NoResponders):
+            await bus.request(events_subject(CALL), claim, timeout=1)
+        assert not task.done()
+        held.store.gate.set()
+        await asyncio.wait_for(task, 5)
+        assert len(held.store.items) == 1
+
+
+async def test_a_call_that_cannot_begin_says_so(nats_server: NatsServer, bus_settings: BusSettings) -> None:
+    bus = await Bus.connect(bus_settings, name="gateway")
+    nats_server.kill()
+
+    async def gone() -> bool:
+        return not bus.connected
+
+    await eventually(gone)
+    held = Held(bus)
+    await asyncio.wait_for(held.runner.run(), 5)
+    assert held.runner.close is not None
+    assert held.runner.close.code == 1013
+    await bus.close()
