@@ -11,6 +11,6 @@ from dialtone.models import ModelMissing
 def question(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A spoken question, made by the project's own voice."""
     try:
-        return default_questions("en", 1, tmp_path_factory.mktemp("questions"))[0]
+        return default_questions(1, tmp_path_factory.mktemp("questions"))[0]
     except ModelMissing as missing:
         pytest.skip(str(missing))

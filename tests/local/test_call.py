@@ -101,7 +101,7 @@ async def test_the_microphone_keeps_real_time_and_knows_when_the_voice_ended() -
 def test_a_call_to_a_running_stack_saves_the_answer_and_shows_its_times(
     stack: StackState, protocol: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (question,) = default_questions("en", 1, tmp_path)
+    (question,) = default_questions(1, tmp_path)
     save_wav(tmp_path / "question.wav", question.samples.astype("<i2").tobytes(), question.rate)
     files = {"wav": tmp_path / "question.wav", "out": tmp_path / "out" / "a.wav"}
     settings = CallSettings.model_validate({"url": stack.url, "protocol": protocol, **files})
@@ -145,6 +145,20 @@ def test_a_question_in_the_projects_own_voice_is_answered(
     assert load_wav(tmp_path / "a.wav").seconds > 0.5
 
 
-def test_a_desktops_locale_is_taken_for_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANGUAGE", "en_GB:en")
-    assert CallSettings().language == "en"
+def test_an_empty_recording_is_said_before_there_is_a_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_wav(tmp_path / "q.wav", b"", 16000)
+    settings = CallSettings(url="http://127.0.0.1:9", wav=tmp_path / "q.wav", out=tmp_path / "a.wav")
+    assert call(settings, StackSettings(run_dir=tmp_path / "run"), Console(width=200)) == 1
+    assert "q.wav: holds no sound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [("zh", "zh"), ("zh-CN", "zh-cn"), ("de_DE:de", ""), ("C.UTF-8", ""), ("", "")]
+)
+def test_a_desktops_locale_is_no_language_of_a_recording(
+    given: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", given)
+    assert CallSettings().language == taken

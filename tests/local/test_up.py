@@ -54,6 +54,32 @@ def test_a_detached_stack_outlives_its_command_and_is_not_started_twice(
         [*LOCAL, "up"], env=environment, check=True, timeout=90, capture_output=True, text=True
     )
     assert f"already running: {state.url}" in again.stdout
+    for command, differently in (("up", {"STAGES": "real"}), ("call", {"PORT": "1"})):
+        refused = subprocess.run(
+            [*LOCAL, command], env=environment | differently, timeout=90, capture_output=True, text=True
+        )
+        assert refused.returncode == 1
+        assert f"another stack runs: {state.url}" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        ("up", "PORT=http"),
+        ("up", "STAGES=fake"),
+        ("call", "TURNS=0"),
+        ("call", "PROTOCOL=sip"),
+        ("call", "URL=localhost:8000"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: dict[str, str], command: str, wrong: str) -> None:
+    name, value = wrong.split("=")
+    refused = subprocess.run(
+        [*LOCAL, command], env=environment | {name: value}, timeout=90, capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert refused.stdout.startswith(f"{wrong}: ")
+    assert refused.stderr == ""
 
 
 def test_down_clears_up_after_a_supervisor_that_was_killed(

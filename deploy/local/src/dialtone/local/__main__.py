@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from dialtone.local.call.command import call
@@ -20,6 +21,17 @@ def main() -> int:
     """Run the command named on the command line; return the exit status."""
     console = Console(emoji=False)
     arguments = _parser().parse_args()
+    try:
+        return _run(arguments, console)
+    except ValidationError as wrong:
+        for error in wrong.errors():
+            reason = error["msg"].removeprefix("Value error, ")
+            message = f"{str(error['loc'][0]).upper()}={error['input']}: {reason}"
+            console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+        return 2
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
     settings = StackSettings()
     match arguments.command:
         case "up":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -24,7 +25,12 @@ _POLL_S = 0.1
 
 def up(settings: StackSettings, console: Console) -> int:
     """Bring the stack up as the settings say; return the exit status (0 also when it runs already)."""
-    if running := running_stack(settings):
+    try:
+        running = running_stack(settings)
+    except StackFailed as failure:
+        console.print(str(failure), style="red", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    if running:
         console.print(f"already running: {running.url}  (`make down` ends it)", highlight=False)
         return 0
     names = wanted_models(settings)
@@ -45,9 +51,22 @@ def up(settings: StackSettings, console: Console) -> int:
 
 
 def running_stack(settings: StackSettings) -> StackState | None:
-    """Return the state of the live stack of these settings' run folder, if there is one."""
+    """Return the state of the live stack of these settings' run folder, if there is one.
+
+    Raises StackFailed when it has another port or other stages than were asked for.
+    """
     state = read_state(settings.run_dir)
-    return state if state and state.alive and state.phase in ("starting", "ready") else None
+    if state is None or not state.alive or state.phase not in ("starting", "ready"):
+        return None
+    asked = settings.model_fields_set
+    other_port = "port" in asked and settings.port not in (0, urlsplit(state.url).port)
+    other_stages = "stages" in asked and settings.stages != state.stages
+    if other_port or other_stages:
+        raise StackFailed(
+            f"another stack runs: {state.url} with {state.stages} stages; `make down` ends it, "
+            "another RUN_DIR keeps both"
+        )
+    return state
 
 
 def wanted_models(settings: StackSettings) -> list[str]:

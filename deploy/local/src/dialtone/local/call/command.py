@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from dialtone.local.call.question import VOICE_MODEL, default_questions
+from dialtone.local.call.question import LANGUAGE, VOICE_MODEL, default_questions
 from dialtone.local.call.realtime import RealtimeCall
 from dialtone.local.call.recording import Recording, load_wav, save_wav
 from dialtone.local.call.report import Transcript, print_times
@@ -26,6 +26,8 @@ def call(settings: CallSettings, stack: StackSettings, console: Console) -> int:
 
     A stack that had to be started for it is ended with it; one that was running goes on.
     """
+    if settings.wav is None:
+        settings = settings.model_copy(update={"language": LANGUAGE})
     try:
         _fetch_needed(settings, stack, console)
         questions = _questions(settings, stack)
@@ -36,7 +38,13 @@ def call(settings: CallSettings, stack: StackSettings, console: Console) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    _save(settings, turns, console)
+    try:
+        _save(settings, turns, console)
+    except OSError as failure:
+        console.print(
+            f"answer not saved: {failure}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        return 1
     print_times(console, turns)
     failed = [turn for turn in turns if turn.errors or turn.first_sound is None]
     for turn in failed:
@@ -56,7 +64,7 @@ async def _hold(
 
 def _fetch_needed(settings: CallSettings, stack: StackSettings, console: Console) -> None:
     """Fetch what the question and, if it must be started, the stack need, in one go."""
-    asking = [VOICE_MODEL] if settings.wav is None and settings.language == "en" else []
+    asking = [VOICE_MODEL] if settings.wav is None else []
     starting = [] if settings.url or running_stack(stack) else wanted_models(stack)
     names = [*asking, *starting]
     if names and not fetch_models(names, stack.models_dir, console):
@@ -65,11 +73,13 @@ def _fetch_needed(settings: CallSettings, stack: StackSettings, console: Console
 
 def _questions(settings: CallSettings, stack: StackSettings) -> list[Recording]:
     if settings.wav is None:
-        return default_questions(settings.language, settings.turns, stack.run_dir / "questions")
+        return default_questions(settings.turns, stack.run_dir / "questions")
     try:
         recording = load_wav(settings.wav)
     except (OSError, EOFError, wave.Error) as failure:
         raise CallFailed(f"{settings.wav}: {failure}") from failure
+    if not len(recording.samples):
+        raise CallFailed(f"{settings.wav}: holds no sound")
     return [recording] * settings.turns
 
 

@@ -147,7 +147,9 @@ class RealtimeCall:
         if settings.silence_ms is not None:
             detection["silence_duration_ms"] = settings.silence_ms
         audio_format = {"type": "audio/pcm", "rate": RATE}
-        transcription = {"model": "whisper-1", "language": settings.language}
+        transcription = {"model": "whisper-1"}
+        if settings.language:
+            transcription["language"] = settings.language
         output: dict[str, Any] = {"format": audio_format}
         if settings.voice:
             output["voice"] = settings.voice

@@ -39,8 +39,11 @@ class Transcript:
             self._open = "partial"
 
     def user(self, text: str) -> None:
-        """The user's words of a turn, final."""
-        self._line("you", "cyan", text)
+        """The user's words of a turn, final; empty where something was heard that are no words."""
+        if text:
+            self._line("you", "cyan", text)
+        else:
+            self.note("      (heard, but not understood)")
 
     def assistant(self, text: str) -> None:
         """More of the answer's text."""
@@ -75,7 +78,8 @@ class Transcript:
 def print_times(console: Console, turns: Sequence[Turn]) -> None:
     """Print the table; with several turns, their median without the first, which finds everything cold."""
     shown = len(_COLUMNS) if any(turn.parts for turn in turns) else 1
-    table = Table(title="Where the time of each turn went (ms)", title_justify="left")
+    console.print("Where the time of each turn went (ms)", style="italic", highlight=False)
+    table = Table()
     for name in ("turn", *list(_COLUMNS)[:shown]):
         table.add_column(name, justify="right")
     for turn in turns:

@@ -1,10 +1,13 @@
 """What `call` is told by its environment (`make call WAV=my.wav` puts WAV there)."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]+)*", re.IGNORECASE)
 
 
 class CallSettings(BaseSettings):
@@ -22,13 +25,21 @@ class CallSettings(BaseSettings):
     out: Path = Path("reply.wav")
     """Where the answers are saved."""
     turns: int = Field(default=1, ge=1, le=100)
-    language: str = "en"
-    """Language of the call, ISO 639-1: recognition expects it and the default questions are in it."""
+    language: str = ""
+    """Language of the recording, such as `zh`; empty: detected. The default questions are in English."""
+
+    @field_validator("url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        if value and not re.match(r"https?://[^/]", value):
+            raise ValueError("the gateway's address is http://HOST:PORT")
+        return value
 
     @field_validator("language")
     @classmethod
     def _language_code(cls, value: str) -> str:
-        return value[:2].lower()  # desktops put locales into LANGUAGE: "en_GB:en"
+        """Desktops put lists of locales into LANGUAGE ("de_DE:de"): they say nothing about a recording."""
+        return value.lower() if _LANGUAGE.fullmatch(value) else ""
 
     model: str = ""
     voice: str = ""

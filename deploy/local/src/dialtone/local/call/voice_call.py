@@ -72,9 +72,10 @@ class VoiceCall:
     def _session(self) -> dict[str, Any]:
         settings = self._settings
         session: dict[str, Any] = {
-            "transcription": {"language": settings.language},
             "audio": {"input_rate": INPUT_RATE, "output": {"rate": OUTPUT_RATE}},
         }
+        if settings.language:
+            session["transcription"] = {"language": settings.language}
         if settings.silence_ms is not None:
             session["turn_detection"] = {"silence_duration_ms": settings.silence_ms}
         if settings.model:
@@ -112,6 +113,7 @@ class VoiceCall:
                 self._closing = True
                 await send(b"", close=True)
                 await self._wait_for_end(turns[-1])
+                self._transcript.end_turn()
         finally:
             for task in (recording, listening):
                 task.cancel()
