@@ -23,10 +23,24 @@ async def spoken(engine: EspeakEngine, text: str, style: Style | None = None) ->
 @needs_espeak
 async def test_it_speaks_chinese() -> None:
     name = espeak_name("zh", await installed_languages("espeak-ng"))
-    assert name == "cmn"
+    assert name is not None
     audio = await spoken(EspeakEngine("espeak-ng", name), "你好，世界")
     assert 0.8 < len(audio) / 22_050 < 4
     assert loudness(audio * 32768) > 300
+
+
+@needs_espeak
+async def test_a_chinese_character_is_one_syllable_not_its_pinyin_in_english() -> None:
+    name = espeak_name("zh", await installed_languages("espeak-ng"))
+    assert name is not None
+    engine = EspeakEngine("espeak-ng", name)
+    one, six = [len(await spoken(engine, text)) / 22_050 for text in ("你", "你你你你你你")]
+    assert (six - one) / 5 < 0.28  # "ni three" takes 0.35 s, the syllable 0.21 s
+
+
+def test_the_chinese_that_reads_pinyin_is_preferred() -> None:
+    assert espeak_name("zh", frozenset({"cmn", "cmn-latn-pinyin", "en"})) == "cmn-latn-pinyin"
+    assert espeak_name("zh", frozenset({"cmn", "en"})) == "cmn"
 
 
 @needs_espeak

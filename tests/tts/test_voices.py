@@ -53,6 +53,18 @@ def test_chinese_with_latin_words_is_spoken_by_one_voice() -> None:
     assert cast("我用iPhone打电话") == [("espeak-ng", "我用iPhone打电话")]
 
 
+def test_latin_words_are_not_left_to_a_voice_that_takes_them_for_pinyin() -> None:
+    robot = Voice("espeak-ng", "zh", SimulatedEngine(), fallback=True, any_script=True, latin=False)
+    casting = VoiceRegistry({"joe": JOE}, {"zh": robot}).cast("我用iPhone 15打电话，听 Rock & Roll。3月5日见")
+    assert [(part.voice.name, part.text.strip()) for part in casting.parts] == [
+        ("espeak-ng", "我用"),
+        ("joe", "iPhone 15"),
+        ("espeak-ng", "打电话，听"),
+        ("joe", "Rock & Roll"),
+        ("espeak-ng", "。3月5日见"),
+    ]
+
+
 def test_english_with_chinese_words_is_shared_out() -> None:
     assert cast("I love 北京 very much.") == [
         ("joe", "I love"),

@@ -6,7 +6,12 @@ import asyncio
 
 from dialtone.models import locate
 from dialtone.telemetry import get_logger
-from dialtone.tts.engines.espeak import EspeakEngine, espeak_name, installed_languages
+from dialtone.tts.engines.espeak import (
+    READS_LATIN_AS_PINYIN,
+    EspeakEngine,
+    espeak_name,
+    installed_languages,
+)
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.tts.pool import SynthesisPool
 from dialtone.tts.settings import TtsSettings
@@ -57,7 +62,14 @@ async def _fallbacks(program: str) -> dict[str, Voice]:
     installed = await installed_languages(program)
     names = {language: espeak_name(language, installed) for language in _FALLBACK_LANGUAGES.split()}
     return {
-        language: Voice("espeak-ng", language, EspeakEngine(program, name), fallback=True, any_script=True)
+        language: Voice(
+            "espeak-ng",
+            language,
+            EspeakEngine(program, name),
+            fallback=True,
+            any_script=True,
+            latin=name != READS_LATIN_AS_PINYIN,
+        )
         for language, name in names.items()
         if name is not None
     }

@@ -9,7 +9,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.tts.engines.base import Engine
-from dialtone.tts.text.language import is_latin, language_of, primary_subtag, split_by_script
+from dialtone.tts.text.language import (
+    is_latin,
+    language_of,
+    primary_subtag,
+    split_by_script,
+    split_latin,
+)
 
 # Clients written for OpenAI's API name these; here each is the default voice of the language.
 _OPENAI_NAMES = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
@@ -39,6 +45,7 @@ class Voice:
     engine: Engine
     fallback: bool = False  # stands in where its language has no voice of its own
     any_script: bool = False  # copes with words in other scripts by itself
+    latin: bool = True  # of a language in another script: copes with words in Latin letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,8 @@ class VoiceRegistry:
         """Choose the voices of a cleaned sentence that holds something speakable.
 
         One voice speaks the whole sentence where it can. A voice of a language in Latin letters leaves
-        stretches in other scripts to the voice of that script's language. No parts: nobody can speak it.
+        stretches in other scripts to the voice of that script's language, and a voice that would misread
+        Latin words leaves these to the English one. No parts: nobody can speak it.
         """
         notices = []
         named = self._voices.get(name)
@@ -78,8 +86,11 @@ class VoiceRegistry:
             notices.append(f"voice {name} is not installed")
         main_language = language_of(text, language or (named.language if named else ""))
         main = self._voice(main_language, named)
-        whole = not is_latin(main_language) or (main is not None and main.any_script)
-        stretches = [(main_language, text)] if whole else split_by_script(text, main_language)
+        stretches = [(main_language, text)]
+        if main is not None and not main.latin:
+            stretches = split_latin(text, main_language)
+        elif is_latin(main_language) and not (main is not None and main.any_script):
+            stretches = split_by_script(text, main_language)
 
         parts: list[Part] = []
         unspoken: list[str] = []

@@ -14,7 +14,10 @@ from dialtone.tts.engines.base import SpeechFailed, Style
 
 T = TypeVar("T")
 
-_NAMES = {"zh": "cmn", "no": "nb"}  # where espeak-ng's code is not the ISO 639-1 one
+# Where espeak-ng's name is not the ISO 639-1 code. It turns Chinese characters into pinyin first, and its
+# plain `cmn` (1.51) then reads that as English, tone numbers included: "ni three hao three".
+_NAMES = {"zh": ("cmn-latn-pinyin", "cmn"), "no": ("nb",)}
+READS_LATIN_AS_PINYIN = "cmn-latn-pinyin"
 _WORDS_PER_MINUTE = 165
 _SLOWEST, _FASTEST = 80, 450  # what espeak-ng accepts
 _HEADER = 44  # bytes of the WAV header that --stdout writes
@@ -38,10 +41,11 @@ async def installed_languages(program: str) -> frozenset[str]:
 
 def espeak_name(language: str, installed: frozenset[str]) -> str | None:
     """espeak-ng's name for an ISO 639-1 language, None if it does not speak it."""
-    name = _NAMES.get(language, language)
-    if name in installed:
-        return name
-    return min((code for code in installed if code.split("-")[0] == name), default=None)
+    names = _NAMES.get(language, (language,))
+    for name in names:
+        if name in installed:
+            return name
+    return min((code for code in installed if code.split("-")[0] in names), default=None)
 
 
 class EspeakEngine:

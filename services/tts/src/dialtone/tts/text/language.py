@@ -32,6 +32,7 @@ _RUNS = {
     for script, (letters, _, _) in _SCRIPTS.items()
 }
 _LATIN_WORD = re.compile(f"[{_LATIN}][{_LATIN}'’]*")
+_LATIN_RUN = re.compile(f"[{_LATIN}](?:[{_LATIN}\\d\\s'’.,&+-]*[{_LATIN}\\d])?")
 _FOREIGN_RUN = re.compile(
     "|".join(f"(?P<{script}>[{letters}](?:[{letters}\\d\\s、。，！？：；·ー]*[{letters}])?)"
              for script, (letters, _, _) in _SCRIPTS.items())
@@ -70,6 +71,17 @@ def split_by_script(text: str, language: str) -> list[tuple[str, str]]:
     position = 0
     for match in _FOREIGN_RUN.finditer(text):
         parts += [(language, text[position : match.start()]), (language_of(match.group()), match.group())]
+        position = match.end()
+    parts.append((language, text[position:]))
+    return [(part_language, part) for part_language, part in parts if is_speakable(part)]
+
+
+def split_latin(text: str, language: str) -> list[tuple[str, str]]:
+    """Cut out the words in Latin letters, as English, of a language in another script: (language, text)."""
+    parts: list[tuple[str, str]] = []
+    position = 0
+    for match in _LATIN_RUN.finditer(text):
+        parts += [(language, text[position : match.start()]), (_DEFAULT, match.group())]
         position = match.end()
     parts.append((language, text[position:]))
     return [(part_language, part) for part_language, part in parts if is_speakable(part)]
