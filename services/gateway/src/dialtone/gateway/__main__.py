@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import sys
 
@@ -31,6 +32,11 @@ def listen(settings: GatewaySettings) -> socket.socket:
     )
     listening.bind((settings.http_host, settings.http_port))
     return listening
+
+
+def _not_a_refusal(record: logging.LogRecord) -> bool:
+    """Leaves out what uvicorn says, as an error, of every WebSocket handshake that is refused."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
 async def serve(settings: GatewaySettings) -> None:
@@ -63,6 +69,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"The gateway's settings are wrong:\n{error}")
     configure_logging("gateway", level=settings.log_level, form=settings.log_format)
+    logging.getLogger("uvicorn.error").addFilter(_not_a_refusal)
     try:
         uvloop.run(serve(settings))
     except OSError as error:
