@@ -1,0 +1,132 @@
+"""Whole calls on a model behind an API, which does what models do at times; and what is logged of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dialtone.local.call.recording import Recording
+from dialtone.local.state import StackState
+from dialtone.models import ModelMissing, default_names, locate
+from tests.fixtures.stack import running
+from tests.llm.vendor import API_KEY, Reply, Vendor, openai_chunk, sse
+
+from .caller import calling
+from .voice_caller import VoiceCaller, new_session, voice_calling
+
+pytestmark = pytest.mark.models
+
+CANARY = "chrysanthemum"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedStack:
+    """A stack of which the llm stage asks `vendor`; its processes log into `logs`."""
+
+    state: StackState
+    vendor: Vendor
+    logs: Path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStack]:
+    try:
+        for name in default_names():
+            locate(name)
+    except ModelMissing as missing:
+        pytest.skip(str(missing))
+    vendor = Vendor()
+    vendor.start()
+    run_dir = tmp_path_factory.mktemp("served-stack")
+    try:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("OPENAI_BASE_URL", vendor.url)
+            environment.setenv("OPENAI_API_KEY", API_KEY)
+            environment.setenv("LLM_DEFAULT_MODEL", "openai")
+            with running("real", run_dir) as state:
+                yield ServedStack(state, vendor, run_dir / "logs")
+    finally:
+        vendor.stop()
+
+
+def answer(text: str) -> Reply:
+    """The text as a model streams it, word by word."""
+    words = [openai_chunk({"content": f"{word} "}) for word in text.split()]
+    chunks = [openai_chunk({"role": "assistant", "content": ""}), *words, openai_chunk({}, "stop")]
+    return Reply([*map(sse, chunks), b"data: [DONE]\n\n"])
+
+
+@asynccontextmanager
+async def voice_caller(served: ServedStack) -> AsyncIterator[VoiceCaller]:
+    session = await new_session(served.state.url, transcription={"language": "en"})
+    async with voice_calling(served.state.url, session["id"]) as caller:
+        yield caller
+
+
+async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answered(
+    served: ServedStack, question: Recording
+) -> None:
+    served.vendor.script.append(answer(""))
+    async with voice_caller(served) as caller:
+        await caller.say(question, then_silence_s=1.0)
+        error = await caller.error()
+        assert error["code"] == 500
+        assert error["msg"]
+        await caller.say(question, then_silence_s=0.0)
+        await caller.send(is_close=True)
+        assert await caller.read_to_the_end() == 1000
+    assert "".join(caller.sentences).startswith("You said something")
+    assert caller.sound
+
+
+async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
+    served: ServedStack, question: Recording
+) -> None:
+    text = " ".join(["and then we went on to the next town without a stop"] * 6)
+    served.vendor.script.append(answer(text))
+    async with voice_caller(served) as caller:
+        await caller.say(question, then_silence_s=0.0)
+        await caller.send(is_close=True)
+        assert await caller.read_to_the_end() == 1000
+    assert " ".join(" ".join(caller.sentences).split()) == text
+    assert len(caller.sentences) > 1
+    kinds = [isinstance(message, bytes) for message in caller.got]
+    assert kinds[0]
+    assert not kinds[-1]
+    assert not any(not a and not b for a, b in pairwise(kinds)), "text without sound"
+
+
+async def test_logs_name_the_call_and_hold_nothing_that_was_said(
+    served: ServedStack, question: Recording
+) -> None:
+    served.vendor.script.append(answer(f"The {CANARY} is a flower."))
+    async with calling(served.state.url) as caller:
+        session_id = caller.of("session.created")[0].session.id
+        await caller.connection.session.update(
+            session={
+                "type": "realtime",
+                "instructions": f"Speak of the {CANARY} alone.",
+                "audio": {"input": {"transcription": {"model": "whisper-1", "language": "en"}}},
+            }
+        )
+        await caller.connection.conversation.item.create(
+            item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": CANARY}]}
+        )
+        async with caller.speaking(question):
+            await caller.until("response.done")
+    heard = caller.of("conversation.item.input_audio_transcription.completed")[0].transcript
+    assert "France" in heard
+    assert CANARY in caller.of("response.output_audio_transcript.done")[0].transcript
+    logs = {path.stem: path.read_text() for path in served.logs.glob("*.log")}
+    assert {"gateway", "vad-asr", "llm", "tts"} <= set(logs)
+    assert [name for name, log in logs.items() if CANARY in log or "France" in log] == []
+    for name in ("gateway", "vad-asr"):
+        ours = [json.loads(line) for line in logs[name].splitlines() if session_id in line]
+        assert ours, f"{name} does not log the session"
+        assert all(entry["call_id"].startswith("call_") for entry in ours)
