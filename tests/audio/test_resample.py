@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from dialtone.audio import Float32, StreamResampler
+from dialtone.audio import Float32, StreamResampler, stream_resampler
 
 RATES = [
     (8_000, 16_000),
@@ -39,7 +39,7 @@ def in_chunks(resampler: StreamResampler, samples: Float32, sizes: list[int]) ->
 def test_chunks_give_what_the_whole_stream_gives(source: int, target: int, sizes: list[int]) -> None:
     samples = speech_band_noise(source, 0.42 * min(source, target))
     whole = soxr.resample(samples, source, target, quality="HQ")
-    streamed = in_chunks(StreamResampler(source, target), samples, sizes)
+    streamed = in_chunks(stream_resampler(source, target), samples, sizes)
     assert abs(len(streamed) - len(samples) * target / source) <= 1
     common = min(len(whole), len(streamed))
     # A click at a border would stand out of this by orders of magnitude.
@@ -48,7 +48,7 @@ def test_chunks_give_what_the_whole_stream_gives(source: int, target: int, sizes
 
 @pytest.mark.parametrize(("source", "target"), RATES)
 def test_the_output_stays_behind_by_the_stated_delay_only(source: int, target: int) -> None:
-    resampler = StreamResampler(source, target)
+    resampler = stream_resampler(source, target)
     assert resampler.delay_us <= 8_100
     emitted = 0
     for frame in range(1, 101):
@@ -58,7 +58,7 @@ def test_the_output_stays_behind_by_the_stated_delay_only(source: int, target: i
 
 
 def test_a_flushed_stream_starts_anew() -> None:
-    resampler = StreamResampler(24_000, 16_000)
+    resampler = stream_resampler(24_000, 16_000)
     tone = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
     first = np.concatenate([resampler.feed(tone), resampler.flush()])
     second = np.concatenate([resampler.feed(tone), resampler.flush()])
@@ -66,7 +66,25 @@ def test_a_flushed_stream_starts_anew() -> None:
 
 
 def test_equal_rates_pass_through_at_once() -> None:
-    resampler = StreamResampler(16_000, 16_000)
+    resampler = stream_resampler(16_000, 16_000)
     samples = np.linspace(-1, 1, 320, dtype=np.float32)
     assert np.array_equal(resampler.feed(samples), samples)
     assert len(resampler.flush()) == 0
+
+
+@pytest.mark.parametrize(("source", "target"), [(s, t) for s, t in RATES if s % 1000 == t % 1000 == 0])
+def test_what_both_rates_can_carry_stays_and_the_rest_goes(source: int, target: int) -> None:
+    lower = min(source, target)
+    inner = slice(target // 50, -target // 50)  # a tone that begins is more than a tone
+    for frequency in np.linspace(50, 0.44 * lower, 12):
+        kept = converted_tone(source, target, frequency)[inner]
+        ideal = np.sin(2 * np.pi * frequency * np.arange(target) / target)[inner]
+        assert np.abs(kept - ideal).max() < 10 ** (-85 / 20)
+    for frequency in np.arange(0.501 * lower, source / 2, 500):
+        assert np.abs(converted_tone(source, target, frequency)[inner]).max() < 10 ** (-85 / 20)
+
+
+def converted_tone(source: int, target: int, frequency: float) -> Float32:
+    tone = np.sin(2 * np.pi * frequency * np.arange(source) / source).astype(np.float32)
+    resampler = stream_resampler(source, target)
+    return np.concatenate([resampler.feed(tone), resampler.flush()])

@@ -10,7 +10,7 @@ from dialtone.audio.pcm import (
     pcm16_to_bytes,
     pcm16_to_float,
 )
-from dialtone.audio.resample import StreamResampler
+from dialtone.audio.resample import StreamResampler, stream_resampler
 from dialtone.audio.streams import AudioDecoder, AudioEncoder
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "pcm16_to_bytes",
     "pcm16_to_float",
     "sample_bytes",
+    "stream_resampler",
     "ulaw_decode",
     "ulaw_encode",
 ]

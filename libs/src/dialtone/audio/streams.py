@@ -12,9 +12,9 @@ from dialtone.audio.pcm import (
     float_to_pcm16,
     pcm16_from_bytes,
     pcm16_to_bytes,
-    pcm16_to_float,
+    rounded_to_pcm16,
 )
-from dialtone.audio.resample import StreamResampler
+from dialtone.audio.resample import stream_resampler
 from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AUDIO_ENCODING_PCMU, AudioFormat
 
 
@@ -29,7 +29,7 @@ class AudioDecoder:
         self._encoding = source.encoding
         self._carried = b""
         self._resampler = (
-            StreamResampler(source.sample_rate, sample_rate) if source.sample_rate != sample_rate else None
+            stream_resampler(source.sample_rate, sample_rate) if source.sample_rate != sample_rate else None
         )
 
     def feed(self, data: bytes) -> Pcm16:
@@ -41,14 +41,14 @@ class AudioDecoder:
         samples = self._decode(data[:whole])
         if self._resampler is None:
             return samples
-        return float_to_pcm16(self._resampler.feed(pcm16_to_float(samples)))
+        return rounded_to_pcm16(self._resampler.feed(samples.astype(np.float32)))
 
     def flush(self) -> Pcm16:
         """What the resampler still holds, int16 [n]; half a sample is dropped."""
         self._carried = b""
         if self._resampler is None:
             return np.zeros(0, dtype=np.int16)
-        return float_to_pcm16(self._resampler.flush())
+        return rounded_to_pcm16(self._resampler.flush())
 
     def _decode(self, data: bytes) -> Pcm16:
         if self._encoding == AUDIO_ENCODING_PCM16:
@@ -62,7 +62,7 @@ class AudioEncoder:
     def __init__(self, sample_rate: int, target: AudioFormat) -> None:
         sample_bytes(target)
         self._encoding = target.encoding
-        self._resampler = StreamResampler(sample_rate, target.sample_rate)
+        self._resampler = stream_resampler(sample_rate, target.sample_rate)
 
     def feed(self, samples: Float32) -> bytes:
         """float32 [n] in [-1, 1) to the bytes that are certain by now."""

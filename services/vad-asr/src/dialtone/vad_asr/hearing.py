@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dialtone.audio import AudioDecoder, Pcm16
+from dialtone.audio import AudioDecoder, Pcm16, pcm16_to_bytes
 from dialtone.v1.common_pb2 import AudioFormat
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE
 from dialtone.vad_asr.endpointing import Boundary, Endpointer
@@ -12,7 +12,7 @@ from dialtone.vad_asr.policy import TurnPolicy
 from dialtone.vad_asr.recording import Recording, VoicedSpans
 from dialtone.vad_asr.vad.tracker import VoiceTracker
 
-_STEP = 320  # samples: boundaries are looked for every 20 ms, however large the client's frames are
+_STEP_BYTES = 2 * 320  # boundaries are looked for every 20 ms, however large the client's frames are
 
 NewTracker = Callable[[TurnPolicy, int], VoiceTracker]
 """Makes a tracker for a policy that starts at a position."""
@@ -91,8 +91,9 @@ class Hearing:
         self.endpointer.close(end)
 
     def _hear(self, samples: Pcm16) -> Iterator[list[Boundary]]:
-        for at in range(0, len(samples), _STEP):
-            step = samples[at : at + _STEP]
+        pcm = pcm16_to_bytes(samples)
+        for at in range(0, len(pcm), _STEP_BYTES):
+            step = pcm[at : at + _STEP_BYTES]
             self.recording.append(step)
             self._tracker.feed(step)
             if self._tracker.voiced_chunk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialtone.audio import Float32, Pcm16, pcm16_from_bytes, pcm16_to_bytes, pcm16_to_float
+from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
 
 _SLACK = 16_000  # bytes: forgetting moves memory, so half a second is forgotten at a time
 
@@ -24,8 +24,9 @@ class Recording:
         """Position after the newest sample."""
         return self._start + len(self._data) // 2
 
-    def append(self, samples: Pcm16) -> None:
-        self._data += pcm16_to_bytes(samples)
+    def append(self, pcm: bytes) -> None:
+        """The next samples, 16 bit."""
+        self._data += pcm
 
     def forget(self, before: int) -> None:
         """Drops the samples before the position, some of them a little later."""

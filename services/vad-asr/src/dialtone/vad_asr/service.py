@@ -21,7 +21,7 @@ from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
 from dialtone.vad_asr.transcriber import PooledTranscriber, Transcriber
 from dialtone.vad_asr.vad.level import LevelGate
-from dialtone.vad_asr.vad.silero import CHUNK, SileroGate, SileroModel
+from dialtone.vad_asr.vad.silero import CHUNK_BYTES, SileroGate, SileroModel
 from dialtone.vad_asr.vad.tracker import Gate, VoiceTracker
 from dialtone.vad_asr.vad.webrtc import WebRtcFlags
 from dialtone.worker import Loaded
@@ -99,7 +99,7 @@ def _gates(settings: EarsSettings) -> Callable[[], Gate]:
         return LevelGate
     model_path = folder if folder.is_file() else next(folder.glob("*.onnx"))
     model = SileroModel(model_path)
-    SileroGate(model).probability(np.zeros(CHUNK, dtype=np.int16))
+    SileroGate(model).probability(bytes(CHUNK_BYTES))
     return lambda: SileroGate(model)
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from dialtone.audio import Float32, Pcm16, pcm16_to_float
+from dialtone.audio import Float32
 
 CHUNK = 512  # samples at 16 kHz, fixed by the model
+CHUNK_BYTES = 2 * CHUNK
 _CONTEXT = 64  # samples of the chunk before, which the model wants to see again
+_FULL_SCALE = np.float32(1 / 32768)
 _SAMPLE_RATE = np.array(16_000, dtype=np.int64)
 
 
@@ -45,11 +47,12 @@ class SileroGate:
     def reset(self) -> None:
         """Forgets the stream: what comes next does not follow what came before."""
         self._state: NDArray[np.float32] = np.zeros((2, 1, 128), dtype=np.float32)
-        self._context = np.zeros((1, _CONTEXT), dtype=np.float32)
+        self._window = np.zeros((1, _CONTEXT + CHUNK), dtype=np.float32)
 
-    def probability(self, chunk: Pcm16) -> float:
-        """int16 [512] at 16 kHz -> probability of speech, 0..1. Takes about 0.1 ms."""
-        window = np.concatenate((self._context, pcm16_to_float(chunk)[np.newaxis]), axis=1)
-        self._context = window[:, -_CONTEXT:]
+    def probability(self, chunk: bytes) -> float:
+        """512 samples, 16 bit at 16 kHz -> probability of speech, 0..1. Takes about 0.1 ms."""
+        window = self._window
+        window[:, :_CONTEXT] = window[:, -_CONTEXT:]
+        np.multiply(np.frombuffer(chunk, dtype="<i2"), _FULL_SCALE, out=window[0, _CONTEXT:])
         probability, self._state = self._model.run(window, self._state)
         return probability

@@ -11,11 +11,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-import numpy as np
-
-from dialtone.audio import Pcm16
 from dialtone.vad_asr.vad.level import LevelMeter
-from dialtone.vad_asr.vad.silero import CHUNK
+from dialtone.vad_asr.vad.silero import CHUNK, CHUNK_BYTES
 from dialtone.vad_asr.vad.webrtc import WebRtcFlags
 
 _HYSTERESIS = 0.15  # speech goes on down to this far below the threshold
@@ -26,11 +23,11 @@ _LOOK_AHEAD = 3_200  # ... or, on a fading last syllable, up to 200 ms early
 
 
 class Gate(Protocol):
-    """Says how likely the next chunk of a stream, int16 [512], is speech."""
+    """Says how likely the next chunk of a stream, 512 samples of 16 bit, is speech."""
 
     def reset(self) -> None: ...
 
-    def probability(self, chunk: Pcm16) -> float: ...
+    def probability(self, chunk: bytes) -> float: ...
 
 
 class VoiceTracker:
@@ -49,10 +46,10 @@ class VoiceTracker:
         self._run = 0
         self._voiced = False
         self._boundary = position  # where the detectors let go
-        self._pending: Pcm16 = np.zeros(0, dtype=np.int16)
-        self._frame_pending: Pcm16 = np.zeros(0, dtype=np.int16)
+        self._pending = b""
+        self._frame_pending = b""
         self._flagged = webrtc is None
-        self._asleep: deque[Pcm16] = deque(maxlen=_WARM_UP_CHUNKS)
+        self._asleep: deque[bytes] = deque(maxlen=_WARM_UP_CHUNKS)
         self._slept = 0
 
     @property
@@ -65,38 +62,42 @@ class VoiceTracker:
         """Where the voice that is heard now began, once it has lasted long enough to be one."""
         return self._run_start if self._voiced and self._run >= _ONSET_CHUNKS else None
 
-    def feed(self, samples: Pcm16) -> None:
-        """int16 [n], the next of the stream; best at most 30 ms at a time."""
+    def feed(self, pcm: bytes) -> None:
+        """The next samples of the stream, 16 bit; best at most 30 ms at a time."""
         self.voiced_chunk = None
-        self._meter.feed(samples)
-        self.position += len(samples)
-        self._flag_frames(samples)
-        self._pending = np.concatenate((self._pending, samples))
-        while len(self._pending) >= CHUNK:
-            chunk, self._pending = self._pending[:CHUNK], self._pending[CHUNK:]
-            self._judge(chunk, self.position - len(self._pending))
+        self._meter.feed(pcm)
+        self.position += len(pcm) // 2
+        if self._webrtc is not None:
+            self._flag_frames(self._webrtc, pcm)
+        pending = self._pending + pcm
+        at = 0
+        while len(pending) - at >= CHUNK_BYTES:
+            chunk = pending[at : at + CHUNK_BYTES]
+            at += CHUNK_BYTES
+            self._judge(chunk, self.position - (len(pending) - at) // 2)
+        self._pending = pending[at:]
         if not self._voiced:
             self._refine()
 
-    def _flag_frames(self, samples: Pcm16) -> None:
-        if self._webrtc is None:
-            return
-        self._frame_pending = np.concatenate((self._frame_pending, samples))
-        while len(self._frame_pending) >= self._webrtc.frame:
-            frame = self._frame_pending[: self._webrtc.frame]
-            self._frame_pending = self._frame_pending[self._webrtc.frame :]
-            was_flagged, self._flagged = self._flagged, self._webrtc.is_flagged(frame)
+    def _flag_frames(self, webrtc: WebRtcFlags, pcm: bytes) -> None:
+        pending = self._frame_pending + pcm
+        at = 0
+        while len(pending) - at >= webrtc.frame_bytes:
+            was_flagged = self._flagged
+            self._flagged = webrtc.is_flagged(pending[at : at + webrtc.frame_bytes])
             if was_flagged and not self._flagged:
-                frame_start = self.position - len(self._frame_pending) - len(frame)
-                self._fall_silent(frame_start - self._webrtc.hangover_samples())
+                frame_start = self.position - (len(pending) - at) // 2
+                self._fall_silent(frame_start - webrtc.hangover_samples())
+            at += webrtc.frame_bytes
+        self._frame_pending = pending[at:]
 
-    def _judge(self, chunk: Pcm16, end: int) -> None:
+    def _judge(self, chunk: bytes, end: int) -> None:
         if not self._flagged:
             self._asleep.append(chunk)
             self._slept += 1
             return
         probability = self._ask(chunk)
-        start = end - len(chunk)
+        start = end - CHUNK
         if probability < (self._threshold - _HYSTERESIS if self._voiced else self._threshold):
             self._run = 0
             self._fall_silent(start)
@@ -110,7 +111,7 @@ class VoiceTracker:
         first = self.voiced_chunk[0] if self.voiced_chunk else start
         self.voiced_chunk = (first, end)
 
-    def _ask(self, chunk: Pcm16) -> float:
+    def _ask(self, chunk: bytes) -> float:
         if self._slept:
             if self._slept > len(self._asleep):
                 self._gate.reset()  # chunks are missing: what is remembered is of another moment
