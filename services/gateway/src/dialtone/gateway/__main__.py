@@ -9,10 +9,10 @@ import sys
 
 import uvicorn
 import uvloop
-from pydantic import ValidationError
 
 from dialtone.gateway.app import open_app
 from dialtone.gateway.settings import GatewaySettings
+from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
 
 log = get_logger(__name__)
@@ -64,10 +64,7 @@ async def serve(settings: GatewaySettings) -> None:
 
 
 def main() -> None:
-    try:
-        settings = GatewaySettings()
-    except ValidationError as error:
-        sys.exit(f"The gateway's settings are wrong:\n{error}")
+    settings = read_settings(GatewaySettings)
     configure_logging("gateway", level=settings.log_level, form=settings.log_format)
     logging.getLogger("uvicorn.error").addFilter(_not_a_refusal)
     try:

@@ -3,12 +3,13 @@
 from dialtone.bus import Stage
 from dialtone.llm.service import load
 from dialtone.llm.settings import LlmSettings
+from dialtone.settings import read_settings
 from dialtone.worker import run_worker
 
 
 def main() -> None:
     """Run until told to stop."""
-    settings = LlmSettings()
+    settings = read_settings(LlmSettings)
     run_worker(service="llm", stage=Stage.LLM, settings=settings, load=lambda: load(settings))
 
 

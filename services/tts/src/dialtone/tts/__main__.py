@@ -1,6 +1,7 @@
 """The speech worker: `python -m dialtone.tts`."""
 
 from dialtone.bus import Stage
+from dialtone.settings import read_settings
 from dialtone.tts.loading import load
 from dialtone.tts.settings import TtsSettings
 from dialtone.worker import Loaded, run_worker
@@ -8,7 +9,7 @@ from dialtone.worker import Loaded, run_worker
 
 def main() -> None:
     """Run until told to stop."""
-    settings = TtsSettings()
+    settings = read_settings(TtsSettings)
 
     async def loaded() -> Loaded:
         return await load(settings)

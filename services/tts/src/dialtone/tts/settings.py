@@ -46,4 +46,7 @@ class TtsSettings(ServiceSettings):
             return value
         if value.lstrip().startswith("{"):
             return json.loads(value)
-        return tomllib.loads(Path(value).read_text(encoding="utf-8"))
+        try:
+            return tomllib.loads(Path(value).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"neither JSON nor a file that can be read: {error}") from error
