@@ -104,6 +104,7 @@ class RealtimeCall:
             await self._until(answered, self._settings.answer_timeout_s, "no answer came")
         except CallFailed as failure:
             turn.errors.append(str(failure))
+            self._transcript.end_turn()
             return turn
         with suppress(CallFailed):  # another server than ours may not send them
             await self._until(lambda: bool(turn.parts), METRICS_WAIT_S, "no metrics")
