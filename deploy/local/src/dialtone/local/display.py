@@ -21,7 +21,7 @@ class StartDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._began = time.time()
+        self._began = time.monotonic()
         self._seen: dict[str, tuple[str, int]] = {}
         self._live = (
             Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
@@ -46,7 +46,7 @@ class StartDisplay:
 
     def elapsed_s(self) -> float:
         """Seconds since this display was made."""
-        return time.time() - self._began
+        return time.monotonic() - self._began
 
     def _say_changes(self, state: StackState, *, everything: bool) -> None:
         for name, process in state.processes.items():
@@ -66,7 +66,7 @@ class StartDisplay:
         for name, process in state.processes.items():
             settled = process.condition in ("ready", "stopped", "waiting")
             mark = {"ready": "[green]✓", "stopped": "[dim]·", "waiting": "[dim]…"}.get(process.condition)
-            took = "" if process.condition == "waiting" else f"{time.time() - process.since:.0f} s"
+            took = "" if process.condition == "waiting" else f"{time.monotonic() - process.since:.0f} s"
             table.add_row(
                 mark if settled else Spinner("dots"), name, process.condition, "" if settled else took
             )

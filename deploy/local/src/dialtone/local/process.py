@@ -93,5 +93,5 @@ class SupervisedProcess:
     def _set(self, condition: Condition) -> None:
         if condition != self.state.condition:
             self.state.condition = condition
-            self.state.since = time.time()
+            self.state.since = time.monotonic()
             self._on_change()

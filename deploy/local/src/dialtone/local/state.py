@@ -19,10 +19,10 @@ Condition = Literal["waiting", "starting", "ready", "restarting", "stopped"]
 
 @dataclass(slots=True)
 class ProcessState:
-    """One process. `since` is the Unix time of its condition; `url` is where its health checks are."""
+    """One process. `since` is when its condition began, on the machine's monotonic clock (s); `url` is where its health checks are."""
 
     condition: Condition = "waiting"
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
     pid: int = 0
     started: float = 0.0
     restarts: int = 0
@@ -47,7 +47,7 @@ class StackState:
     database_url: str
     phase: Phase = "starting"
     error: str = ""
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)
     processes: dict[str, ProcessState] = field(default_factory=dict)
 
     @property

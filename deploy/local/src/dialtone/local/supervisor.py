@@ -174,7 +174,7 @@ class Supervisor:
                 process.log.replace(process.log.with_suffix(".log.1"))
 
     def _set_phase(self, phase: Phase, error: str = "") -> None:
-        self.state.phase, self.state.error, self.state.since = phase, error, time.time()
+        self.state.phase, self.state.error, self.state.since = phase, error, time.monotonic()
         self._publish()
 
     def _publish(self) -> None:
