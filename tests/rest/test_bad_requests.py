@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+JSON = {"Content-Type": "application/json"}
 BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"instructions": 5}, "instructions"),
     ({"instructions": None}, "instructions"),
@@ -102,6 +103,12 @@ async def test_a_body_that_is_no_session_is_refused(client: httpx.AsyncClient, c
     answer = await client.post("/v1/sessions", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     error_of(answer, answer.status_code)
+
+
+async def test_a_body_that_is_not_json_is_said_to_be_that(client: httpx.AsyncClient) -> None:
+    error = error_of(await client.post("/v1/sessions", content=b'{"llm"', headers=JSON), 422)
+    assert error["message"] == "The body is not JSON."
+    assert error["param"] is None
 
 
 async def test_too_large_a_body_is_refused(client: httpx.AsyncClient) -> None:

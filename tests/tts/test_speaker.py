@@ -138,3 +138,13 @@ async def test_a_cancelled_sentence_stops_at_once(simulated: Handler) -> None:
     await asyncio.sleep(0.05)
     assert len(lease.chunks) == sent
     assert lease.done is None
+
+
+async def test_what_is_not_spoken_as_asked_is_said_and_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    robot = Voice("robot", "zh", SimulatedEngine(), fallback=True, any_script=True)
+    lease = SentenceLease("你好")
+    await Speaker(VoiceRegistry({}, {"zh": robot}), TtsSettings()).handle(lease)
+    assert lease.ended.notice == "fallback voice robot speaks zh"
+    logged = "".join(capsys.readouterr())
+    assert lease.ended.notice in logged
+    assert "你好" not in logged

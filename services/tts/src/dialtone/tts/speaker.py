@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from dialtone.audio import AudioEncoder, Float32, UnsupportedFormat
 from dialtone.bus import Lease, WorkError
+from dialtone.telemetry import get_logger
 from dialtone.tts.chunks import Chunker
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.metrics import AUDIO_SECONDS, FIRST_CHUNK
@@ -19,6 +20,8 @@ from dialtone.tts.voices import Casting, Part, VoiceRegistry
 from dialtone.v1.common_pb2 import AudioFormat
 from dialtone.v1.speech_pb2 import Sentence, SentenceDone
 from dialtone.v1.speech_pb2 import Voice as WantedVoice
+
+log = get_logger(__name__)
 
 # Parameters beyond these make noise, or audio without end, out of any sentence.
 _NOISE = (0.0, 2.0)
@@ -45,6 +48,8 @@ class Speaker:
         style = style_of(sentence.voice)
         chunker = self._chunker(sentence.format, lease.grant.sentence.delivered_us)
         casting = self._cast(sentence)
+        if casting.notice:
+            log.info("not spoken as asked", reason=casting.notice)
         first_chunk_us = 0
         async with aclosing(_audio(casting, style, sentence)) as audio:
             async for piece in audio:

@@ -68,7 +68,7 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = [(_field(problem["loc"]), _message(problem)) for problem in error.errors()]
+    found = [(_field(problem), _message(problem)) for problem in error.errors()]
     message = "; ".join(f"{field}: {text}" if field else text for field, text in found)
     return await _http_error(_request, ApiError(422, "invalid_value", message, param=found[0][0] or None))
 
@@ -89,8 +89,11 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _field(location: Sequence[int | str]) -> str:
-    """The dotted path of a field, without the part that says where in the request it stands."""
+def _field(problem: Mapping[str, Any]) -> str:
+    """The dotted path of the wrong field, without the part that says where in the request it stands."""
+    if problem["type"] == "json_invalid":
+        return ""  # its place is that of a character
+    location: Sequence[int | str] = problem["loc"]
     path = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
     return ".".join(str(step) for step in path)
 
