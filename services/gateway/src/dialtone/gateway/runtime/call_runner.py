@@ -29,6 +29,7 @@ log = get_logger(__name__)
 INBOX_LIMIT = 512
 STORE_LIMIT = 1024
 STORE_FLUSH_S = 5.0
+DRAIN_S = 1.0
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
 
 
@@ -113,7 +114,7 @@ class CallRunner:
             log.exception("the call broke")
             self.close = do.Close(INTERNAL_ERROR, "internal error")
         finally:
-            await subscription.unsubscribe()  # from here on a claim is not answered: the call is over
+            await subscription.drain(DRAIN_S)  # a claim sent after this meets nobody: the call is over
             await self._release(storing)
 
     async def _step(self) -> None:
