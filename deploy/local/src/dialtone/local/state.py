@@ -19,7 +19,11 @@ Condition = Literal["waiting", "starting", "ready", "restarting", "stopped"]
 
 @dataclass(slots=True)
 class ProcessState:
-    """One process. `since` is when its condition began, on the machine's monotonic clock (s); `url` is where its health checks are."""
+    """One process.
+
+    `since` is when its condition began, on the machine's monotonic clock (s); `url` is where its health
+    checks are.
+    """
 
     condition: Condition = "waiting"
     since: float = field(default_factory=time.monotonic)
