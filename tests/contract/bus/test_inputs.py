@@ -123,6 +123,24 @@ def test_a_buffer_full_of_later_frames_takes_the_one_that_is_missing() -> None:
     assert inputs.missing == 3
 
 
+async def test_a_leg_that_is_behind_takes_more_at_once_but_nothing_across_a_gap(bus: Bus) -> None:
+    lease = Lease(bus, Work(lease_id="leg", call_id="call-1"), 0, asyncio.Event())
+    lease.granted(Grant(granted=True, ears=EarsResume(next_seq=1)))
+    for seq in (1, 2, 3, 5):
+        lease.receive(EarsInput(seq=seq, audio=b"." if seq != 3 else b""))
+    inputs = lease.inputs()
+    assert (await anext(inputs)).seq == 1
+    second = lease.next_if(lambda frame: bool(frame.audio))
+    assert second is not None
+    assert second.seq == 2
+    assert lease.next_if(lambda frame: bool(frame.audio)) is None  # the third is there, but not wanted
+    assert (await anext(inputs)).seq == 3
+    assert lease.next_if(lambda _frame: True) is None  # the fourth is missing
+    lease.receive(EarsInput(seq=4))
+    lease.draining.set()
+    assert lease.next_if(lambda _frame: True) is None
+
+
 async def test_a_leg_whose_call_is_gone_without_a_word_is_let_go(
     call: CallSide, queue: QueueState, start_worker: StartWorker
 ) -> None:

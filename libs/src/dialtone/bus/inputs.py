@@ -36,6 +36,10 @@ class InputSequence:
             self._next += 1
         return frame
 
+    def peek(self) -> EarsInput | None:
+        """What `pop` would return; it stays."""
+        return None if self._next is None else self._waiting.get(self._next)
+
     @property
     def missing(self) -> int | None:
         """The sequence number that later frames wait for; None while nothing is known to be missing."""

@@ -127,6 +127,16 @@ class Lease:
             await self.send(replay=ReplayRequest(from_seq=missing))
             await self._until_found(missing)
 
+    def next_if(self, wanted: Callable[[EarsInput], bool]) -> EarsInput | None:
+        """The next input ahead of `inputs`, if it is there already and wanted; nothing when draining.
+
+        A leg that is behind takes more at once with it.
+        """
+        frame = self._inputs.peek()
+        if frame is None or self.draining.is_set() or not wanted(frame):
+            return None
+        return self._inputs.pop()
+
     async def _until_found(self, missing: int) -> None:
         """Wait for the missing frame, but no longer than it is worth before asking again."""
         try:

@@ -8,9 +8,7 @@ SpeechStarted is followed by one SpeechStopped, and every turn by one final Tran
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dialtone.bus import HandBack, Lease
@@ -31,26 +29,16 @@ from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 from dialtone.vad_asr.endpointing import Boundary, Paused, Resumed, Started, Stopped
 from dialtone.vad_asr.hearing import Hearing, NewTracker
 from dialtone.vad_asr.passages import passages
-from dialtone.vad_asr.policy import TurnDefaults, TurnPolicy
+from dialtone.vad_asr.policy import LegLimits, TurnDefaults, TurnPolicy
 from dialtone.vad_asr.transcriber import Transcriber
 from dialtone.vad_asr.turn import Ask, OpenTurn
+from dialtone.vad_asr.turnstile import Turnstile
 
 log = get_logger(__name__)
 
 _PROGRESS_SECONDS = 0.3
-_LONGEST_BREATH_SECONDS = 0.005  # a burst of replayed audio lets the other calls in this often
+_JOINED_BYTES = 9_600  # 200 ms at 24 kHz: what a leg that is behind hears at once at most
 _LEAVING_SECONDS = 0.1  # finals that are nearly there are worth this long when the worker leaves
-
-
-@dataclass(frozen=True, slots=True)
-class LegLimits:
-    """Bounds of one call's ears, in seconds of audio."""
-
-    max_turn: float = 60.0
-    kept_idle: float = 30.0
-    kept_manual: float = 300.0
-    partial_every: float = 0.8
-    longest_partial: float = 20.0
 
 
 class EarsLeg:
@@ -61,12 +49,14 @@ class EarsLeg:
         lease: Lease,
         transcriber: Transcriber,
         new_tracker: NewTracker,
+        turnstile: Turnstile,
         defaults: TurnDefaults,
         limits: LegLimits,
     ) -> None:
         resume = lease.grant.ears
         self._lease = lease
         self._transcriber = transcriber
+        self._turnstile = turnstile
         self._defaults = defaults
         self._limits = limits
         self._config = resume.config if resume.HasField("config") else lease.work.ears.config
@@ -90,7 +80,6 @@ class EarsLeg:
         self._last_final: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._closing = False
-        self._breathed = time.monotonic()
 
     async def run(self) -> None:
         """Listens until EndOfInput. Raises HandBack when the worker leaves, and UnsupportedFormat."""
@@ -121,7 +110,8 @@ class EarsLeg:
         """Does what the frame says; True when it was the last."""
         kind: str | None = frame.WhichOneof("body")
         if kind == "audio":
-            await self._hear(self._hearing.hear(frame.audio))
+            frame, audio = self._with_more_audio(frame)
+            await self._hear(self._hearing.hear(audio))
         elif kind == "commit":
             await self._commit(frame.commit.utterance)
         elif kind == "clear":
@@ -137,15 +127,25 @@ class EarsLeg:
         self._next_seq = frame.seq + 1
         return kind == "end"
 
+    def _with_more_audio(self, frame: EarsInput) -> tuple[EarsInput, bytes]:
+        """The audio from this frame on that is there already, and the last frame of it.
+
+        Many small pieces take longer to hear than a large one: who is behind catches up by this.
+        """
+        audio: bytes = frame.audio
+        while len(audio) < _JOINED_BYTES and (more := self._lease.next_if(_is_audio)) is not None:
+            frame = more
+            audio += more.audio
+        return frame, audio
+
     async def _hear(self, steps: Iterator[list[Boundary]]) -> None:
+        await self._turnstile.enter()
         for boundaries in steps:
             for boundary in boundaries:
                 await self._pass(boundary)
             if self._turn is not None and self._config.transcription.partials:
                 self._offer_partial(self._turn)
-            if time.monotonic() - self._breathed > _LONGEST_BREATH_SECONDS:
-                await asyncio.sleep(0)
-                self._breathed = time.monotonic()
+            await self._turnstile.breathe()
 
     async def _pass(self, boundary: Boundary) -> None:
         if isinstance(boundary, Started):
@@ -381,6 +381,10 @@ class EarsLeg:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _is_audio(frame: EarsInput) -> bool:
+    return frame.HasField("audio")
 
 
 def _is_cancelled() -> bool:

@@ -31,6 +31,17 @@ class TurnDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class LegLimits:
+    """Bounds of one call's ears, in seconds of audio."""
+
+    max_turn: float = 60.0
+    kept_idle: float = 30.0
+    kept_manual: float = 300.0
+    partial_every: float = 0.8
+    longest_partial: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class TurnPolicy:
     """Durations in samples at 16 kHz."""
 

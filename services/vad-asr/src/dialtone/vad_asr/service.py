@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from dialtone.vad_asr.policy import Engine, TurnPolicy
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
 from dialtone.vad_asr.transcriber import PooledTranscriber, Transcriber
+from dialtone.vad_asr.turnstile import Turnstile
 from dialtone.vad_asr.vad.level import LevelGate
 from dialtone.vad_asr.vad.silero import CHUNK_BYTES, SileroGate, SileroModel
 from dialtone.vad_asr.vad.tracker import Gate, VoiceTracker
@@ -39,6 +40,7 @@ class Ears:
     new_gate: Callable[[], Gate]
     new_transcriber: Callable[[], Transcriber]
     close: Callable[[], Awaitable[None]]
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def handle(self, lease: Lease) -> None:
         """Serves one leg. Raises WorkError for work that is none of the ears'."""
@@ -51,6 +53,7 @@ class Ears:
                 lease,
                 self.new_transcriber(),
                 self.new_tracker,
+                self.turnstile,
                 self.settings.turn_defaults(),
                 self.settings.leg_limits(),
             )

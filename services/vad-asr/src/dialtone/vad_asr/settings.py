@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from dialtone.settings import ServiceSettings
-from dialtone.vad_asr.leg import LegLimits
-from dialtone.vad_asr.policy import Engine, TurnDefaults
+from dialtone.vad_asr.policy import Engine, LegLimits, TurnDefaults
 
 
 class EarsSettings(ServiceSettings):
