@@ -8,6 +8,7 @@ from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.items import InputAudio, MessageItem, OutputAudio
 from dialtone.gateway.core.session import Audio, AudioInput, Extensions, SessionConfig, Transcription
 from dialtone.v1.ears_pb2 import Transcript
+from dialtone.v1.speech_pb2 import SentenceDone
 from dialtone.v1.turn_pb2 import Message
 
 from .harness import Rig
@@ -267,3 +268,14 @@ def test_partial_transcripts_are_for_clients_that_ask(wanted: bool) -> None:
     ears.started(1, 0)
     ears.transcript(1, Transcript.KIND_PARTIAL, "What")
     assert [e.transcript for e in rig.of(out.PartialTranscript)] == (["What"] if wanted else [])
+
+
+def test_the_client_is_told_once_that_another_voice_spoke() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One two three. Four five six.")
+    llm.done()
+    for index in range(2):
+        rig.take("tts", index).say(sentence_done=SentenceDone(notice="fallback voice espeak-ng speaks zh"))
+    assert rig.of(out.TurnMetrics)[0].notices == ["fallback voice espeak-ng speaks zh"]

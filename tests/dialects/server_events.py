@@ -96,5 +96,4 @@ EVENTS: list[out.ServerEvent] = [
     out.OutputAudioDone(R, A, 0, 0),
     out.FunctionArgumentsDelta(R, F, 1, "call_1", '{"x'),
     out.FunctionArgumentsDone(R, F, 1, "call_1", "look_up", '{"x":1}'),
-    out.RateLimitsUpdated([{"name": "requests", "limit": 10, "remaining": 9, "reset_seconds": 1.0}]),
 ]

@@ -231,3 +231,5 @@ class RealtimeCall:
         if event["response_id"] == self._awaited:
             known = {name: value for name, value in event["metrics"].items() if value is not None}
             self._turn.parts.update(known)
+        for notice in event.get("notices", ()):
+            self._transcript.note(notice)

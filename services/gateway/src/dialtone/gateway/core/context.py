@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dialtone.v1.ears_pb2 import EarsLeg
-from dialtone.v1.events_pb2 import WorkerEvent
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.v1.work_pb2 import Work
@@ -117,8 +116,3 @@ class Context:
             self.leases.close(lease_id)
         if running:
             self.emit(Cancel(running))
-
-
-def event_body(event: WorkerEvent) -> str:
-    """The name of the event's body; empty for one that this version does not know."""
-    return event.WhichOneof("body") or ""

@@ -11,7 +11,6 @@ from .client_events import ResponseOptions
 from .items import (
     FunctionCallItem,
     FunctionCallOutputItem,
-    InputAudio,
     InputImage,
     Item,
     MessageItem,
@@ -51,15 +50,6 @@ def messages_of(items: Iterable[Item]) -> list[Message]:
         elif isinstance(item, FunctionCallOutputItem):
             messages.append(Message(role=Message.ROLE_TOOL, text=item.output, tool_call_id=item.call_id))
     return messages
-
-
-def unanswered_audio(items: Iterable[Item]) -> bool:
-    """Whether a user's audio is still to be understood."""
-    return any(
-        isinstance(item, MessageItem)
-        and any(isinstance(part, InputAudio) and part.transcript is None for part in item.content)
-        for item in items
-    )
 
 
 def llm_turn(

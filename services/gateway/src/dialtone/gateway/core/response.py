@@ -48,6 +48,7 @@ class Response:
         self._details: out.StatusDetails | None = None
         self._output: list[Item] = []
         self._usage = out.Usage()
+        self._notices: dict[str, None] = {}  # each once, in their order
         self.lease_id = ""  # of the model's turn; empty until it is submitted
         self._turn_done: TurnDone | None = None
         self._message: MessageOutput | None = None
@@ -195,7 +196,7 @@ class Response:
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
         self._ctx.send(out.ResponseDone(self._snapshot()))
-        self._ctx.send(out.TurnMetrics(self.id, self._user_item_id, self.marks.timing()))
+        self._ctx.send(out.TurnMetrics(self.id, self._user_item_id, self.marks.timing(), list(self._notices)))
 
     # --- what the speech queue says ---
 
@@ -207,6 +208,9 @@ class Response:
 
     def sentence_spoken(self, index: int, text: str) -> None:
         self._ctx.send(out.SentenceSpoken(self.id, index, text))
+
+    def voice_notice(self, notice: str) -> None:
+        self._notices[notice] = None
 
     def sentence_failed(self, index: int, error: Error) -> None:
         """The sentence stays in the transcript; the client is told that it has no sound."""

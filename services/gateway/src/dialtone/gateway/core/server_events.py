@@ -6,7 +6,7 @@ a dialect sends what it has a form for and leaves the rest out. Dialects add `ev
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -272,10 +272,6 @@ class FunctionArgumentsDone(ServerEvent, tag="response.function_call_arguments.d
     arguments: str
 
 
-class RateLimitsUpdated(ServerEvent, tag="rate_limits.updated"):
-    rate_limits: list[dict[str, Any]]
-
-
 # --- beyond the protocol ---
 
 
@@ -311,3 +307,4 @@ class TurnMetrics(ServerEvent, tag="dialtone.turn.metrics"):
     response_id: str
     item_id: str | None  # the user's item that was answered
     metrics: TurnTiming
+    notices: list[str] = []  # what the client should know, such as that another voice spoke

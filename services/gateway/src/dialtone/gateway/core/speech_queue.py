@@ -31,6 +31,8 @@ class Listener(Protocol):
 
     def sentence_failed(self, index: int, error: Error) -> None: ...
 
+    def voice_notice(self, notice: str) -> None: ...
+
 
 @dataclass(slots=True)
 class QueuedSentence:
@@ -132,7 +134,9 @@ class SpeechQueue:
             sentence.waiting.append(chunk)
             self._waiting_us += chunk.duration_us
 
-    def finished(self, lease_id: str, _done: SentenceDone) -> None:
+    def finished(self, lease_id: str, done: SentenceDone) -> None:
+        if done.notice:
+            self._listener.voice_notice(done.notice)
         self._end(lease_id, None)
 
     def failed(self, lease_id: str, error: Error) -> None:
