@@ -53,7 +53,8 @@ class Message:
 class Subscription:
     """Interest in a subject, until `unsubscribe`."""
 
-    def __init__(self, subscription: NatsSubscription) -> None:
+    def __init__(self, nc: Client, subscription: NatsSubscription) -> None:
+        self._nc = nc
         self._subscription = subscription
         self._draining: asyncio.Task[None] | None = None
 
@@ -72,6 +73,10 @@ class Subscription:
 
     async def _drain(self) -> None:
         try:
+            # nats-py writes a ping ahead of everything that waits to be written, the UNSUB of its own
+            # drain included: the pong would say nothing. So that goes out by itself first.
+            await self._nc._send_unsubscribe(self._subscription._id)
+            await self._nc._flush_pending(force_flush=True)
             await self._subscription.drain()  # type: ignore[no-untyped-call]
         except nats.errors.Error:
             return  # ended already, or the connection is gone, and with it what was on its way
@@ -220,7 +225,7 @@ class Bus:
             )
         except nats.errors.Error as error:
             raise _translated(error) from error
-        return Subscription(subscription)
+        return Subscription(self._nc, subscription)
 
     def new_inbox(self) -> str:
         """A subject that nobody else uses."""
