@@ -70,8 +70,9 @@ class GatewaySettings(ServiceSettings):
     """Largest WebSocket message from a client."""
     max_body_bytes: int = Field(default=2**20, ge=1024)
     """Largest body of an HTTP request."""
-    outbound_buffer_bytes: int = Field(default=2**20, ge=65_536)
-    """Bytes that may wait for a client that reads slowly; with more, its call is ended."""
+    outbound_buffer_bytes: int = Field(default=4 * 2**20, ge=65_536)
+    """Bytes that may wait for a client that reads slowly; with more, its call is ended. What is sent
+    ahead of playback (seconds and two sentences, in base64) must fit."""
     send_timeout_s: float = Field(default=10.0, gt=0)
     """How long one frame may take to be taken by a client; after that its call is ended."""
     tcp_user_timeout_s: float = Field(default=15.0, gt=0)
