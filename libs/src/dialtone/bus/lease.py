@@ -14,6 +14,8 @@ from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.work_pb2 import Work
 
 _RESEND_S = 0.02
+_KNOCK_S = 0.1
+_KNOCKS = 30
 _REPLAY_EVERY_S = 0.25
 _REPLAY_TRIES = 20
 
@@ -30,6 +32,7 @@ class Lease:
         self._bus = bus
         self._events = events_subject(work.call_id)
         self._seq = 0
+        self._heard_in = bus.generation  # the connection over which the gateway is known to hear us
         self._inputs = InputSequence()
         self._news = asyncio.Event()
 
@@ -52,12 +55,30 @@ class Lease:
         event = self._next_event(body)
         while True:
             try:
+                await self._await_gateway()
                 await self._bus.publish(self._events, event)
             except BusUnavailable:
                 await asyncio.sleep(_RESEND_S)
                 await self._bus.wait_ready()
             else:
                 return
+
+    async def _await_gateway(self) -> None:
+        """After an absence of the broker, wait until the gateway is back as well.
+
+        It may reconnect later than we do, and what is sent before that is lost without a sign.
+        """
+        if self._heard_in == self._bus.generation:
+            return
+        generation = self._bus.generation
+        for _ in range(_KNOCKS):
+            try:
+                await self.knock(timeout=_KNOCK_S)
+            except NoResponders:
+                await asyncio.sleep(_KNOCK_S)
+            except TimeoutError:
+                break  # somebody listens
+        self._heard_in = generation
 
     async def send_now(self, **body: Any) -> None:
         """Send an event or raise BusUnavailable."""
