@@ -3,13 +3,15 @@
     python -m tests.bench.asr_wer [--model whisper-base] [--threads 1]
 
 Needs the recordings (DIALTONE_SPEECH) and the model. Writes build/bench_asr.json and build/bench_asr.md.
-Digits and "Mr" are spelled out before words are compared, Chinese is compared by characters.
+Languages are detected of the recordings as they are, between English and Chinese. For error rates
+digits and "Mr" are spelled out before words are compared, Chinese is compared by characters.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import re
 import statistics
@@ -26,7 +28,9 @@ from dialtone.audio import Pcm16, pcm16_to_float
 from dialtone.models import locate
 from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AudioFormat
 from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
+from dialtone.vad_asr.asr.recognition import Passage
 from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
+from dialtone.vad_asr.endpointing import Paused, Resumed, Started, Stopped
 from dialtone.vad_asr.hearing import Hearing
 from dialtone.vad_asr.passages import passages
 from dialtone.vad_asr.policy import TurnDefaults, TurnPolicy
@@ -37,6 +41,8 @@ from tests.fixtures.speech import SPEECH_FOLDER, Recording, find_recordings, sil
 BUILD = Path(__file__).resolve().parents[2] / "build"
 ENGLISH_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 CHINESE_DIGITS = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
+
+LANGUAGES = ["en", "zh"]
 
 Recognise = Callable[[Pcm16, str], str]
 
@@ -89,15 +95,21 @@ def standard_path(model: WhisperModel) -> Recognise:
     return recognise
 
 
-def short_window(model: ShortWindowWhisper, ears: Ears) -> Recognise:
-    """What a call gets: voice activity detection, the passages cut around it, the short window."""
+def short_window(model: ShortWindowWhisper, ears: Ears, *, at_pauses: bool) -> Recognise:
+    """What a call gets: voice activity detection, the passages cut around it, the short window.
+
+    Committed as a whole; or in turns that 200 ms of silence end, each as it was heard at the pause of
+    100 ms before that: the least that is ever recognised.
+    """
+    mode = TurnDetection.MODE_SERVER_VAD if at_pauses else TurnDetection.MODE_MANUAL
+    turns = TurnDetection(
+        mode=mode, aggressiveness=1, prefix_padding_ms=300, silence_duration_ms=200, candidate_pause_ms=100
+    )
 
     def recognise(samples: Pcm16, language: str) -> str:
         hearing = Hearing(
             AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=16_000),
-            TurnPolicy.of(
-                EarsConfig(turn_detection=TurnDetection(mode=TurnDetection.MODE_MANUAL)), TurnDefaults()
-            ),
+            TurnPolicy.of(EarsConfig(turn_detection=turns), TurnDefaults()),
             ears.new_tracker,
             start_us=0,
             max_turn=60 * 16_000,
@@ -105,10 +117,25 @@ def short_window(model: ShortWindowWhisper, ears: Ears) -> Recognise:
             kept_manual=60 * 16_000,
         )
         whole = np.concatenate((silence(0.5), samples, silence(0.5)))
-        for _ in hearing.hear(whole.tobytes()):
-            pass
-        cut = passages(hearing.recording, hearing.voice, 0, len(whole), language=language, prompt="")
-        return " ".join(model.recognize([passage])[0].text for passage in cut)
+
+        def cut(start: int, end: int) -> list[Passage]:
+            return passages(hearing.recording, hearing.voice, start, end, language=language, prompt="")
+
+        chosen: list[Passage] = []
+        start, heard = 0, list[Passage]()
+        for boundary in itertools.chain.from_iterable(hearing.hear(whole.tobytes())):
+            if isinstance(boundary, Started):
+                start = boundary.start
+            elif isinstance(boundary, Paused):
+                heard = cut(start, hearing.position)
+            elif isinstance(boundary, Resumed):
+                heard = []
+            elif isinstance(boundary, Stopped):
+                chosen += heard or cut(start, boundary.end)
+                heard = []
+        if not at_pauses:
+            chosen = cut(0, len(whole))
+        return " ".join(model.recognize([passage])[0].text for passage in chosen)
 
     return recognise
 
@@ -137,6 +164,33 @@ def measure(recognise: Recognise, recordings: list[Recording], rounds: int = 3) 
     return results
 
 
+def detection(
+    ours: ShortWindowWhisper, theirs: WhisperModel, recordings: list[Recording]
+) -> dict[str, dict[str, list[str]]]:
+    """Ids of the recordings whose language was not detected, by how much was heard and by path."""
+    wrong: dict[str, dict[str, list[str]]] = {}
+    for name, part in (("whole", 1.0), ("first 60 %", 0.6)):
+        short, standard = [], []
+        for each in recordings:
+            samples = pcm16_to_float(each.samples())
+            samples = samples[: int(len(samples) * part)]
+            if ours.recognize([Passage(samples, voiced_us=1_000_000)])[0].language != each.language:
+                short.append(each.id)
+            scores = dict(theirs.detect_language(samples)[2])
+            if max(LANGUAGES, key=lambda code: scores[code]) != each.language:
+                standard.append(each.id)
+        wrong[name] = {"short_window": short, "standard": standard}
+    return wrong
+
+
+def detection_table(wrong: dict[str, dict[str, list[str]]], count: int) -> str:
+    lines = ["| language detected | short window | faster-whisper, 30 s |", "|---|---|---|"]
+    for name, by_path in wrong.items():
+        cells = [" ".join([f"{count - len(ids)} of {count}", *ids]) for ids in by_path.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
 def summary(heard: list[Heard]) -> dict[str, float]:
     english = [each for each in heard if each.language == "en"]
     chinese = [each for each in heard if each.language == "zh"]
@@ -148,9 +202,13 @@ def summary(heard: list[Heard]) -> dict[str, float]:
     }
 
 
-def table(short: list[Heard], standard: list[Heard]) -> str:
+def table(short: list[Heard], paused: list[Heard], standard: list[Heard]) -> str:
     lines = ["| | English WER | Chinese CER | median ms | all, s |", "|---|---|---|---|---|"]
-    for name, heard in (("short window, as in a call", short), ("faster-whisper, 30 s", standard)):
+    for name, heard in (
+        ("short window, a turn as a whole", short),
+        ("short window, turns cut at pauses of 200 ms", paused),
+        ("faster-whisper, 30 s", standard),
+    ):
         s = summary(heard)
         lines.append(
             f"| {name} | {s['english_wer']:.1%} | {s['chinese_cer']:.1%} "
@@ -176,25 +234,30 @@ def main() -> None:
     if not recordings:
         raise SystemExit(f"no recordings in {SPEECH_FOLDER}: set DIALTONE_SPEECH")
     folder = locate(arguments.model)
-    ours = ShortWindowWhisper(folder, languages=["en", "zh"], device="cpu", threads=arguments.threads)
+    ours = ShortWindowWhisper(folder, languages=LANGUAGES, device="cpu", threads=arguments.threads)
     ears = asyncio.run(load_ears(EarsSettings(stages="simulated")))
-    short = measure(short_window(ours, ears), recordings)
+    short = measure(short_window(ours, ears, at_pauses=False), recordings)
+    paused = measure(short_window(ours, ears, at_pauses=True), recordings)
     theirs = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=arguments.threads)
     standard = measure(standard_path(theirs), recordings)
+    undetected = detection(ours, theirs, recordings)
 
     BUILD.mkdir(exist_ok=True)
     figures = {
         "model": arguments.model,
         "threads": arguments.threads,
         "short_window": summary(short),
+        "at_pauses": summary(paused),
         "standard": summary(standard),
+        "language_not_detected": undetected,
         "recordings": [
             {"short": asdict(a), "standard": asdict(b)} for a, b in zip(short, standard, strict=True)
         ],
     }
     (BUILD / "bench_asr.json").write_text(json.dumps(figures, ensure_ascii=False, indent=1))
-    (BUILD / "bench_asr.md").write_text(table(short, standard))
-    print(table(short, standard))
+    page = table(short, paused, standard) + "\n" + detection_table(undetected, len(recordings))
+    (BUILD / "bench_asr.md").write_text(page)
+    print(page)
     ratio = figures["short_window"]["english_wer"] / max(figures["standard"]["english_wer"], 1e-9)
     print(f"English word errors: {ratio:.2f} times the standard path's")
 

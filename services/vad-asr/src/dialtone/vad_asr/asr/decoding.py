@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 TIMESTAMP_SECONDS = 0.02
 LOOPING_COMPRESSION = 2.4
+LETTERS_PER_SECOND = 30  # more than anybody says
 _END_SLACK_SECONDS = 0.16  # a phrase that ends this close to the end of the audio is the last one
 _OVERRUN_SECONDS = 0.5  # a phrase that ends this far behind the audio ran on
 _WORD_LETTERS = 6
-_LETTERS_PER_SECOND = 30  # more than anybody says
 _MIN_ROUND_LETTERS = 4
 
 
@@ -53,7 +53,7 @@ def spoken_text(spoken: Sequence[Phrase], seconds: float, decode: Callable[[list
     for phrase in spoken:
         if phrase.start >= seconds:
             break
-        room = (seconds - phrase.start) * _LETTERS_PER_SECOND
+        room = (seconds - phrase.start) * LETTERS_PER_SECOND
         text = decode(list(phrase.tokens)).replace("\ufffd", "")  # a character cut off by the length limit
         ran_on = phrase.end is None or phrase.end > seconds + _OVERRUN_SECONDS
         if ran_on:

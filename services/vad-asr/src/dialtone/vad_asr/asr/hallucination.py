@@ -1,15 +1,16 @@
 """Whisper's inventions on sound that is no speech, and how they are told from what was said.
 
 The thresholds are for short windows and two beams. On the test recordings speech comes with a mean log
-probability above -0.9; most noises come below -1.25, the others with a no-speech probability above 0.6
-as well. That alone says little: clean short speech ("what is the weather?") reaches 0.7, too.
+probability above -0.92 (a lone word cut out of a sentence: above -1.25); most noises come below that, the
+others with a no-speech probability above 0.6 as well, or with more text than there was voice for.
+No-speech alone says little: clean short speech ("what is the weather?") reaches 0.6, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dialtone.vad_asr.asr.decoding import LOOPING_COMPRESSION, compression_ratio
+from dialtone.vad_asr.asr.decoding import LETTERS_PER_SECOND, LOOPING_COMPRESSION, compression_ratio
 
 MIN_VOICED_US = 90_000  # less voice than this is no word: the model is not even asked
 
@@ -18,6 +19,7 @@ _NO_SPEECH_PROB = 0.6
 _NO_SPEECH_LOGPROB = -1.0
 _LITTLE_VOICE_US = 350_000
 _LITTLE_VOICE_LOGPROB = -0.7
+_UNHEARD_VOICE_US = 300_000  # what the detectors may miss of a short word's soft beginning and end
 _SILENCE_PROB = 0.8
 
 # What the subtitles that Whisper learnt from say while nobody speaks, and callers do not.
@@ -56,16 +58,25 @@ def is_invented(text: str, confidence: Confidence, voiced_us: int) -> bool:
     if compression_ratio(text) > LOOPING_COMPRESSION:
         return True
     little_voice = voiced_us < _LITTLE_VOICE_US
-    if confidence.no_speech_prob > (_NO_SPEECH_PROB if little_voice else _SILENCE_PROB) and confidence.looped:
+    letters = sum(char.isalnum() for char in text)
+    if little_voice and letters > (voiced_us + _UNHEARD_VOICE_US) * LETTERS_PER_SECOND / 1e6:
+        return True
+    words = _words(text)
+    looped = confidence.looped or _is_one_word_over_and_over(words)
+    if looped and confidence.no_speech_prob > (_NO_SPEECH_PROB if little_voice else _SILENCE_PROB):
         return True
     if confidence.no_speech_prob > _NO_SPEECH_PROB:
         least = _LITTLE_VOICE_LOGPROB if little_voice else _NO_SPEECH_LOGPROB
         if confidence.mean_logprob < least:
             return True
-    words = _words(text)
     if words in _SUBTITLES:
         return little_voice or confidence.no_speech_prob > _NO_SPEECH_PROB / 2
     return words in _FILLERS and confidence.no_speech_prob > _SILENCE_PROB
+
+
+def _is_one_word_over_and_over(words: str) -> bool:
+    said = words.split()
+    return len(said) > 2 and len(set(said)) == 1
 
 
 def _words(text: str) -> str:
