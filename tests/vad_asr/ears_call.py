@@ -42,6 +42,8 @@ def manual() -> EarsConfig:
 class _KeptEvents:
     """Stands where the bus does, as far as a Lease publishes on it."""
 
+    generation = 1
+
     def __init__(self) -> None:
         self.events: list[WorkerEvent] = []
         self.times: list[float] = []
