@@ -17,6 +17,12 @@ from dialtone.v1.work_pb2 import Work
 PCM_24K = AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000)
 
 
+class _NoBus:
+    """Stands where the bus does: nothing is sent on it, as SentenceLease keeps its events."""
+
+    generation = 1
+
+
 class SentenceLease(Lease):
     """Records what a handler sends; `voice` are fields of the Voice message."""
 
@@ -31,7 +37,7 @@ class SentenceLease(Lease):
     ) -> None:
         sentence = Sentence(response_id="r1", index=index, text=text, voice=Voice(**voice), format=target)
         work = Work(lease_id="s1", call_id="call-1", sentence=sentence)
-        super().__init__(cast(Bus, None), work, 0, asyncio.Event())
+        super().__init__(cast(Bus, _NoBus()), work, 0, asyncio.Event())
         if delivered_us:
             self.grant.sentence.delivered_us = delivered_us
         self.chunks: list[AudioChunk] = []
