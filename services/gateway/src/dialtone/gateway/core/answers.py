@@ -11,7 +11,7 @@ from .context import LLM, TTS, Context
 from .formats import audio_format, voice_of
 from .input_turns import InputTurns, Understood, Utterance
 from .item_requests import ItemRequests
-from .items import InputText, Item, MessageItem
+from .items import InputText, Item, ItemReference, MessageItem
 from .lease_table import HeldLease
 from .prompt import llm_turn
 from .response import Response
@@ -114,8 +114,7 @@ class Answers:
     def _submit(self, response: Response) -> None:
         if response.over:
             return
-        items = response.options.input
-        context: list[Item] = list(self._ctx.conversation) if items is None else items
+        context = self._context_of(response.options)
         response.submit(
             llm_turn(
                 self._ctx.config,
@@ -125,6 +124,14 @@ class Answers:
                 default_instructions=self._ctx.limits.default_instructions,
             )
         )
+
+    def _context_of(self, options: ask.ResponseOptions) -> list[Item]:
+        """The items that a response answers; references to items that are gone count as nothing."""
+        conversation = self._ctx.conversation
+        if options.input is None:
+            return list(conversation)
+        named = [conversation.get(i.id) if isinstance(i, ItemReference) else i for i in options.input]
+        return [item for item in named if item is not None]
 
     # --- guessing ---
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .items import Item
+from .items import Item, ItemReference
 from .session import AudioFormat, FunctionTool, ToolChoice
 
 
@@ -70,7 +70,7 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | Literal["inf"] | None = None
     conversation: Literal["auto", "none"] = "auto"
     metadata: dict[str, str] | None = None
-    input: list[Item] | None = None
+    input: list[Item | ItemReference] | None = None
     temperature: float | None = None
 
 

@@ -69,6 +69,12 @@ class FunctionCallOutputItem(msgspec.Struct, frozen=True, tag_field="type", tag=
 Item = MessageItem | FunctionCallItem | FunctionCallOutputItem
 
 
+class ItemReference(msgspec.Struct, frozen=True, tag_field="type", tag="item_reference"):
+    """Stands for an item of the conversation in a response's own input."""
+
+    id: str
+
+
 class SessionRecord(msgspec.Struct):
     """What is stored of a session."""
 

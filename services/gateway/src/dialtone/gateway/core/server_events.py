@@ -64,6 +64,14 @@ class InputCleared(ServerEvent, tag="input_audio_buffer.cleared"):
     pass
 
 
+class TimeoutTriggered(ServerEvent, tag="input_audio_buffer.timeout_triggered"):
+    """Nothing was said for `idle_timeout_ms` after an answer; the silence becomes the item."""
+
+    audio_start_ms: int
+    audio_end_ms: int
+    item_id: str
+
+
 # --- conversation ---
 
 
@@ -194,6 +202,17 @@ class ResponseCreated(ServerEvent, tag="response.created"):
 
 class ResponseDone(ServerEvent, tag="response.done"):
     response: Response
+
+
+class RateLimit(msgspec.Struct):
+    name: Literal["requests", "tokens"]
+    limit: int
+    remaining: int
+    reset_seconds: float
+
+
+class RateLimitsUpdated(ServerEvent, tag="rate_limits.updated"):
+    rate_limits: list[RateLimit]
 
 
 class OutputItemAdded(ServerEvent, tag="response.output_item.added"):

@@ -114,6 +114,9 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
     vad_aggressiveness: int | None = None  # webrtcvad mode, 0..3
     # Start answering at a pause of this many ms, before the turn is known to be over; 0 never does.
     candidate_pause_ms: int | None = None
+    # What it takes to interrupt an answer, where speech does: this much of it, and so many words.
+    interrupt_min_speech_ms: int | None = None
+    interrupt_min_words: int | None = None
     # Send dialtone.turn.metrics after each response.
     turn_metrics: bool = False
     # Send dialtone.transcription.partial while the user speaks.
@@ -123,6 +126,9 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SessionConfig(msgspec.Struct, frozen=True):
+    """`type` is fixed for the life of a session; a transcription session only listens."""
+
+    type: Literal["realtime", "transcription"] = "realtime"
     model: str = "default"
     output_modalities: list[Literal["audio", "text"]] = msgspec.field(default_factory=lambda: ["audio"])
     instructions: str = ""

@@ -30,7 +30,7 @@ def session_object(event: out.SessionCreated | out.SessionUpdated) -> dict[str, 
     """
     config: SessionConfig = event.config
     session: dict[str, Any] = {
-        "type": "realtime",
+        "type": config.type,
         "object": "realtime.session",
         "id": event.session_id,
         "expires_at": event.expires_at,
