@@ -14,8 +14,9 @@ import pytest
 from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
 from dialtone.models import ModelMissing, default_names, locate
+from tests.fixtures.chat_answers import openai_chunk
+from tests.fixtures.chat_server import ChatServer, Reply, sse
 from tests.fixtures.stack import running
-from tests.llm.vendor import API_KEY, Reply, Vendor, openai_chunk, sse
 
 from .caller import calling
 from .voice_caller import VoiceCaller, new_session, voice_calling
@@ -27,10 +28,10 @@ CANARY = "chrysanthemum"
 
 @dataclass(frozen=True, slots=True)
 class ServedStack:
-    """A stack of which the llm stage asks `vendor`; its processes log into `logs`."""
+    """A stack of which the llm stage asks `chat_server`; its processes log into `logs`."""
 
     state: StackState
-    vendor: Vendor
+    chat_server: ChatServer
     logs: Path
 
 
@@ -41,18 +42,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStack]:
             locate(name)
     except ModelMissing as missing:
         pytest.skip(str(missing))
-    vendor = Vendor()
-    vendor.start()
+    chat_server = ChatServer()
+    chat_server.start()
     run_dir = tmp_path_factory.mktemp("served-stack")
     try:
         with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("OPENAI_BASE_URL", vendor.url)
-            environment.setenv("OPENAI_API_KEY", API_KEY)
-            environment.setenv("LLM_DEFAULT_MODEL", "openai")
+            for name, value in chat_server.environment.items():
+                environment.setenv(name, value)
             with running("real", run_dir) as state:
-                yield ServedStack(state, vendor, run_dir / "logs")
+                yield ServedStack(state, chat_server, run_dir / "logs")
     finally:
-        vendor.stop()
+        chat_server.stop()
 
 
 def answer(text: str) -> Reply:
@@ -72,7 +72,7 @@ async def voice_caller(served: ServedStack) -> AsyncIterator[VoiceCaller]:
 async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answered(
     served: ServedStack, question: Recording
 ) -> None:
-    served.vendor.script.append(answer(""))
+    served.chat_server.script.append(answer(""))
     async with voice_caller(served) as caller:
         await caller.say(question, then_silence_s=1.0)
         error = await caller.error()
@@ -89,7 +89,7 @@ async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
     served: ServedStack, question: Recording
 ) -> None:
     text = " ".join(["and then we went on to the next town without a stop"] * 6)
-    served.vendor.script.append(answer(text))
+    served.chat_server.script.append(answer(text))
     async with voice_caller(served) as caller:
         await caller.say(question, then_silence_s=0.0)
         await caller.send(is_close=True)
@@ -105,7 +105,7 @@ async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
 async def test_logs_name_the_call_and_hold_nothing_that_was_said(
     served: ServedStack, question: Recording
 ) -> None:
-    served.vendor.script.append(answer(f"The {CANARY} is a flower."))
+    served.chat_server.script.append(answer(f"The {CANARY} is a flower."))
     async with calling(served.state.url) as caller:
         session_id = caller.of("session.created")[0].session.id
         await caller.connection.session.update(

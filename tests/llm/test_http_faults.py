@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from dialtone.bus import WorkError
 from dialtone.v1.turn_pb2 import TurnDone
+from tests.fixtures.chat_answers import openai_chunk
+from tests.fixtures.chat_server import ChatServer, Cut, Reply, sse
 from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
-from tests.llm.vendor import Cut, Reply, Vendor, openai_chunk, sse
 
 _QUICK = {"first_token_s": 0.6, "inter_token_s": 0.3, "total_s": 1.5}
 _ERROR = json.dumps({"error": {"message": "try later", "code": None}}).encode()
@@ -38,10 +39,12 @@ def _good() -> Reply:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_a_passing_failure_is_tried_once_more(vendor: Vendor, make_http: MakeHttp, status: int) -> None:
-    vendor.script += [_refusal(status), _good()]
+async def test_a_passing_failure_is_tried_once_more(
+    chat_server: ChatServer, make_http: MakeHttp, status: int
+) -> None:
+    chat_server.script += [_refusal(status), _good()]
     assert text_of(await read(make_http().stream(turn("Hi")))) == "Hello there."
-    assert len(vendor.seen) == 2
+    assert len(chat_server.seen) == 2
 
 
 @pytest.mark.parametrize(
@@ -57,29 +60,29 @@ async def test_a_passing_failure_is_tried_once_more(vendor: Vendor, make_http: M
     ],
 )
 async def test_a_lasting_failure_has_a_name(
-    vendor: Vendor, make_http: MakeHttp, status: int, code: str, requests: int
+    chat_server: ChatServer, make_http: MakeHttp, status: int, code: str, requests: int
 ) -> None:
-    vendor.script += [_refusal(status)] * 5
+    chat_server.script += [_refusal(status)] * 5
     with pytest.raises(WorkError) as failed:
         await read(make_http().stream(turn("Hi")))
     assert failed.value.code == code
     assert "try later" in failed.value.message
     assert not failed.value.retryable
-    assert len(vendor.seen) == requests
+    assert len(chat_server.seen) == requests
 
 
 @pytest.mark.parametrize("header", [{"retry_after": "1"}, {"retry_after_ms": "700"}])
 async def test_a_short_retry_after_is_waited_out(
-    vendor: Vendor, make_http: MakeHttp, header: dict[str, str]
+    chat_server: ChatServer, make_http: MakeHttp, header: dict[str, str]
 ) -> None:
-    vendor.script += [_refusal(429, **header), _good()]
+    chat_server.script += [_refusal(429, **header), _good()]
     start = time.monotonic()
     assert text_of(await read(make_http().stream(turn("Hi"))))
     assert 0.65 < time.monotonic() - start < 2.5
 
 
-async def test_a_long_retry_after_is_not(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [_refusal(429, retry_after="30"), _good()]
+async def test_a_long_retry_after_is_not(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [_refusal(429, retry_after="30"), _good()]
     with pytest.raises(WorkError) as failed:
         await read(make_http().stream(turn("Hi")))
     assert failed.value.code == "rate_limited"
@@ -97,21 +100,21 @@ async def test_a_server_that_is_not_there(make_http: MakeHttp) -> None:
 
 
 async def test_a_connection_that_breaks_before_the_first_token_is_tried_again(
-    vendor: Vendor, make_http: MakeHttp
+    chat_server: ChatServer, make_http: MakeHttp
 ) -> None:
-    vendor.script += [Reply([sse(openai_chunk({"role": "assistant", "content": ""})), Cut]), _good()]
+    chat_server.script += [Reply([sse(openai_chunk({"role": "assistant", "content": ""})), Cut]), _good()]
     assert text_of(await read(make_http().stream(turn("Hi")))) == "Hello there."
 
 
 async def test_one_that_breaks_later_leaves_it_to_another_attempt(
-    vendor: Vendor, make_http: MakeHttp
+    chat_server: ChatServer, make_http: MakeHttp
 ) -> None:
-    vendor.script += [Reply([*_text("Hello"), 0.05, Cut]), _good()]
+    chat_server.script += [Reply([*_text("Hello"), 0.05, Cut]), _good()]
     heard, failure = await read_until_failure(make_http().stream(turn("Hi")))
     assert text_of(heard) == "Hello"
     assert failure.code == "upstream_cut"
     assert failure.retryable
-    assert len(vendor.seen) == 1
+    assert len(chat_server.seen) == 1
 
 
 # --- the clock
@@ -129,38 +132,40 @@ async def test_one_that_breaks_later_leaves_it_to_another_attempt(
     ids=["silent", "comments", "only the role", "stalled", "stalled with comments"],
 )
 async def test_a_server_that_stalls_is_given_up(
-    vendor: Vendor, make_http: MakeHttp, parts: list[bytes | float | type[Cut]]
+    chat_server: ChatServer, make_http: MakeHttp, parts: list[bytes | float | type[Cut]]
 ) -> None:
-    vendor.script += [Reply(parts, forever=True)]
+    chat_server.script += [Reply(parts, forever=True)]
     start = time.monotonic()
     with pytest.raises(WorkError) as failed:
         await read(make_http(limits=_QUICK).stream(turn("Hi")))
     assert failed.value.code == "timeout"
     assert time.monotonic() - start < 1.2
-    await vendor.until_idle(0.5)
+    await chat_server.until_idle(0.5)
     assert text_of(await read(make_http().stream(turn("Hi"))))
 
 
-async def test_an_answer_without_end_is_cut_at_its_time(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([sse(openai_chunk({"content": "la "})), 0.05, *_text("la ")], forever=True)]
+async def test_an_answer_without_end_is_cut_at_its_time(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply([sse(openai_chunk({"content": "la "})), 0.05, *_text("la ")], forever=True)]
     start = time.monotonic()
     events = await read(make_http(limits=_QUICK).stream(turn("Sing")))
     assert done_of(events).finish_reason == TurnDone.FINISH_REASON_LENGTH
     assert text_of(events).startswith("la la")
     assert time.monotonic() - start < 2.5
-    await vendor.until_idle(0.5)
+    await chat_server.until_idle(0.5)
 
 
-async def test_or_at_its_length(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply(_text("la " * 3000), forever=True)]
+async def test_or_at_its_length(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply(_text("la " * 3000), forever=True)]
     events = await read(make_http().stream(turn("Sing")))
     assert done_of(events).finish_reason == TurnDone.FINISH_REASON_LENGTH
     assert len(text_of(events)) < 70_000
-    await vendor.until_idle(0.5)
+    await chat_server.until_idle(0.5)
 
 
-async def test_a_stream_left_open_after_its_end_holds_nobody_up(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([*_text("Hello"), sse(openai_chunk({}, "stop")), 30.0])]
+async def test_a_stream_left_open_after_its_end_holds_nobody_up(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    chat_server.script += [Reply([*_text("Hello"), sse(openai_chunk({}, "stop")), 30.0])]
     start = time.monotonic()
     assert done_of(await read(make_http().stream(turn("Hi")))).finish_reason == TurnDone.FINISH_REASON_STOP
     assert time.monotonic() - start < 1.5
@@ -174,12 +179,14 @@ _ANSWER = b"".join(sse(chunk) for chunk in [*_CHUNKS, openai_chunk({}, "stop")])
 
 @given(cuts=st.lists(st.integers(0, len(_ANSWER)), max_size=8))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_cuts_inside_lines_and_characters(vendor: Vendor, make_http: MakeHttp, cuts: list[int]) -> None:
+async def test_cuts_inside_lines_and_characters(
+    chat_server: ChatServer, make_http: MakeHttp, cuts: list[int]
+) -> None:
     edges = [0, *sorted(cuts), len(_ANSWER)]
     parts: list[bytes | float | type[Cut]] = []
     for start, end in itertools.pairwise(edges):
         parts += [_ANSWER[start:end], 0.0005]
-    vendor.script.append(Reply(parts))
+    chat_server.script.append(Reply(parts))
     assert text_of(await read(make_http().stream(turn("Hi")))) == "Grüße 你好 🙂!"
 
 
@@ -201,15 +208,19 @@ async def test_cuts_inside_lines_and_characters(vendor: Vendor, make_http: MakeH
         b": comment\nevent: ping\n\n",
     ],
 )
-async def test_one_bad_chunk_costs_only_itself(vendor: Vendor, make_http: MakeHttp, bad: bytes) -> None:
-    vendor.script += [Reply([*_text("Hello"), bad, *_text(" there."), sse(openai_chunk({}, "stop")), _DONE])]
+async def test_one_bad_chunk_costs_only_itself(
+    chat_server: ChatServer, make_http: MakeHttp, bad: bytes
+) -> None:
+    chat_server.script += [
+        Reply([*_text("Hello"), bad, *_text(" there."), sse(openai_chunk({}, "stop")), _DONE])
+    ]
     events = await read(make_http().stream(turn("Hi")))
     assert text_of(events) == "Hello there."
     assert done_of(events).finish_reason == TurnDone.FINISH_REASON_STOP
 
 
-async def test_a_nul_is_not_spoken(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([*_text("a\x00b"), sse(openai_chunk({}, "stop"))])]
+async def test_a_nul_is_not_spoken(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply([*_text("a\x00b"), sse(openai_chunk({}, "stop"))])]
     assert text_of(await read(make_http().stream(turn("Hi")))) == "ab"
 
 
@@ -224,16 +235,16 @@ async def test_a_nul_is_not_spoken(vendor: Vendor, make_http: MakeHttp) -> None:
     ids=["no [DONE]", "no finish reason", "filtered", "neither"],
 )
 async def test_however_a_stream_ends_the_turn_does(
-    vendor: Vendor, make_http: MakeHttp, ending: list[bytes], reason: int
+    chat_server: ChatServer, make_http: MakeHttp, ending: list[bytes], reason: int
 ) -> None:
-    vendor.script += [Reply([*_text("Hello"), *ending])]
+    chat_server.script += [Reply([*_text("Hello"), *ending])]
     events = await read(make_http().stream(turn("Hi")))
     assert text_of(events) == "Hello"
     assert done_of(events).finish_reason == reason
 
 
-async def test_an_answer_of_nothing_is_an_answer(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([b'data: {"choices": []}\n\n', sse(openai_chunk({}, "stop")), _DONE])]
+async def test_an_answer_of_nothing_is_an_answer(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply([b'data: {"choices": []}\n\n', sse(openai_chunk({}, "stop")), _DONE])]
     events = await read(make_http().stream(turn("Hi")))
     assert [type(event) for event in events] == [TurnDone]
 
@@ -250,8 +261,10 @@ async def test_an_answer_of_nothing_is_an_answer(vendor: Vendor, make_http: Make
     ],
     ids=["html", "image", "garbage", "empty", "other json", "broken json"],
 )
-async def test_what_is_no_answer_at_all_fails(vendor: Vendor, make_http: MakeHttp, reply: Reply) -> None:
-    vendor.script += [reply]
+async def test_what_is_no_answer_at_all_fails(
+    chat_server: ChatServer, make_http: MakeHttp, reply: Reply
+) -> None:
+    chat_server.script += [reply]
     backend = make_http()
     with pytest.raises(WorkError) as failed:
         await read(backend.stream(turn("Hi")))
@@ -259,26 +272,28 @@ async def test_what_is_no_answer_at_all_fails(vendor: Vendor, make_http: MakeHtt
     assert text_of(await read(backend.stream(turn("Hi"))))
 
 
-async def test_an_answer_that_is_not_streamed_is_taken(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_an_answer_that_is_not_streamed_is_taken(chat_server: ChatServer, make_http: MakeHttp) -> None:
     message = {"role": "assistant", "content": "Hello there."}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
-    vendor.script += [Reply([json.dumps(body).encode()], content_type="application/json")]
+    chat_server.script += [Reply([json.dumps(body).encode()], content_type="application/json")]
     assert text_of(await read(make_http().stream(turn("Hi")))) == "Hello there."
 
 
-async def test_an_error_inside_the_stream_is_an_error(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([*_text("Hello"), sse({"error": {"message": "out of memory", "code": 500}})])]
+async def test_an_error_inside_the_stream_is_an_error(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [
+        Reply([*_text("Hello"), sse({"error": {"message": "out of memory", "code": 500}})])
+    ]
     with pytest.raises(WorkError, match="out of memory"):
         await read(make_http().stream(turn("Hi")))
 
 
-async def test_duplicate_indices_are_separate_calls(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_duplicate_indices_are_separate_calls(chat_server: ChatServer, make_http: MakeHttp) -> None:
     parts = [
         {"index": 0, "id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
         for call_id in ("a", "b")
     ]
     chunks = [sse(openai_chunk({"tool_calls": [part]})) for part in parts]
-    vendor.script += [Reply([*chunks, sse(openai_chunk({}, "stop")), _DONE])]
+    chat_server.script += [Reply([*chunks, sse(openai_chunk({}, "stop")), _DONE])]
     events = await read(make_http().stream(turn("Hi", tools=("f",))))
     assert calls_of(events) == [("a", "f", "{}"), ("b", "f", "{}")]
     assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
@@ -287,18 +302,22 @@ async def test_duplicate_indices_are_separate_calls(vendor: Vendor, make_http: M
 # --- cancelling
 
 
-async def test_a_cancelled_turn_closes_its_connection_at_once(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_a_cancelled_turn_closes_its_connection_at_once(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
     for parts in ([30.0], [*_text("Hello"), 30.0], _text("la ")):
-        vendor.script += [Reply(parts, forever=True)]
+        chat_server.script += [Reply(parts, forever=True)]
         task = asyncio.create_task(read(make_http().stream(turn("Hi"))))
-        await vendor.until(lambda: bool(vendor.streaming), 5)
+        await chat_server.until(lambda: bool(chat_server.streaming), 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await vendor.until_idle(0.5)
+        await chat_server.until_idle(0.5)
 
 
-async def test_two_hundred_cancelled_turns_leak_no_connection(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_two_hundred_cancelled_turns_leak_no_connection(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
     backend = make_http(connections=10)
     for number in range(200):
         task = asyncio.create_task(read(backend.stream(turn("Hi"))))
@@ -306,7 +325,7 @@ async def test_two_hundred_cancelled_turns_leak_no_connection(vendor: Vendor, ma
         await asyncio.sleep((number % 20) * 0.004)
         task.cancel()
         await asyncio.wait({task})
-    await vendor.until_idle(2)
+    await chat_server.until_idle(2)
     answers = await asyncio.gather(*(read(backend.stream(turn("Hi"))) for _ in range(10)))
     assert all(text_of(events) for events in answers)
 

@@ -7,9 +7,10 @@ import pytest
 
 from dialtone.bus import WorkError
 from dialtone.v1.turn_pb2 import TurnDone
+from tests.fixtures.chat_answers import minimax_chunk
+from tests.fixtures.chat_server import ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
-from tests.llm.vendor import Reply, Vendor, minimax_chunk, sse
 
 
 def _base_resp(code: int, message: str = "no") -> dict[str, Any]:
@@ -32,23 +33,23 @@ def _base_resp(code: int, message: str = "no") -> dict[str, Any]:
     ],
 )
 async def test_an_error_inside_a_200_is_an_error(
-    vendor: Vendor, make_http: MakeHttp, status: int, code: str, requests: int, streamed: bool
+    chat_server: ChatServer, make_http: MakeHttp, status: int, code: str, requests: int, streamed: bool
 ) -> None:
     body = _base_resp(status, "what is wrong")
     plain = Reply([json.dumps(body).encode()], content_type="application/json")
     reply = Reply([sse(body)]) if streamed else plain
-    vendor.script += [reply] * 3
+    chat_server.script += [reply] * 3
     with pytest.raises(WorkError, match="what is wrong") as failed:
         await read(make_http("minimax").stream(turn("Hi")))
     assert failed.value.code == code
-    assert len(vendor.seen) == requests
+    assert len(chat_server.seen) == requests
 
 
-async def test_an_error_in_mid_answer_ends_it(vendor: Vendor, make_http: MakeHttp) -> None:
-    vendor.script += [Reply([sse(minimax_chunk({"content": "Hello"})), sse(_base_resp(1013))])]
+async def test_an_error_in_mid_answer_ends_it(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply([sse(minimax_chunk({"content": "Hello"})), sse(_base_resp(1013))])]
     heard, _ = await read_until_failure(make_http("minimax").stream(turn("Hi")))
     assert text_of(heard) == "Hello"
-    assert len(vendor.seen) == 1
+    assert len(chat_server.seen) == 1
 
 
 async def test_reasoning_is_not_spoken_and_the_summary_not_repeated(make_http: MakeHttp) -> None:
@@ -59,12 +60,16 @@ async def test_reasoning_is_not_spoken_and_the_summary_not_repeated(make_http: M
     assert (done.usage.input_tokens, done.usage.output_tokens) == (21, 10)
 
 
-async def test_a_summary_alone_is_the_answer(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_a_summary_alone_is_the_answer(chat_server: ChatServer, make_http: MakeHttp) -> None:
     message = {"role": "assistant", "content": "<think>Short.</think>\nHello."}
-    vendor.script += [Reply([sse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})])]
+    chat_server.script += [
+        Reply([sse({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})])
+    ]
     assert text_of(await read(make_http("minimax").stream(turn("Hi")))) == "Hello."
 
 
 async def test_tool_calls_come_once(make_http: MakeHttp) -> None:
-    events = await read(make_http("minimax").stream(turn("weather?", tools=("get_weather",))))
-    assert [call_id for call_id, _, _ in calls_of(events)] == ["call_paris", "call_tokyo"]
+    events = await read(
+        make_http("minimax").stream(turn("The weather in Paris and Tokyo?", tools=("get_weather",)))
+    )
+    assert [call_id for call_id, _, _ in calls_of(events)] == ["call_0_paris", "call_1_tokyo"]

@@ -80,6 +80,14 @@ def test_simulated_stages_answer_every_name() -> None:
         assert isinstance(registry.choose(name).backend, SimulatedBackend)
 
 
+def test_simulated_stages_may_have_models_of_their_own() -> None:
+    models = {"chat": {"backend": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}}
+    registry = _registry(stages="simulated", llm_models=json.dumps(models), llm_default_model="chat")
+    for name in ("chat", "", "gpt-realtime"):
+        assert registry.choose(name).model == "m"
+    assert isinstance(registry.choose("whatever").backend, SimulatedBackend)
+
+
 @pytest.mark.parametrize(
     "source",
     [

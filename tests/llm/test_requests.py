@@ -7,9 +7,10 @@ from openai import AsyncOpenAI
 
 from dialtone.bus import WorkError
 from dialtone.v1.turn_pb2 import LlmTurn, Message
+from tests.fixtures.chat_answers import openai_chunk
+from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import read, text_of, turn
-from tests.llm.vendor import API_KEY, Reply, Vendor, openai_chunk, sse
 
 
 def _full_turn() -> LlmTurn:
@@ -24,9 +25,9 @@ def _full_turn() -> LlmTurn:
     return asked
 
 
-async def test_openai_is_sent_its_own_words(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_openai_is_sent_its_own_words(chat_server: ChatServer, make_http: MakeHttp) -> None:
     await read(make_http().stream(_full_turn()))
-    [seen] = vendor.seen
+    [seen] = chat_server.seen
     assert seen.headers["authorization"] == f"Bearer {API_KEY}"
     body = seen.body
     assert body["stream"] is True
@@ -44,9 +45,9 @@ async def test_openai_is_sent_its_own_words(vendor: Vendor, make_http: MakeHttp)
     assert body["messages"][5] == {"role": "tool", "tool_call_id": "c1", "content": "sunny"}
 
 
-async def test_minimax_is_sent_its_own_words(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_minimax_is_sent_its_own_words(chat_server: ChatServer, make_http: MakeHttp) -> None:
     await read(make_http("minimax").stream(_full_turn()))
-    [seen] = vendor.seen
+    [seen] = chat_server.seen
     assert seen.path == "/v1/text/chatcompletion_v2"
     assert seen.body["max_completion_tokens"] == 50
     assert "max_tokens" not in seen.body
@@ -54,17 +55,17 @@ async def test_minimax_is_sent_its_own_words(vendor: Vendor, make_http: MakeHttp
     assert "parallel_tool_calls" not in seen.body
 
 
-async def test_minimax_is_reached_by_the_whole_url_too(vendor: Vendor, make_http: MakeHttp) -> None:
-    backend = make_http("minimax", base_url=f"{vendor.url}/text/chatcompletion_v2")
+async def test_minimax_is_reached_by_the_whole_url_too(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    backend = make_http("minimax", base_url=f"{chat_server.url}/text/chatcompletion_v2")
     assert text_of(await read(backend.stream(turn("Hi"))))
 
 
-async def test_images_go_as_parts(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_images_go_as_parts(chat_server: ChatServer, make_http: MakeHttp) -> None:
     asked = turn("What is this?")
     asked.messages[-1].image_urls.append("data:image/png;base64,AAAA")
-    vendor.script += [Reply([sse(openai_chunk({"content": "A cat."}, "stop"))])]
+    chat_server.script += [Reply([sse(openai_chunk({"content": "A cat."}, "stop"))])]
     await read(make_http().stream(asked))
-    text, image = vendor.seen[0].body["messages"][-1]["content"]
+    text, image = chat_server.seen[0].body["messages"][-1]["content"]
     assert text == {"type": "text", "text": "What is this?"}
     assert image["image_url"]["url"].startswith("data:")
 
@@ -76,18 +77,20 @@ async def test_images_go_as_parts(vendor: Vendor, make_http: MakeHttp) -> None:
         ("function:get_weather", {"type": "function", "function": {"name": "get_weather"}}),
     ],
 )
-async def test_tool_choices(vendor: Vendor, make_http: MakeHttp, choice: str, sent: object) -> None:
+async def test_tool_choices(chat_server: ChatServer, make_http: MakeHttp, choice: str, sent: object) -> None:
     asked = turn("Hi", tools=("get_weather",))
     asked.tool_choice = choice
     await read(make_http().stream(asked))
-    assert vendor.seen[0].body["tool_choice"] == sent
+    assert chat_server.seen[0].body["tool_choice"] == sent
 
 
-async def test_tools_that_may_not_be_called_are_not_offered(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_tools_that_may_not_be_called_are_not_offered(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
     asked = turn("What is the weather?", tools=("get_weather",))
     asked.tool_choice = "none"
     assert text_of(await read(make_http().stream(asked)))
-    assert "tools" not in vendor.seen[0].body
+    assert "tools" not in chat_server.seen[0].body
 
 
 async def test_a_model_without_tools_refuses_them_by_name(make_http: MakeHttp) -> None:
@@ -104,7 +107,7 @@ async def test_a_schema_that_is_none_is_refused(make_http: MakeHttp) -> None:
     assert refused.value.code == "invalid_request"
 
 
-async def test_the_entry_fills_in_and_adds(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_the_entry_fills_in_and_adds(chat_server: ChatServer, make_http: MakeHttp) -> None:
     backend = make_http(
         max_output_tokens=7,
         temperature=0.3,
@@ -113,17 +116,17 @@ async def test_the_entry_fills_in_and_adds(vendor: Vendor, make_http: MakeHttp) 
         extra_body={"chat_template_kwargs": {"enable_thinking": False}},
     )
     await read(backend.stream(turn("Hi")))
-    body = vendor.seen[0].body
+    body = chat_server.seen[0].body
     assert body["max_completion_tokens"] == 7
     assert body["temperature"] == 0.3
     assert "stream_options" not in body
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
 
-async def test_a_long_conversation_is_trimmed(vendor: Vendor, make_http: MakeHttp) -> None:
+async def test_a_long_conversation_is_trimmed(chat_server: ChatServer, make_http: MakeHttp) -> None:
     texts = ["word " * 50 for _ in range(101)]
     await read(make_http(context_window=2048).stream(turn(*texts)))
-    sent = vendor.seen[0].body["messages"]
+    sent = chat_server.seen[0].body["messages"]
     assert sent[0]["role"] == "system"
     assert sent[1]["role"] == "user"
     assert 2 < len(sent) < 40
@@ -143,12 +146,12 @@ async def test_a_long_conversation_is_trimmed(vendor: Vendor, make_http: MakeHtt
     ],
 )
 async def test_an_answer_is_continued_as_the_server_can(
-    vendor: Vendor, make_http: MakeHttp, mode: str, roles: list[str], extra: dict[str, bool]
+    chat_server: ChatServer, make_http: MakeHttp, mode: str, roles: list[str], extra: dict[str, bool]
 ) -> None:
     words = [sse(openai_chunk({"content": word})) for word in ("The sun ", "is shining.")]
-    vendor.script += [Reply([*words, sse(openai_chunk({}, "stop"))])]
+    chat_server.script += [Reply([*words, sse(openai_chunk({}, "stop"))])]
     events = await read(make_http(continue_prefix=mode).stream(turn("Hi"), "The sun"))
-    body = vendor.seen[0].body
+    body = chat_server.seen[0].body
     assert [m["role"] for m in body["messages"]] == roles
     assert body["messages"][2]["content"] == "The sun"
     assert body["messages"][2].get("prefix", False) is (mode == "prefix")
@@ -157,9 +160,9 @@ async def test_an_answer_is_continued_as_the_server_can(
     assert text_of(events) == (" is shining." if mode == "none" else "The sun is shining.")
 
 
-async def test_the_sdk_of_openai_reads_the_vendor(vendor: Vendor) -> None:
+async def test_the_sdk_of_openai_reads_the_chat_server(chat_server: ChatServer) -> None:
     """So that the server these tests use is like the one that the world uses."""
-    client = AsyncOpenAI(api_key=API_KEY, base_url=vendor.url, max_retries=0)
+    client = AsyncOpenAI(api_key=API_KEY, base_url=chat_server.url, max_retries=0)
     stream = await client.chat.completions.create(
         model="m",
         messages=[{"role": "user", "content": "Hi"}],

@@ -20,9 +20,10 @@ from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.turn_pb2 import LlmTurn, TurnDone, TurnResume
 from dialtone.v1.work_pb2 import Work
 from tests.contract.bus.call_side import CallSide, until
+from tests.fixtures.chat_answers import openai_chunk
+from tests.fixtures.chat_server import API_KEY, ChatServer, Cut, Reply, sse
 from tests.fixtures.nats import free_port
 from tests.llm.conversations import turn
-from tests.llm.vendor import API_KEY, Cut, Reply, Vendor, openai_chunk, sse
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ async def call(bus: Bus) -> AsyncIterator[CallSide]:
 
 
 @asynccontextmanager
-async def _worker(bus: Bus, vendor: Vendor) -> AsyncIterator[None]:
+async def _worker(bus: Bus, chat_server: ChatServer) -> AsyncIterator[None]:
     settings = LlmSettings.model_validate(
-        {"openai_base_url": vendor.url, "openai_api_key": API_KEY, "llm_default_model": "openai"}
+        {"openai_base_url": chat_server.url, "openai_api_key": API_KEY, "llm_default_model": "openai"}
     )
     registry = make_registry(settings)
     worker = LeaseWorker(bus, Stage.LLM, TurnHandler(registry), slots=4, worker_id="llm-1")
@@ -59,8 +60,8 @@ def _text(call: CallSide, attempt: int | None = None) -> str:
     return "".join(event.text.text for event in events)
 
 
-async def test_a_turn_is_answered_in_order(bus: Bus, call: CallSide, vendor: Vendor) -> None:
-    async with _worker(bus, vendor):
+async def test_a_turn_is_answered_in_order(bus: Bus, call: CallSide, chat_server: ChatServer) -> None:
+    async with _worker(bus, chat_server):
         await _submit(call, turn("Hi", model="gpt-realtime"))
         await until(lambda: bool(call.of("turn_done")), "the answer")
     assert [event.seq for event in call.events] == list(range(len(call.events)))
@@ -70,22 +71,24 @@ async def test_a_turn_is_answered_in_order(bus: Bus, call: CallSide, vendor: Ven
     assert done.finish_reason == TurnDone.FINISH_REASON_STOP
     assert 0 < done.first_token_us <= done.compute_us
     assert done.usage.input_tokens == 21
-    assert vendor.seen[0].body["model"] == "gpt-4o-mini"
+    assert chat_server.seen[0].body["model"] == "gpt-4o-mini"
 
 
-async def test_a_cancelled_turn_stops_the_model(bus: Bus, call: CallSide, vendor: Vendor) -> None:
-    vendor.script.append(Reply([sse(openai_chunk({"content": "la "}))], forever=True))
-    async with _worker(bus, vendor):
+async def test_a_cancelled_turn_stops_the_model(bus: Bus, call: CallSide, chat_server: ChatServer) -> None:
+    chat_server.script.append(Reply([sse(openai_chunk({"content": "la "}))], forever=True))
+    async with _worker(bus, chat_server):
         await _submit(call, turn("Sing", model="openai"))
         await until(lambda: len(call.of("text")) > 3, "some text")
         await call.cancel("lease-1")
-        await vendor.until_idle(0.5)
+        await chat_server.until_idle(0.5)
     assert not call.of("turn_done")
 
 
-async def test_a_failure_says_why_and_the_next_turn_works(bus: Bus, call: CallSide, vendor: Vendor) -> None:
-    async with _worker(bus, vendor):
-        vendor.script.append(Reply([b"{}"], 401, "application/json"))
+async def test_a_failure_says_why_and_the_next_turn_works(
+    bus: Bus, call: CallSide, chat_server: ChatServer
+) -> None:
+    async with _worker(bus, chat_server):
+        chat_server.script.append(Reply([b"{}"], 401, "application/json"))
         await _submit(call, turn("Hi", model="openai"))
         await _submit(call, turn("Hi", model="nonesuch"), "lease-2")
         await until(lambda: len(call.of("failed")) == 2, "both failures")
@@ -97,11 +100,11 @@ async def test_a_failure_says_why_and_the_next_turn_works(bus: Bus, call: CallSi
 
 
 async def test_a_new_attempt_goes_on_from_what_was_delivered(
-    bus: Bus, call: CallSide, vendor: Vendor
+    bus: Bus, call: CallSide, chat_server: ChatServer
 ) -> None:
     heard = [sse(openai_chunk({"content": word})) for word in ("The sun", " is shining.")]
     again = [sse(openai_chunk({"content": word})) for word in ("The sun", " is shining.", " Take a hat.")]
-    vendor.script += [
+    chat_server.script += [
         Reply([*heard, 0.05, Cut]),
         Reply([*again, sse(openai_chunk({}, "stop")), b"data: [DONE]\n\n"]),
     ]
@@ -112,7 +115,7 @@ async def test_a_new_attempt_goes_on_from_what_was_delivered(
         return Grant(granted=True, turn=TurnResume(delivered_text=_text(call)))
 
     call.grant = grant
-    async with _worker(bus, vendor):
+    async with _worker(bus, chat_server):
         await _submit(call, turn("Hi", model="openai"))
         await until(lambda: bool(call.of("turn_done")), "the answer")
     assert call.attempts("lease-1") == [0, 1]

@@ -105,9 +105,10 @@ def _without_prefix(name: str, key: str) -> str:
 
 def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
     """Return the registry's entries and the name of the default model. Raises BadRegistry."""
-    if settings.stages == "simulated":
-        return {"*": ModelEntry(backend="simulated", model="simulated")}, "simulated"
     entries = _configured(settings.llm_models)
+    if settings.stages == "simulated":
+        simulated = ModelEntry(backend="simulated", model="simulated")
+        return {**entries, "*": entries.get("*", simulated)}, settings.llm_default_model or "simulated"
     default = settings.llm_default_model or "local"
 
     def add(name: str, entry: ModelEntry) -> None:

@@ -16,7 +16,7 @@ class LlmSettings(ServiceSettings):
     """Settings of the llm service; the environment variable of a field is its name in upper case."""
 
     stages: Literal["real", "simulated"] = "real"
-    """"simulated" answers every model's name with the simulated backend."""
+    """"simulated" answers every model's name with the simulated backend, but for those in LLM_MODELS."""
 
     llm_models: str = ""
     """The registry: a TOML or JSON file, or JSON itself; name or pattern -> ModelEntry. Goes before the
