@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
+CLIENTS := tests/conformance/node
 PACKAGES := proto libs services/gateway services/vad-asr services/llm services/tts deploy/local
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
 
@@ -40,7 +41,7 @@ bench: $(VENV)/.ready
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)
 
-test: check models
+test: check models $(CLIENTS)/node_modules/.ready
 	@$(PY) -m pytest $(ARGS)
 
 check: $(VENV)/.ready
@@ -62,9 +63,14 @@ proto: $(VENV)/.ready
 
 clean:
 	@if [ -x $(PY) ]; then $(LOCAL) down; fi
-	rm -rf $(VENV) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Made anew only when a lock file or a package's own metadata changes.
 $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
 	@PYTHON="$(PYTHON)" scripts/venv.sh $(VENV) $(PACKAGES)
+	@touch $@
+
+# The clients of the conformance tests that run in Node.js, which comes with the virtual environment.
+$(CLIENTS)/node_modules/.ready: $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc scripts/node.sh | $(VENV)/.ready
+	@scripts/node.sh $(VENV) $(CLIENTS)
 	@touch $@
