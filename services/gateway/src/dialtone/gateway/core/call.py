@@ -116,6 +116,11 @@ class Call:
     def config(self) -> SessionConfig:
         return self._ctx.config
 
+    @property
+    def input_full(self) -> bool:
+        """The client has sent so much audio ahead of its ears that it is to wait."""
+        return self._ears.full
+
     def open_leases(self) -> int:
         return len(self._ctx.leases)
 

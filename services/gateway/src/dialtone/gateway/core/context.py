@@ -39,6 +39,11 @@ class Limits:
     # Input audio kept for a new pair of ears.
     replay_idle_us: int = 2_000_000
     replay_us: int = 120_000_000
+    # What ears are sent ahead of what they have heard, so that a recording sent at once does not
+    # overrun them, and what may wait for that before the client's socket is no longer read.
+    ears_ahead_us: int = 30_000_000
+    ears_ahead_inputs: int = 2_000
+    input_waiting_us: int = 30_000_000
     min_commit_us: int = 100_000
     candidate_pause_ms: int = 250
     candidates_per_turn: int = 3

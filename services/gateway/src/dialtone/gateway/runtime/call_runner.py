@@ -13,6 +13,7 @@ from dialtone.bus.subjects import audio_subject, control_subject, events_subject
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.call import Call, CoreEvent
+from dialtone.gateway.core.client_events import AppendAudio
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
@@ -28,6 +29,7 @@ log = get_logger(__name__)
 # in makes no new changes, so that its store cannot hold up what its workers say.
 INBOX_LIMIT = 512
 STORE_LIMIT = 1024
+LARGE_APPEND = 65_536  # bytes
 STORE_FLUSH_S = 5.0
 DRAIN_S = 1.0
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
@@ -82,10 +84,17 @@ class CallRunner:
 
     async def offer(self, event: CoreEvent) -> None:
         """Hand over an event of the client, waiting while too many wait already."""
-        while not self._over and (len(self._inbox) >= INBOX_LIMIT or self._changes.qsize() >= STORE_LIMIT):
+        while not self._over and self._must_wait(event):
             self._room.clear()
             await self._room.wait()
         self.put(event)
+
+    def _must_wait(self, event: CoreEvent) -> bool:
+        if len(self._inbox) >= INBOX_LIMIT or self._changes.qsize() >= STORE_LIMIT:
+            return True
+        # Megabytes at once wait until all before them is taken in, and is known to be not too much.
+        large = isinstance(event, AppendAudio) and len(event.audio) > LARGE_APPEND
+        return self._call.input_full or (large and bool(self._inbox))
 
     def _on_worker_message(self, message: Message) -> None:
         event = WorkerEvent()
