@@ -16,6 +16,7 @@ from dialtone.v1.ears_pb2 import (
     EarsResume,
     SpeechStarted,
     SpeechStopped,
+    SpeechSustained,
     Transcript,
     Transcription,
     TurnDetection,
@@ -142,6 +143,10 @@ class EarsCall:
     @property
     def started(self) -> list[SpeechStarted]:
         return self._of("speech_started")
+
+    @property
+    def sustained(self) -> list[SpeechSustained]:
+        return self._of("speech_sustained")
 
     @property
     def stopped(self) -> list[SpeechStopped]:

@@ -24,7 +24,7 @@ class EarsConfig(_message.Message):
     def __init__(self, turn_detection: _Optional[_Union[TurnDetection, _Mapping]] = ..., transcription: _Optional[_Union[Transcription, _Mapping]] = ...) -> None: ...
 
 class TurnDetection(_message.Message):
-    __slots__ = ("mode", "engine", "aggressiveness", "threshold", "prefix_padding_ms", "silence_duration_ms", "eagerness", "candidate_pause_ms")
+    __slots__ = ("mode", "engine", "aggressiveness", "threshold", "prefix_padding_ms", "silence_duration_ms", "eagerness", "candidate_pause_ms", "sustained_speech_ms")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         MODE_UNSPECIFIED: _ClassVar[TurnDetection.Mode]
@@ -61,6 +61,7 @@ class TurnDetection(_message.Message):
     SILENCE_DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     EAGERNESS_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_PAUSE_MS_FIELD_NUMBER: _ClassVar[int]
+    SUSTAINED_SPEECH_MS_FIELD_NUMBER: _ClassVar[int]
     mode: TurnDetection.Mode
     engine: TurnDetection.Engine
     aggressiveness: int
@@ -69,7 +70,8 @@ class TurnDetection(_message.Message):
     silence_duration_ms: int
     eagerness: TurnDetection.Eagerness
     candidate_pause_ms: int
-    def __init__(self, mode: _Optional[_Union[TurnDetection.Mode, str]] = ..., engine: _Optional[_Union[TurnDetection.Engine, str]] = ..., aggressiveness: _Optional[int] = ..., threshold: _Optional[float] = ..., prefix_padding_ms: _Optional[int] = ..., silence_duration_ms: _Optional[int] = ..., eagerness: _Optional[_Union[TurnDetection.Eagerness, str]] = ..., candidate_pause_ms: _Optional[int] = ...) -> None: ...
+    sustained_speech_ms: int
+    def __init__(self, mode: _Optional[_Union[TurnDetection.Mode, str]] = ..., engine: _Optional[_Union[TurnDetection.Engine, str]] = ..., aggressiveness: _Optional[int] = ..., threshold: _Optional[float] = ..., prefix_padding_ms: _Optional[int] = ..., silence_duration_ms: _Optional[int] = ..., eagerness: _Optional[_Union[TurnDetection.Eagerness, str]] = ..., candidate_pause_ms: _Optional[int] = ..., sustained_speech_ms: _Optional[int] = ...) -> None: ...
 
 class Transcription(_message.Message):
     __slots__ = ("model", "language", "prompt", "partials")
@@ -144,6 +146,12 @@ class SpeechStarted(_message.Message):
     utterance: int
     audio_start_us: int
     def __init__(self, utterance: _Optional[int] = ..., audio_start_us: _Optional[int] = ...) -> None: ...
+
+class SpeechSustained(_message.Message):
+    __slots__ = ("utterance",)
+    UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    utterance: int
+    def __init__(self, utterance: _Optional[int] = ...) -> None: ...
 
 class SpeechStopped(_message.Message):
     __slots__ = ("utterance", "audio_end_us", "speech_end_us")

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class WorkerEvent(_message.Message):
-    __slots__ = ("lease_id", "attempt", "seq", "claim", "failed", "released", "replay", "speech_started", "speech_stopped", "transcript", "progress", "leg_done", "text", "tool_call", "turn_done", "audio", "sentence_done")
+    __slots__ = ("lease_id", "attempt", "seq", "claim", "failed", "released", "replay", "speech_started", "speech_stopped", "transcript", "progress", "leg_done", "speech_sustained", "text", "tool_call", "turn_done", "audio", "sentence_done")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class WorkerEvent(_message.Message):
     TRANSCRIPT_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     LEG_DONE_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_SUSTAINED_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     TURN_DONE_FIELD_NUMBER: _ClassVar[int]
@@ -41,12 +42,13 @@ class WorkerEvent(_message.Message):
     transcript: _ears_pb2.Transcript
     progress: _ears_pb2.AudioProgress
     leg_done: LegDone
+    speech_sustained: _ears_pb2.SpeechSustained
     text: _turn_pb2.TextDelta
     tool_call: _turn_pb2.ToolCallDelta
     turn_done: _turn_pb2.TurnDone
     audio: _speech_pb2.AudioChunk
     sentence_done: _speech_pb2.SentenceDone
-    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., claim: _Optional[_Union[_lease_pb2.Claim, _Mapping]] = ..., failed: _Optional[_Union[WorkFailed, _Mapping]] = ..., released: _Optional[_Union[Released, _Mapping]] = ..., replay: _Optional[_Union[ReplayRequest, _Mapping]] = ..., speech_started: _Optional[_Union[_ears_pb2.SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[_ears_pb2.SpeechStopped, _Mapping]] = ..., transcript: _Optional[_Union[_ears_pb2.Transcript, _Mapping]] = ..., progress: _Optional[_Union[_ears_pb2.AudioProgress, _Mapping]] = ..., leg_done: _Optional[_Union[LegDone, _Mapping]] = ..., text: _Optional[_Union[_turn_pb2.TextDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_turn_pb2.ToolCallDelta, _Mapping]] = ..., turn_done: _Optional[_Union[_turn_pb2.TurnDone, _Mapping]] = ..., audio: _Optional[_Union[_speech_pb2.AudioChunk, _Mapping]] = ..., sentence_done: _Optional[_Union[_speech_pb2.SentenceDone, _Mapping]] = ...) -> None: ...
+    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., claim: _Optional[_Union[_lease_pb2.Claim, _Mapping]] = ..., failed: _Optional[_Union[WorkFailed, _Mapping]] = ..., released: _Optional[_Union[Released, _Mapping]] = ..., replay: _Optional[_Union[ReplayRequest, _Mapping]] = ..., speech_started: _Optional[_Union[_ears_pb2.SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[_ears_pb2.SpeechStopped, _Mapping]] = ..., transcript: _Optional[_Union[_ears_pb2.Transcript, _Mapping]] = ..., progress: _Optional[_Union[_ears_pb2.AudioProgress, _Mapping]] = ..., leg_done: _Optional[_Union[LegDone, _Mapping]] = ..., speech_sustained: _Optional[_Union[_ears_pb2.SpeechSustained, _Mapping]] = ..., text: _Optional[_Union[_turn_pb2.TextDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_turn_pb2.ToolCallDelta, _Mapping]] = ..., turn_done: _Optional[_Union[_turn_pb2.TurnDone, _Mapping]] = ..., audio: _Optional[_Union[_speech_pb2.AudioChunk, _Mapping]] = ..., sentence_done: _Optional[_Union[_speech_pb2.SentenceDone, _Mapping]] = ...) -> None: ...
 
 class WorkFailed(_message.Message):
     __slots__ = ("error", "final")

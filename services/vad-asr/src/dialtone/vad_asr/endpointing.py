@@ -21,6 +21,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Sustained:
+    """The turn has been speech for as long as the policy says: a word, not a cough."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """A silence that may become the endpoint; the voice ended at `speech_end`."""
 
@@ -40,7 +45,7 @@ class Stopped:
     speech_end: int
 
 
-Boundary = Started | Paused | Resumed | Stopped
+Boundary = Started | Sustained | Paused | Resumed | Stopped
 
 
 class Endpointer:
@@ -52,6 +57,8 @@ class Endpointer:
         self._earliest = start  # no turn reaches behind this
         self.start = start
         self._known_voice = start
+        self._onset = start
+        self._sustained = False
         self._paused = False
         self._pauses = 0
         self.in_turn = False
@@ -64,19 +71,21 @@ class Endpointer:
         self.in_turn = True
         self.start = start
         self._known_voice = start + self.policy.prefix + _ONSET_AT_MOST
+        self._onset = start + self.policy.prefix
 
     def close(self, position: int) -> None:
         """Something else ended the turn or dropped the audio up to `position`."""
         self.in_turn = False
         self._paused = False
         self._pauses = 0
+        self._sustained = False
         self._earliest = position
 
     def advance(self, tracker: VoiceTracker) -> list[Boundary]:
         """The boundaries that the tracker's last step revealed."""
         if not self.in_turn:
             return self._begin(tracker) if self.policy.automatic else []
-        boundaries: list[Boundary] = []
+        boundaries = self._lasting(tracker)
         if tracker.voiced:
             if self._paused:
                 self._paused = False
@@ -92,8 +101,16 @@ class Endpointer:
         if tracker.onset is None:
             return []
         self.in_turn = True
+        self._onset = tracker.onset
         self.start = self._known_voice = max(tracker.onset - self.policy.prefix, self._earliest)
-        return [Started(self.start)]
+        return [Started(self.start), *self._lasting(tracker)]
+
+    def _lasting(self, tracker: VoiceTracker) -> list[Boundary]:
+        wanted = self.policy.sustained
+        if not wanted or self._sustained or tracker.last_voiced - self._onset < wanted:
+            return []
+        self._sustained = True
+        return [Sustained()]
 
     def _in_silence(self, tracker: VoiceTracker) -> list[Boundary]:
         silence = tracker.position - max(tracker.last_voiced, self._known_voice)

@@ -20,13 +20,14 @@ from dialtone.v1.ears_pb2 import (
     EarsInput,
     SpeechStarted,
     SpeechStopped,
+    SpeechSustained,
     Transcript,
 )
 from dialtone.v1.events_pb2 import LegDone
 from dialtone.vad_asr import metrics
 from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
-from dialtone.vad_asr.endpointing import Boundary, Paused, Resumed, Started, Stopped
+from dialtone.vad_asr.endpointing import Boundary, Paused, Resumed, Started, Stopped, Sustained
 from dialtone.vad_asr.hearing import Hearing, NewTracker
 from dialtone.vad_asr.passages import passages
 from dialtone.vad_asr.policy import LegLimits, TurnDefaults, TurnPolicy
@@ -158,6 +159,8 @@ class EarsLeg:
             )
         elif self._turn is None:
             return
+        elif isinstance(boundary, Sustained):
+            await self._lease.send(speech_sustained=SpeechSustained(utterance=self._turn.number))
         elif isinstance(boundary, Paused):
             self._guess(self._turn)
         elif isinstance(boundary, Resumed):

@@ -51,6 +51,7 @@ class TurnPolicy:
     threshold: float
     prefix: int
     silence: int
+    sustained: int  # speech of a turn that is announced once there is as much; 0: never
     pause: int  # silence after which recognition starts ahead of the endpoint; 0: never
 
     @classmethod
@@ -65,6 +66,7 @@ class TurnPolicy:
             threshold=min(turn.threshold, 0.99) if turn.threshold > 0 else defaults.threshold,
             prefix=turn.prefix_padding_ms * _SAMPLES_PER_MS,
             silence=silence_ms * _SAMPLES_PER_MS,
+            sustained=turn.sustained_speech_ms * _SAMPLES_PER_MS,
             pause=pause_ms * _SAMPLES_PER_MS if pause_ms < silence_ms else 0,
         )
 
