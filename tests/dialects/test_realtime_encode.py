@@ -27,7 +27,8 @@ from dialtone.gateway.core.session import (
     SessionConfig,
     Transcription,
 )
-from dialtone.gateway.dialects.realtime import MAX_DELTA, RealtimeDialect
+from dialtone.gateway.dialects.realtime import RealtimeDialect
+from dialtone.gateway.dialects.realtime_socket import MAX_DELTA
 from tests.dialects.server_events import EVENTS
 
 SDK_TYPES: dict[str, type[BaseModel]] = {

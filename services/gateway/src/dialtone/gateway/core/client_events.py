@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .field_rules import FieldError
 from .items import Item, ItemReference
 from .session import AudioFormat, FunctionTool, ToolChoice
 
@@ -18,9 +19,14 @@ class ClientEvent(msgspec.Struct, kw_only=True):
 
 
 class UpdateSession(ClientEvent):
-    """Merge `patch` (GA names, nested, partial) into the session's configuration."""
+    """Merge `patch` (GA names, nested, partial) into the session's configuration.
+
+    `errors` are what the dialect found wrong where it had to translate; they are answered like
+    those of the merge, and the patch is without these members.
+    """
 
     patch: dict[str, Any]
+    errors: list[FieldError] = []
 
 
 class AppendAudio(ClientEvent):

@@ -1,4 +1,6 @@
-"""Client events of the GA Realtime protocol, but for the audio that comes fifty times a second.
+"""Client events of the Realtime protocol, but for the audio that comes fifty times a second.
+
+The table of a dialect says which events it has and how each is read; most are the same in both.
 
 Lenient where real clients are loose (members that are unknown or null, a missing `session.type`),
 strict where a wrong value could only be guessed at.
@@ -6,7 +8,7 @@ strict where a wrong value could only be guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dialtone.gateway.core import client_events as ask
@@ -28,8 +30,11 @@ MAX_EVENT_ID = 512
 MAX_AUDIO_MS = 2**53
 
 
-def decode_event(frame: Frame) -> ask.ClientEvent:
-    """Read any client event. A wrong one becomes an `Invalid` with the first thing that is wrong."""
+Reader = Callable[[dict[str, Any], str | None, Errors], ask.ClientEvent | None]
+
+
+def decode_event(frame: Frame, events: Mapping[str, Reader]) -> ask.ClientEvent:
+    """Read any client event of a dialect. Of a wrong one comes an `Invalid` with the first mistake."""
     try:
         message = read_object(frame)
     except BadFrame as error:
@@ -42,7 +47,7 @@ def decode_event(frame: Frame) -> ask.ClientEvent:
             param="event_id",
         )
     errors: Errors = []
-    event = _read(message, event_id, errors)
+    event = _read(message, event_id, events, errors)
     return event if event is not None and not errors else _invalid(errors[0], event_id)
 
 
@@ -56,40 +61,51 @@ def bad_audio(event_id: str | None) -> ask.Invalid:
     )
 
 
+def audio_too_long(event_id: str | None, limit: int) -> ask.Invalid:
+    return ask.Invalid(
+        event_id=event_id,
+        code="invalid_value",
+        message=f"Invalid 'audio'. One append holds at most {limit} bytes of audio.",
+        param="audio",
+    )
+
+
 def _invalid(error: FieldError, event_id: str | None) -> ask.Invalid:
     return ask.Invalid(event_id=event_id, code=error.code, message=error.message, param=error.param)
 
 
-def _read(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.ClientEvent | None:
+def _read(
+    message: dict[str, Any], event_id: str | None, events: Mapping[str, Reader], errors: Errors
+) -> ask.ClientEvent | None:
     kind = message.get("type")
     if not isinstance(kind, str):
         errors.append(FieldError("type", "invalid_event", "The event has no 'type' that is a string."))
         return None
-    read = _EVENTS.get(kind)
+    read = events.get(kind)
     if read is None:
-        supported = ", ".join(f"'{name}'" for name in _EVENTS)
+        supported = ", ".join(f"'{name}'" for name in events)
         wrong_value(errors, "type", f"'{kind[:64]}'. Supported values are: {supported}.")
         return None
     return read(message, event_id, errors)
 
 
-def _session_update(
-    message: dict[str, Any], event_id: str | None, errors: Errors
-) -> ask.UpdateSession | None:
+def session_of(message: dict[str, Any], errors: Errors) -> dict[str, Any] | None:
+    """The `session` member of an update; None, and an error, if there is none."""
     patch = message.get("session")
     if patch is None:
         missing(errors, "session")
-        return None
-    if not isinstance(patch, dict):
+    elif not isinstance(patch, dict):
         wrong_type(errors, "session", "an object", patch)
-        return None
-    kind = patch.get("type") or "realtime"
-    if kind == "transcription":
-        text = "A realtime session cannot become a transcription session."
-        errors.append(FieldError("session.type", "invalid_parameter", text))
-    elif kind != "realtime":
-        wrong_value(errors, "session.type", "supported values are: 'realtime'.")
-    return ask.UpdateSession(event_id=event_id, patch=patch)
+    else:
+        return patch
+    return None
+
+
+def _session_update(
+    message: dict[str, Any], event_id: str | None, errors: Errors
+) -> ask.UpdateSession | None:
+    patch = session_of(message, errors)
+    return None if patch is None else ask.UpdateSession(event_id=event_id, patch=patch)
 
 
 def _append(message: dict[str, Any], _event_id: str | None, errors: Errors) -> None:
@@ -118,13 +134,18 @@ def _item_delete(message: dict[str, Any], event_id: str | None, errors: Errors) 
 
 def _item_truncate(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.TruncateItem:
     item_id = _id(message, "item_id", errors)
-    content_index = integer(0, 2**31)(message.get("content_index", 0), 0, "content_index", errors)
+    content_index = integer(0, 2**31)(message.get("content_index") or 0, 0, "content_index", errors)
     if message.get("audio_end_ms") is None:
         missing(errors, "audio_end_ms")
     end_ms = integer(0, MAX_AUDIO_MS)(message.get("audio_end_ms"), 0, "audio_end_ms", errors)
     return ask.TruncateItem(
         event_id=event_id, item_id=item_id, content_index=content_index, audio_end_ms=end_ms
     )
+
+
+def _webrtc_only(message: dict[str, Any], _event_id: str | None, errors: Errors) -> None:
+    text = f"'{message['type']}' is for WebRTC and SIP calls; over WebSocket the client holds what it plays."
+    wrong_value(errors, "type", text)
 
 
 def _response_create(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.CreateResponse:
@@ -160,8 +181,8 @@ def _optional_id(message: dict[str, Any], member: str, errors: Errors) -> str | 
     return None if message.get(member) is None else _id(message, member, errors)
 
 
-_EVENTS: dict[str, Callable[[dict[str, Any], str | None, Errors], ask.ClientEvent | None]] = {
-    "session.update": _session_update,
+# Of both dialects.
+COMMON_EVENTS: dict[str, Reader] = {
     "input_audio_buffer.append": _append,
     "input_audio_buffer.commit": _commit,
     "input_audio_buffer.clear": _clear,
@@ -169,6 +190,11 @@ _EVENTS: dict[str, Callable[[dict[str, Any], str | None, Errors], ask.ClientEven
     "conversation.item.retrieve": _item_retrieve,
     "conversation.item.delete": _item_delete,
     "conversation.item.truncate": _item_truncate,
-    "response.create": _response_create,
     "response.cancel": _response_cancel,
+    "output_audio_buffer.clear": _webrtc_only,
+}
+GA_EVENTS: dict[str, Reader] = {
+    "session.update": _session_update,
+    "response.create": _response_create,
+    **COMMON_EVENTS,
 }

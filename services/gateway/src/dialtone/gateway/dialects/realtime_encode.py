@@ -15,8 +15,13 @@ UNSAID = (out.SentenceSpoken,)
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_event(event: out.ServerEvent, event_id: str) -> str:
-    """One text frame; the core's events have the protocol's names, members and order already."""
+def encode_event(event: out.ServerEvent, event_id: str) -> str | None:
+    """One text frame, or None for an event without a form in the protocol.
+
+    The core's events have the protocol's names, members and order already.
+    """
+    if isinstance(event, UNSAID):
+        return None
     if isinstance(event, out.SessionCreated | out.SessionUpdated):
         kind = "session.created" if isinstance(event, out.SessionCreated) else "session.updated"
         return _encode({"type": kind, "event_id": event_id, "session": session_object(event)}).decode()
