@@ -18,6 +18,9 @@ from .response import Response
 from .speculation import Speculation
 from .timing import TurnMarks
 
+# Answers that are watched for being interrupted after they were sent, at most.
+PLAYING_KEPT = 15
+
 
 class Answers:
     """At most one response at a time writes to the conversation; others run beside it."""
@@ -28,7 +31,8 @@ class Answers:
         self._items = items
         self._responses: dict[str, Response] = {}
         self.active: Response | None = None  # the one that writes to the conversation
-        self._last: Response | None = None  # the one that did before, its sound perhaps still playing
+        self._playing: list[Response] = []  # those that did before, their sound perhaps still playing
+        self._busy_until = 0.0  # when the client's player is through with them
         self._waiting: list[Response] = []  # for the words of what the user said before them
         self._owed: Understood | None = None  # a turn to answer when the active response is over
         self._speculation: Speculation | None = None
@@ -103,8 +107,15 @@ class Answers:
     def _open(
         self, options: ask.ResponseOptions, response_id: str, marks: TurnMarks, user_item_id: str | None
     ) -> Response:
+        # Without turn detection only the client knows when it fell silent: reckon that it has.
+        detection = self._ctx.config.audio.input.turn_detection
         response = Response(
-            self._ctx, options, response_id=response_id, marks=marks, user_item_id=user_item_id
+            self._ctx,
+            options,
+            response_id=response_id,
+            marks=marks,
+            user_item_id=user_item_id,
+            busy_until=self._busy_until if detection is not None else 0.0,
         )
         self._responses[response.id] = response
         if response.conversational:
@@ -183,8 +194,31 @@ class Answers:
         """The user speaks over the answer: what is not heard yet never will be."""
         if self.active is not None:
             self._end(self.active, "turn_detected")
-        elif self._last is not None and self._last.message_id is not None:
-            self._items.cut(self._last.message_id, self._last.speech.playback.played_us(self._ctx.now))
+        cut = [
+            self._items.interrupt(response.message_id, response.speech.playback.played_us(self._ctx.now))
+            for response in self._playing
+            if response.message_id is not None
+        ]
+        if any(cut):
+            self.drop_speculation()  # it was told what the user did not hear
+        self._fell_silent()
+
+    def _fell_silent(self) -> None:
+        self._playing.clear()
+        self._busy_until = 0.0
+
+    def truncate(self, event: ask.TruncateItem) -> None:
+        """The client has stopped playing an answer, perhaps one that is still being given: then no
+        more of it is said, and the response ends when the model does."""
+        self.drop_speculation()
+        active = self.active
+        if active is None or not active.speaks or active.message_id != event.item_id:
+            if self._items.truncate(event, None):
+                self._busy_until = 0.0
+        elif self._items.truncate(event, active.speech):
+            active.settle()
+            self._settled(active)
+            self._busy_until = 0.0
 
     def cancelled(self, event: ask.CancelResponse) -> None:
         response = self.active if event.response_id is None else self._responses.get(event.response_id)
@@ -196,6 +230,8 @@ class Answers:
             )
             return
         self._end(response, "client_cancelled")
+        if response.conversational:
+            self._busy_until = 0.0  # who cancels stops playing
 
     def _end(self, response: Response, reason: str) -> None:
         response.cancel("turn_detected" if reason == "turn_detected" else "client_cancelled")
@@ -214,10 +250,15 @@ class Answers:
         self._responses.pop(response.id, None)
         if response in self._waiting:
             self._waiting.remove(response)
-        if response.message_id is not None and response.speaks:
-            self._items.remember_speech(response.message_id, response.speech, response.text)
+        item_id = response.message_id
+        if item_id is not None and response.speaks and item_id in self._ctx.conversation:
+            self._items.remember_speech(item_id, response.speech.spoken())
         if self.active is response:
-            self.active, self._last = None, response
+            self.active = None
+            playback, now = response.speech.playback, self._ctx.now
+            still = [r for r in self._playing if r.speech.playback.unplayed_us(now)]
+            self._playing = [*still[-PLAYING_KEPT:], response]
+            self._busy_until = max(self._busy_until, playback.ends_at)
 
     # --- what workers say ---
 

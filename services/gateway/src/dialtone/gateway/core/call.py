@@ -184,6 +184,7 @@ class Call:
     def _update_session(self, event: ask.UpdateSession) -> None:
         ctx = self._ctx
         config, wrong = merge_session(ctx.config, event.patch)
+        wrong = [*event.errors, *wrong]
         for field in wrong:
             ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
         self._answers.drop_speculation()
@@ -235,8 +236,7 @@ class Call:
         self._items.delete(event)
 
     def _truncate_item(self, event: ask.TruncateItem) -> None:
-        self._answers.drop_speculation()
-        self._items.truncate(event)
+        self._answers.truncate(event)
 
     # --- workers ---
 

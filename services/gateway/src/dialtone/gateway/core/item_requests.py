@@ -10,21 +10,22 @@ from . import client_events as ask
 from . import server_events as out
 from .context import Context
 from .effects import PutItem, RemoveItem
-from .items import FunctionCallItem, FunctionCallOutputItem, MessageItem, OutputAudio
+from .items import FunctionCallItem, FunctionCallOutputItem, Item, MessageItem, OutputAudio
 from .speech_queue import SpeechQueue
+from .spoken_text import SpokenText
 
 # Answers whose sound is remembered, so that a truncation in ms can be turned into one of text.
-SPEECHES_KEPT = 16
+SPEECHES_KEPT = 64
 
 
 class ItemRequests:
     def __init__(self, context: Context) -> None:
         self._ctx = context
-        self._speeches: OrderedDict[str, tuple[SpeechQueue, str]] = OrderedDict()
+        self._speeches: OrderedDict[str, SpokenText] = OrderedDict()
 
-    def remember_speech(self, item_id: str, speech: SpeechQueue, text: str) -> None:
-        """Keep how an answer's text and sound go together; `text` is all of it."""
-        self._speeches[item_id] = (speech, text)
+    def remember_speech(self, item_id: str, spoken: SpokenText) -> None:
+        """Keep how an answer's text and sound go together."""
+        self._speeches[item_id] = spoken
         while len(self._speeches) > SPEECHES_KEPT:
             self._speeches.popitem(last=False)
 
@@ -86,40 +87,71 @@ class ItemRequests:
         self._ctx.send(out.ItemDeleted(event.item_id))
         self._ctx.emit(RemoveItem(event.item_id))
 
-    def truncate(self, event: ask.TruncateItem) -> None:
-        """Cut an answer to what was heard. A point past the end is the end: clients round up."""
+    def truncate(self, event: ask.TruncateItem, speaking: SpeechQueue | None) -> bool:
+        """Cut an answer to what was heard, at once or, while it is `speaking`, when it is over.
+
+        A point past the end is the end, for clients round up; the answer tells where that is. False,
+        after an error, if there is no such sound.
+        """
         ctx = self._ctx
         item = ctx.conversation.get(event.item_id)
         if item is None:
             self._unknown("truncate", event.item_id, event.event_id)
-            return
-        if not (isinstance(item, MessageItem) and item.role == "assistant"):
+            return False
+        if speaking is None and not _has_sound(item):
             ctx.error(
                 "unsupported_content_type",
                 "Only model output audio messages can be truncated.",
                 param="item_id",
                 event_id=event.event_id,
             )
-            return
-        self.cut(event.item_id, event.audio_end_ms * 1000)
-        ctx.send(out.ItemTruncated(event.item_id, event.content_index, event.audio_end_ms))
+            return False
+        if event.content_index != 0:
+            ctx.error(
+                "invalid_value",
+                f"Item '{event.item_id}' has no content at index {event.content_index}; its audio is at 0.",
+                param="content_index",
+                event_id=event.event_id,
+            )
+            return False
+        heard_us = event.audio_end_ms * 1000
+        if speaking is not None:
+            ctx.cancel(speaking.stop(heard_us))
+            ends_us = speaking.spoken().ends_us
+        else:
+            ends_us = self._cut(event.item_id, heard_us)
+        ctx.send(out.ItemTruncated(event.item_id, 0, _ms(ends_us)))
+        return True
 
-    def cut(self, item_id: str, heard_us: int) -> None:
-        """Leave of a finished answer's text what `heard_us` of its sound says; never more than before."""
-        ctx = self._ctx
-        item, known = ctx.conversation.get(item_id), self._speeches.get(item_id)
-        if known is None or not isinstance(item, MessageItem):
-            return
-        speech, text = known
-        if heard_us >= speech.playback.sent_us:
-            return
-        kept = speech.text_until(heard_us)
+    def interrupt(self, item_id: str, heard_us: int) -> bool:
+        """The user speaks over what is left of an answer that was sent to its end: cut it, and tell
+        the client, who was told otherwise. False if there is nothing left of it."""
+        spoken = self._speeches.get(item_id)
+        if spoken is None or heard_us >= spoken.ends_us:
+            return False
+        ends_us = self._cut(item_id, heard_us)
+        self._ctx.send(out.ItemTruncated(item_id, 0, _ms(ends_us)))
+        return True
+
+    def _cut(self, item_id: str, heard_us: int) -> int:
+        """Leave of an answer's text what this much of its sound says; never more than before. Returns
+        where its sound ends."""
+        ctx, known = self._ctx, self._speeches.get(item_id)
+        item = ctx.conversation.get(item_id)
+        assert isinstance(item, MessageItem)
         now = "".join(part.transcript for part in item.content if isinstance(part, OutputAudio))
-        if not text.startswith(kept) or len(kept) >= len(now):
-            return
-        item = msgspec.structs.replace(item, content=[OutputAudio(kept)])
-        ctx.conversation.replace(item)
-        ctx.emit(PutItem(item, ctx.conversation.previous_id(item_id)))
+        spoken = (known or SpokenText.reckoned(now)).cut(heard_us)
+        if known is not None and spoken.ends_us == known.ends_us:
+            return known.ends_us
+        kept = spoken.heard()
+        if len(kept) < len(now):
+            item = msgspec.structs.replace(item, content=[OutputAudio(kept)])
+            ctx.conversation.replace(item)
+            ctx.emit(PutItem(item, ctx.conversation.previous_id(item_id)))
+        if known is None:
+            return heard_us  # what is reckoned is not told as if it were known
+        self._speeches[item_id] = spoken
+        return spoken.ends_us
 
     def _unknown(self, verb: str, item_id: str, event_id: str | None) -> None:
         self._ctx.error(
@@ -128,3 +160,16 @@ class ItemRequests:
             param="item_id",
             event_id=event_id,
         )
+
+
+def _has_sound(item: Item) -> bool:
+    return (
+        isinstance(item, MessageItem)
+        and item.role == "assistant"
+        and any(isinstance(part, OutputAudio) for part in item.content)
+    )
+
+
+def _ms(us: int) -> int:
+    """Whole milliseconds; a part of one counts, as it does for clients."""
+    return -(-us // 1000)

@@ -34,7 +34,9 @@ class Response:
         response_id: str,
         marks: TurnMarks,
         user_item_id: str | None,
+        busy_until: float = 0.0,
     ) -> None:
+        """`busy_until`: when the client's player is through with what it was sent before."""
         self._ctx = context
         self._config: SessionConfig = context.config  # later updates are for later responses
         self.options = options
@@ -62,6 +64,7 @@ class Response:
             response_id=response_id,
             voice=voice_of(self._config, options.voice),
             audio_format=audio_format(self._format),
+            busy_until=busy_until,
         )
         context.send(out.ResponseCreated(self._snapshot()))
 
@@ -103,6 +106,8 @@ class Response:
                 conversational=self.conversational,
             )
         self.text += delta
+        if self.speech.stopped:
+            return  # nobody is to hear or read what follows
         self._message.write(delta)
         self._speak(self._splitter.feed(delta))
 
@@ -149,44 +154,50 @@ class Response:
         """End the response if the model has finished and all of it was sent."""
         if self.over or self._turn_done is None or not self.speech.idle:
             return
-        self._close_message("completed")
+        reason = self._turn_done.finish_reason
+        cut_off = reason in (TurnDone.FINISH_REASON_LENGTH, TurnDone.FINISH_REASON_CONTENT_FILTER)
+        self._close_message("incomplete" if cut_off else "completed")
         self._output += self._tools.send(
             self._ctx,
             response_id=self.id,
             first_index=len(self._output),
             conversational=self.conversational,
         )
-        reason = self._turn_done.finish_reason
-        if not self._output:
-            self._finish("failed", error=("server_error", "empty_response", "The model answered nothing."))
-        elif reason == TurnDone.FINISH_REASON_LENGTH:
+        if reason == TurnDone.FINISH_REASON_LENGTH:
             self._finish("incomplete", reason="max_output_tokens")
         elif reason == TurnDone.FINISH_REASON_CONTENT_FILTER:
             self._finish("incomplete", reason="content_filter")
+        elif not self._output:
+            self._finish("failed", error=("server_error", "empty_response", "The model answered nothing."))
         else:
             self._finish("completed")
 
-    def fail(self, code: str, message: str) -> None:
+    def fail(self, code: str, message: str, *, type: str = "server_error") -> None:
+        """Stop here; what was sent of the speech is heard to its end."""
         if self.over:
             return
-        self._ctx.cancel(self.lease_ids())
-        self._close_message("incomplete", self._kept_text())
-        self._finish("failed", error=("server_error", code, message))
+        self._stop(self.speech.playback.sent_us)
+        self._finish("failed", error=(type, code, message))
 
     def cancel(self, reason: Literal["turn_detected", "client_cancelled"]) -> None:
         """Stop here. Of what was said, the conversation keeps what can have been heard."""
         if self.over:
             return
-        self._ctx.cancel(self.lease_ids())
-        self._close_message("incomplete", self._kept_text())
+        self._stop(self.speech.playback.played_us(self._ctx.now))
         self._finish("cancelled", reason=reason)
 
-    def _kept_text(self) -> str:
-        return self.speech.heard_text(self._ctx.now) if self.speaks else self.text
+    def _stop(self, heard_us: int) -> None:
+        leases = self.lease_ids()
+        self.speech.stop(heard_us)
+        self._ctx.cancel(leases)
+        self._close_message("incomplete")
 
-    def _close_message(self, status: Literal["completed", "incomplete"], kept: str | None = None) -> None:
-        if self._message and not self._message.closed:
-            self._output.append(self._message.close(status, kept))
+    def _close_message(self, status: Literal["completed", "incomplete"]) -> None:
+        if self._message is None or self._message.closed:
+            return
+        cut = self.speaks and self.speech.stopped
+        kept = self.speech.spoken().heard() if cut else None
+        self._output.append(self._message.close("incomplete" if cut else status, kept))
 
     def _finish(
         self, status: Status, *, reason: str | None = None, error: tuple[str, str, str] | None = None

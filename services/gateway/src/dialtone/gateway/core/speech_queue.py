@@ -16,10 +16,7 @@ from dialtone.v1.speech_pb2 import AudioChunk, Sentence, SentenceDone, Voice
 
 from .context import TTS, Context
 from .playback import Playback
-from .sentence_marks import is_wide
-
-# How long a voice takes for a character, about.
-LETTER_US, WIDE_US = 65_000, 220_000
+from .spoken_text import SpokenSentence, SpokenText
 
 
 class Listener(Protocol):
@@ -44,13 +41,6 @@ class QueuedSentence:
     done: bool = False
     error: Error | None = None
 
-    def length_us(self) -> int:
-        """How long it takes to say: reckoned from the text until all of its audio is there."""
-        if self.done:
-            return max(1, self.sent_us)
-        wide = sum(map(is_wide, self.text))
-        return max(1, self.sent_us, wide * WIDE_US + (len(self.text) - wide) * LETTER_US)
-
 
 class SpeechQueue:
     def __init__(
@@ -61,7 +51,9 @@ class SpeechQueue:
         response_id: str,
         voice: Voice,
         audio_format: AudioFormatMessage,
+        busy_until: float = 0.0,
     ) -> None:
+        """`busy_until`: when the client's player is through with what it was sent before."""
         self._ctx = context
         self._listener = listener
         self._response_id = response_id
@@ -72,13 +64,18 @@ class SpeechQueue:
         self._submitted = 0  # how many are, or were, with a voice
         self._running: dict[str, QueuedSentence] = {}  # those that are, by lease
         self._waiting_us = 0  # audio behind a sentence that is not there yet
-        self.playback = Playback()
+        self._cut_us: int | None = None  # the client hears no further
+        self.playback = Playback(busy_until)
         self.pump_at: float | None = None  # when more may be synthesised
 
     @property
     def idle(self) -> bool:
-        """Everything added was sent, or failed."""
-        return self._current == len(self._sentences)
+        """Everything added was sent, or failed, or is not wanted any more."""
+        return self.stopped or self._current == len(self._sentences)
+
+    @property
+    def stopped(self) -> bool:
+        return self._cut_us is not None
 
     def lease_ids(self) -> list[str]:
         return list(self._running)
@@ -89,6 +86,8 @@ class SpeechQueue:
 
     def add(self, text: str, *, lease_id: str = "") -> None:
         """Queue a sentence; with `lease_id`, the first, that is being synthesised already."""
+        if self.stopped:
+            return
         self._sentences.append(QueuedSentence(len(self._sentences), text))
         if lease_id:
             self._runs(lease_id)
@@ -170,28 +169,23 @@ class SpeechQueue:
         self.playback.sent(chunk.duration_us, self._ctx.now)
         self._listener.spoken_audio(chunk.audio)
 
-    def heard_text(self, now: float) -> str:
-        """The text that can have been heard by now, the last sentence cut where its sound is."""
-        return self.text_until(self.playback.played_us(now))
-
-    def text_until(self, played_us: int) -> str:
-        heard = []
+    def stop(self, heard_us: int) -> list[str]:
+        """Say no more; of what was sent, no more than this is heard. Returns the leases to cancel."""
+        before = self.playback.sent_us if self._cut_us is None else self._cut_us
+        self._cut_us = min(heard_us, before)
+        if self._cut_us < self.playback.sent_us:
+            self.playback.stop()
+        running = list(self._running)
+        self._running.clear()
         for sentence in self._sentences:
-            if played_us <= 0:
-                break
-            if played_us >= sentence.sent_us and sentence.done:
-                heard.append(sentence.text)
-            else:
-                heard.append(_proportion(sentence.text, played_us / sentence.length_us()))
-            played_us -= sentence.sent_us
-        return "".join(heard)
+            sentence.waiting.clear()
+        self._waiting_us = 0
+        self._submitted = len(self._sentences)
+        self.pump_at = None
+        return running
 
-
-def _proportion(text: str, share: float) -> str:
-    """The words at the start of the text that make up about this share of it."""
-    if share >= 1:
-        return text
-    cut = text[: int(len(text) * share)]
-    if " " in text and " " in cut:
-        return cut[: cut.rindex(" ")]
-    return "" if " " in text else cut
+    def spoken(self) -> SpokenText:
+        """How text and sound go together, as far as the sound was sent."""
+        sentences = tuple(SpokenSentence(s.text, s.sent_us, s.done) for s in self._sentences)
+        ends_us = self.playback.sent_us if self._cut_us is None else self._cut_us
+        return SpokenText(sentences, ends_us)
