@@ -1,0 +1,108 @@
+"""Clients that lose their connection and come back (`?session_id=`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
+from websockets.exceptions import InvalidStatus
+
+from tests.conformance.answers import tells_a_story
+from tests.conformance.caller import Caller, Server
+from tests.conformance.dialect import Dialect, Ga, Setup
+from tests.fixtures.chat_answers import TEXT
+from tests.fixtures.chat_server import ChatServer
+
+NUMBER = "Remember the number seven."
+
+
+@asynccontextmanager
+async def calling_again(server: Server, dialect: Dialect, session_id: str) -> AsyncIterator[Caller]:
+    """A call with a session whose last call may not have been noticed to be over yet."""
+    deadline = asyncio.get_running_loop().time() + 5
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                caller = await stack.enter_async_context(server.calling(dialect, session_id=session_id))
+                break
+            except InvalidStatus as refused:
+                if refused.response.status_code != 409 or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.02)
+        yield caller
+
+
+async def test_the_conversation_and_its_settings_are_there_again(
+    server: Server, dialect: Dialect, chat_server: ChatServer
+) -> None:
+    async with server.calling(dialect) as caller:
+        session = await caller.set_up(Setup(modality="text", instructions="Be brief."))
+        answer = await caller.ask(NUMBER)
+        caller.connection._connection.transport.abort()  # the network goes away
+    async with calling_again(server, dialect, session.id) as caller:
+        again = caller.events[0].session
+        item = await caller.retrieve(answer.output[0].id)
+        await caller.ask("Which number was it?")
+    assert again.id == session.id
+    assert again.instructions == "Be brief."
+    assert item.content[0].text == TEXT
+    said = [message["content"] for message in chat_server.seen[-1].body["messages"]]
+    assert said == ["Be brief.", NUMBER, TEXT, "Which number was it?"]
+    added = caller.of("conversation.item.added")[0]
+    assert added.previous_item_id == answer.output[0].id
+    assert not caller.errors()
+
+
+async def test_an_answer_that_was_running_does_not_run_on(
+    server: Server, dialect: Dialect, chat_server: ChatServer
+) -> None:
+    chat_server.rules.insert(0, tells_a_story)
+    async with server.calling(dialect) as caller:
+        session = await caller.set_up(Setup(modality="text"))
+        await caller.say("Tell me a long story.")
+        await caller.connection.response.create()
+        await caller.until("response.output_text.delta")
+        caller.connection._connection.transport.abort()
+    async with calling_again(server, dialect, session.id) as caller:
+        answer = await caller.ask("Hello")
+        await chat_server.until_idle(5)
+    assert answer.status == "completed"
+    assert not caller.errors()
+
+
+async def test_the_sdk_reconnects_by_itself_with_what_its_handler_says(
+    server: Server, chat_server: ChatServer
+) -> None:
+    session_id = ""
+
+    def goes_on(_event: ReconnectingEvent) -> ReconnectingOverrides:
+        return {"extra_query": {"session_id": session_id}}
+
+    async with (
+        server.client() as client,
+        Ga().connect(client, model="gpt-realtime", on_reconnecting=goes_on, initial_delay=0.01) as connection,
+    ):
+        caller = Caller(Ga(), connection)
+        session_id = (await caller.next()).session.id
+        await caller.set_up(Setup(modality="text"))
+        await caller.ask(NUMBER)
+        connection._connection.transport.abort()
+        async for event in connection:
+            if event.type == "session.created":
+                assert event.session.id == session_id
+                await caller.ask("Which number was it?")
+                break
+    assert NUMBER in [message["content"] for message in chat_server.seen[-1].body["messages"]]
+
+
+async def test_one_session_has_one_call_at_a_time(server: Server, dialect: Dialect) -> None:
+    async with server.calling(dialect) as caller:
+        session = caller.events[0].session
+        with pytest.raises(InvalidStatus) as refused:
+            async with server.calling(dialect, session_id=session.id):
+                pass
+        assert refused.value.response.status_code == 409
+        assert (await caller.ask("Hello")).status == "completed"
