@@ -93,10 +93,19 @@ async def test_a_frame_over_the_limit_ends_that_connection_alone(stack: StackSta
     async with connect(address, compression=None) as bystander:
         async with connect(address, compression=None) as socket:
             with suppress(ConnectionClosed):  # it may be refused before all of it is sent
-                await socket.send("x" * 2_000_000)
+                await socket.send("x" * 22_100_000)
             await asyncio.wait_for(socket.wait_closed(), 10)
             assert socket.close_code == 1009
         assert await asyncio.wait_for(await bystander.ping(), 5) >= 0
+
+
+async def test_a_frame_that_is_large_and_no_audio_is_an_error_and_the_call_goes_on(stack: StackState) -> None:
+    async with realtime(stack) as socket:
+        await event(socket, "session.created")
+        await socket.send("x" * 2_000_000)
+        assert (await event(socket, "error"))["error"]["code"] == "event_too_large"
+        await socket.send('{"type": "input_audio_buffer.clear"}')
+        await event(socket, "input_audio_buffer.cleared")
 
 
 async def test_an_unknown_session_cannot_be_resumed(stack: StackState) -> None:
@@ -134,11 +143,14 @@ VOICE_CALL_ERRORS = [
     (frame(audio=SOUND, meta_info={"encoding": "opus"}), "unknown encoding 'opus', only 'raw' is known"),
     (frame(audio=SOUND, meta_info="x"), "meta_info is not an object"),
     (frame(audio=SOUND, is_close="no"), "is_close is not a boolean"),
+    (frame(audio="A" * 300_000), "the frame is larger than 262144 bytes"),
     (frame(audio=SOUND, meta_info={"session_id": "another"}), "the call belongs to another session"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "message"), VOICE_CALL_ERRORS)
+@pytest.mark.parametrize(
+    ("wrong", "message"), VOICE_CALL_ERRORS, ids=[message for _, message in VOICE_CALL_ERRORS]
+)
 async def test_a_wrong_voice_call_frame_is_answered_and_the_call_goes_on(
     stack: StackState, wrong: str, message: str
 ) -> None:

@@ -227,7 +227,7 @@ async def test_a_key_is_asked_for_and_opens_only_its_tenant(guarded: httpx.Async
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {ACME_KEY}"}):
         answer = await guarded.get("/v1/sessions", headers=headers)
         assert answer.status_code == 401
-        assert answer.json()["error"]["type"] == "authentication_error"
+        assert answer.json()["error"]["code"] == "invalid_api_key"
         assert answer.headers["www-authenticate"] == "Bearer"
 
     acme = {"Authorization": f"Bearer {ACME_KEY}"}

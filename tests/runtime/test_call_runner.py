@@ -117,7 +117,7 @@ async def test_a_store_that_takes_nothing_holds_back_the_client_and_not_the_call
 
         async def flood() -> None:
             for _ in range(60):
-                await held.runner.offer(item())
+                await held.runner.offer(item(), 100)
 
         flooding = asyncio.create_task(flood())
         await held.until_said("conversation.item.done", 20)
@@ -150,7 +150,7 @@ async def test_a_call_that_breaks_ends_with_an_internal_error_and_gives_up_what_
         await asyncio.wait_for(task, 5)
         assert held.runner.close is not None
         assert held.runner.close.code == 1011
-        await asyncio.wait_for(held.runner.offer(item()), 1)  # nobody is held up by a call that is over
+        await asyncio.wait_for(held.runner.offer(item(), 100), 1)  # nobody is held up by a call that is over
 
     async def ended() -> bool:
         return [control.HasField("ended") for control in told] == [True]
@@ -167,10 +167,10 @@ async def test_a_client_that_waits_for_room_is_let_go_when_its_call_ends(
     monkeypatch.setattr(call_runner, "STORE_FLUSH_S", 0.2)
     async with running(bus) as (held, task):
         held.store.gate.clear()
-        await held.runner.offer(item())
-        await held.runner.offer(item())
+        await held.runner.offer(item(), 100)
+        await held.runner.offer(item(), 100)
         await held.until_said("conversation.item.done", 2)
-        waiting = asyncio.create_task(held.runner.offer(item()))
+        waiting = asyncio.create_task(held.runner.offer(item(), 100))
         held.runner.put(ask.Disconnected())
         await asyncio.wait_for(asyncio.gather(task, waiting), 5)
 
@@ -192,6 +192,42 @@ async def test_a_claim_is_not_left_without_an_answer_while_the_last_changes_are_
         held.store.gate.set()
         await asyncio.wait_for(task, 5)
         assert len(held.store.items) == 1
+
+
+async def test_a_call_that_takes_nothing_in_is_given_so_many_bytes_and_no_more(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_runner, "INBOX_BYTES", 1000)
+    held = Held(bus)
+
+    async def offered(size: int) -> bool:
+        """Whether it is taken at once."""
+        try:
+            await asyncio.wait_for(held.runner.offer(item(), size), 0.05)
+        except TimeoutError:
+            return False
+        return True
+
+    assert [await offered(size) for size in (600, 400, 1)] == [True, True, False]
+    large = asyncio.create_task(held.runner.offer(item(), 5000))  # waits until it is alone, and is taken
+    running = asyncio.create_task(held.runner.run())
+    await asyncio.wait_for(large, 5)
+    held.runner.put(ask.Disconnected())
+    await asyncio.wait_for(running, 5)
+
+
+async def test_only_audio_waits_for_the_ears(bus: Bus) -> None:
+    audio = ask.AppendAudio(audio=bytes(48_000 * 70))  # more than ears may have ahead, and they have none
+    async with running(bus) as (held, _):
+        await held.runner.offer(audio, 1)
+        await held.runner.offer(item(), 1)
+        await held.until_said("conversation.item.done")
+        waiting = asyncio.create_task(held.runner.offer(audio, 1))
+        await held.runner.offer(item(), 1)
+        await held.until_said("conversation.item.done", 2)
+        assert not waiting.done()
+        held.runner.put(ask.Disconnected())
+        await asyncio.wait_for(waiting, 5)
 
 
 async def test_a_call_that_cannot_begin_says_so(nats_server: NatsServer, bus_settings: BusSettings) -> None:

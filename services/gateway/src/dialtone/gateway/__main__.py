@@ -7,11 +7,14 @@ import gc
 import logging
 import socket
 import sys
+from functools import partial
+from typing import cast
 
 import uvicorn
 import uvloop
 
 from dialtone.gateway.app import open_app
+from dialtone.gateway.runtime.large_messages import BoundedSocket, LargeMessages
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
@@ -42,11 +45,12 @@ def _not_a_refusal(record: logging.LogRecord) -> bool:
 
 async def serve(settings: GatewaySettings) -> None:
     listening = listen(settings)
+    places = LargeMessages(settings.large_messages, within_s=settings.large_message_s)
     lag = asyncio.create_task(watch_loop_lag())
     async with open_app(settings) as app:
         config = uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            ws=cast(type[asyncio.Protocol], partial(BoundedSocket, places=places)),
             ws_max_size=settings.max_message_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=10,
@@ -62,6 +66,8 @@ async def serve(settings: GatewaySettings) -> None:
         gc.freeze()  # what stays for good: looking through all of it stops every call for some 30 ms
         host, port = listening.getsockname()[:2]
         log.info("ready", url=f"http://{host}:{port}")
+        if not settings.api_keys:
+            log.warning("open: no API_KEYS are set, so every program of this machine may call")
         await uvicorn.Server(config).serve(sockets=[listening])
     lag.cancel()
 

@@ -10,11 +10,15 @@ from fastapi import FastAPI
 
 from dialtone.bus import Bus, ExhaustedWork, Stage
 from dialtone.gateway.rest.auth import ApiKeys
+from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.health import create_health_router
+from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
-from dialtone.gateway.runtime.sockets import Sockets
+from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
+from dialtone.gateway.runtime.sockets import create_sockets_router
 from dialtone.gateway.runtime.switchboard import Switchboard
+from dialtone.gateway.runtime.voice_sockets import VoiceSockets
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores, open_stores
 from dialtone.telemetry import get_logger
@@ -42,12 +46,23 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[FastAPI]:
 
 
 def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard: Switchboard) -> FastAPI:
-    app = FastAPI(title="Dialtone", description="Self-hosted voice calls", version="0.1.0")
-    keys = ApiKeys(settings)
+    # The framework's pages of documentation load their scripts from elsewhere; /openapi.json is all ours.
+    app = FastAPI(
+        title="Dialtone",
+        description="Self-hosted voice calls",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+    )
+    keys, secrets = ApiKeys(settings), stores.secrets
     install_error_handlers(app)
     app.include_router(create_sessions_router(stores.sessions, keys, settings))
+    app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
+    app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores)))
-    app.include_router(Sockets(switchboard, stores.sessions, keys).router())
+    realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings)
+    voice = VoiceSockets(switchboard, stores.sessions, keys, settings)
+    app.include_router(create_sockets_router(realtime, voice))
     return app
 
 

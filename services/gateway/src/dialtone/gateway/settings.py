@@ -10,6 +10,7 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.settings import ServiceSettings
 
 _SHORTEST_KEY = 16
+SECRET_PREFIX = "ek_"  # of ephemeral secrets
 OPEN_TENANT = "default"  # of keys that name none, and of everybody where there are no keys
 DEFAULT_INSTRUCTIONS = (
     "You are a friendly voice assistant on a call. Answer in the user's language, in one or two short "
@@ -63,11 +64,19 @@ class GatewaySettings(ServiceSettings):
     """Bytes that the waiting writes may hold, as JSON."""
     call_claim_ttl_s: float = Field(default=5.0, gt=0)
     """A gateway that does not renew its claim of a call for this long has lost it."""
+    max_client_secrets: int = Field(default=10_000, ge=1)
+    """Ephemeral secrets of one tenant that may live at once; more are refused with 429."""
 
     max_calls: int = Field(default=200, ge=1)
     """Calls that this gateway takes at once; more are refused with 503."""
-    max_message_bytes: int = Field(default=262_144, ge=1024)
-    """Largest WebSocket message from a client."""
+    max_message_bytes: int = Field(default=21 * 2**20, ge=1024)
+    """Largest WebSocket message of a client; the socket of a larger one is closed. The default
+    holds the protocol's 15 MiB of audio, in base64."""
+    large_messages: int = Field(default=4, ge=1)
+    """Messages of more than 1 MiB that may be on their way in at once, those of all clients together;
+    further ones are not read until there is room. Each takes several times its size for a moment."""
+    large_message_s: float = Field(default=120.0, gt=0)
+    """How long one of those may take to come; after that its connection is closed."""
     max_body_bytes: int = Field(default=2**20, ge=1024)
     """Largest body of an HTTP request."""
     outbound_buffer_bytes: int = Field(default=4 * 2**20, ge=65_536)
@@ -80,6 +89,8 @@ class GatewaySettings(ServiceSettings):
     that vanished while it was being sent to."""
     call_max_s: float = Field(default=3600.0, gt=0)
     """Longest that one call may last."""
+    call_max_beta_s: float = Field(default=1800.0, gt=0)
+    """Longest that a call of the Realtime protocol's beta dialect may last."""
 
     default_instructions: str = DEFAULT_INSTRUCTIONS
     """System instructions of sessions that bring none."""
@@ -107,6 +118,8 @@ class GatewaySettings(ServiceSettings):
             tenant, key = split_api_key(entry.get_secret_value())
             if not is_client_id(tenant):
                 raise ValueError("the tenant before a key is to be 1 to 64 letters, digits, _ or -")
+            if key.startswith(SECRET_PREFIX):
+                raise ValueError(f"a key may not begin with {SECRET_PREFIX}, as ephemeral secrets do")
             if len(key) < _SHORTEST_KEY:
                 raise ValueError(f"a key is to have at least {_SHORTEST_KEY} characters")
         return keys

@@ -41,6 +41,8 @@ UNKNOWN_SESSION = "session_not_found"
 # Audio collected for one WAV file, about half a minute; more goes out as a further file.
 MAX_WAV = 2_000_000
 MAX_SESSION_ID = 256
+# Characters or bytes of a frame: eight seconds of audio, which is meant to come in slices of less than one.
+MAX_FRAME = 262_144
 
 _encode = msgspec.json.Encoder().encode
 
@@ -99,6 +101,8 @@ class VoiceCallDialect:
 
     def decode(self, frame: Frame) -> ClientEvent | None:
         try:
+            if len(frame) > MAX_FRAME:
+                raise _Wrong(f"the frame is larger than {MAX_FRAME} bytes")
             return self._event(self._read(frame))
         except _Wrong as wrong:
             return Invalid(code="invalid_frame", message=str(wrong))

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from dialtone.gateway.settings import OPEN_TENANT, GatewaySettings, split_api_key
+from dialtone.gateway.settings import OPEN_TENANT, SECRET_PREFIX, GatewaySettings, split_api_key
 
 from .errors import ApiError
 
@@ -28,8 +28,11 @@ class ApiKeys:
     def tenant_of(self, key: str | None) -> str | None:
         """The tenant that a key belongs to; None: the client may not enter.
 
-        The time it takes tells nothing of how much of a key was right, or of which key.
+        An ephemeral secret is no key, not even where none are configured: it opens calls, nothing
+        else. The time it takes tells nothing of how much of a key was right, or of which key.
         """
+        if key is not None and is_secret(key):
+            return None
         if not self._tenants:
             return OPEN_TENANT
         presented = _digest(key or "")
@@ -43,14 +46,21 @@ class ApiKeys:
         """FastAPI dependency: the tenant of a request. Raises a 401 `ApiError`."""
         found = self.tenant_of(given.credentials if given else None)
         if found is None:
-            raise ApiError(
-                401,
-                "invalid_api_key",
-                "Incorrect API key provided." if given else "No API key: send it as a Bearer token.",
-                kind="authentication_error",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise ApiError(401, "invalid_api_key", _why(given), headers={"WWW-Authenticate": "Bearer"})
         return found
+
+
+def _why(given: HTTPAuthorizationCredentials | None) -> str:
+    if given is None:
+        return "No API key: send it as a Bearer token."
+    if is_secret(given.credentials):
+        return "A client secret opens calls; this needs an API key."
+    return "Incorrect API key provided."
+
+
+def is_secret(presented: str) -> bool:
+    """Whether this is meant to be an ephemeral secret."""
+    return presented.startswith(SECRET_PREFIX)
 
 
 def _digest(key: str) -> bytes:

@@ -25,11 +25,11 @@ from dialtone.v1.work_pb2 import Work
 
 log = get_logger(__name__)
 
-# Events and changes waiting; beyond either limit the socket is not read. A call that takes nothing
-# in makes no new changes, so that its store cannot hold up what its workers say.
+# Events, bytes of the client's and changes waiting; beyond any of these limits the socket is not read.
+# A call that takes nothing in makes no new changes, so that its store cannot hold up what its workers say.
 INBOX_LIMIT = 512
+INBOX_BYTES = 2**20  # a message that is larger by itself is waited for alone
 STORE_LIMIT = 1024
-LARGE_APPEND = 65_536  # bytes
 STORE_FLUSH_S = 5.0
 DRAIN_S = 1.0
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
@@ -60,7 +60,8 @@ class CallRunner:
         self._store = store
         self._dialect = dialect
         self._outbound = outbound
-        self._inbox: deque[CoreEvent] = deque([do.Opened()])
+        self._inbox: deque[tuple[CoreEvent, int]] = deque([(do.Opened(), 0)])
+        self._inbox_bytes = 0
         self._wake: asyncio.Future[None] | None = None
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -76,25 +77,30 @@ class CallRunner:
 
     def put(self, event: CoreEvent) -> None:
         """Hand an event to the call; from the event loop's thread, never waits."""
+        self._put(event, 0)
+
+    async def offer(self, event: CoreEvent, size: int) -> None:
+        """Hand over an event that the client sent in `size` bytes, waiting while too much waits already."""
+        while not self._over and self._must_wait(event, size):
+            self._room.clear()
+            await self._room.wait()
+        self._put(event, size)
+
+    def _put(self, event: CoreEvent, size: int) -> None:
         if self._over:
             return
-        self._inbox.append(event)
+        self._inbox.append((event, size))
+        self._inbox_bytes += size
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def offer(self, event: CoreEvent) -> None:
-        """Hand over an event of the client, waiting while too many wait already."""
-        while not self._over and self._must_wait(event):
-            self._room.clear()
-            await self._room.wait()
-        self.put(event)
-
-    def _must_wait(self, event: CoreEvent) -> bool:
+    def _must_wait(self, event: CoreEvent, size: int) -> bool:
         if len(self._inbox) >= INBOX_LIMIT or self._changes.qsize() >= STORE_LIMIT:
             return True
-        # Megabytes at once wait until all before them is taken in, and is known to be not too much.
-        large = isinstance(event, AppendAudio) and len(event.audio) > LARGE_APPEND
-        return self._call.input_full or (large and bool(self._inbox))
+        if self._inbox_bytes and self._inbox_bytes + size > INBOX_BYTES:
+            return True
+        # Audio waits for the ears, and nothing else does.
+        return self._call.input_full and isinstance(event, AppendAudio)
 
     def _on_worker_message(self, message: Message) -> None:
         event = WorkerEvent()
@@ -132,11 +138,12 @@ class CallRunner:
             await self._wake
             self._wake = None
         while self._inbox and not self._call.closed:
-            event = self._inbox.popleft()
-            if len(self._inbox) < INBOX_LIMIT:
-                self._room.set()
+            event, size = self._inbox.popleft()
             for effect in self._call.handle(event, time.monotonic()):
                 await self._perform(effect)
+            self._inbox_bytes -= size
+            if len(self._inbox) < INBOX_LIMIT:
+                self._room.set()
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -250,7 +257,7 @@ class CallRunner:
     async def _refuse_claims(self) -> None:
         """Those that came before the end was known, and would wait for their answer."""
         while self._call.closed and self._inbox:
-            for effect in self._call.handle(self._inbox.popleft(), time.monotonic()):
+            for effect in self._call.handle(self._inbox.popleft()[0], time.monotonic()):
                 await self._perform(effect)
 
     async def _flush(self) -> None:

@@ -37,17 +37,26 @@ class Line:
     async def _read(self) -> None:
         """Bring what the client sends to its call, until it is gone."""
         try:
-            while True:
-                message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    break
-                frame = message.get("text")
-                event = self._dialect.decode(message.get("bytes") or b"" if frame is None else frame)
-                if event is not None:
-                    await self._runner.offer(event)
+            while await self._read_one():
+                pass
         except Exception:
             log.exception("reading from the client failed")
         self._runner.put(Disconnected())
+
+    async def _read_one(self) -> bool:
+        """Bring one message; False: there was none, the client is gone.
+
+        In a function of its own, so that megabytes do not lie in its variables until the next comes.
+        """
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return False
+        text = message.get("text")
+        frame = message.get("bytes") or b"" if text is None else text
+        event = self._dialect.decode(frame)
+        if event is not None:
+            await self._runner.offer(event, len(frame))
+        return True
 
     async def _write(self) -> None:
         try:

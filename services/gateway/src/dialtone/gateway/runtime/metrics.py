@@ -15,6 +15,9 @@ unsent_inputs = Counter(
     "dialtone_gateway_unsent_inputs_total", "Input frames that the broker did not take when they came"
 )
 stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients closed for not reading")
+waiting_messages = Gauge(
+    "dialtone_gateway_waiting_messages", "Large messages of clients that wait until others have come"
+)
 turn_seconds = Histogram(
     "dialtone_turn_seconds", "Where the time of turns goes, by part", ["part"], buckets=_SECONDS
 )

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.websockets import WebSocket
 
@@ -64,7 +64,6 @@ class Switchboard:
                 LLM: settings.work_claim_timeout_llm_s,
                 TTS: settings.work_claim_timeout_tts_s,
             },
-            session_s=settings.call_max_s,
             candidate_pause_ms=settings.candidate_pause_ms,
             default_instructions=settings.default_instructions,
         )
@@ -88,9 +87,10 @@ class Switchboard:
         find: Callable[[], Awaitable[SessionRecord]],
         *,
         accept: Callable[[], Awaitable[None]],
+        longest_s: float,
         first: ClientEvent | None = None,
     ) -> None:
-        """Hold a call of this session (tenant, id) on the socket to its end.
+        """Hold a call of this session (tenant, id) on the socket to its end, `longest_s` at most.
 
         `find` gets the session, when no other call writes to it any more; `accept` is called when
         nothing stands in the way. Raises SessionBusy, StoreUnavailable or BusError before that.
@@ -104,7 +104,7 @@ class Switchboard:
             record = await find()
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
-                line, close = await self._hold(socket, dialect, record, call_id, first)
+                line, close = await self._hold(socket, dialect, record, call_id, longest_s, first)
         finally:
             await self._release(session, call_id)
         # The session is free by now: its client may call again while this one still takes its leave.
@@ -129,6 +129,7 @@ class Switchboard:
         dialect: Dialect,
         record: SessionRecord,
         call_id: str,
+        longest_s: float,
         first: ClientEvent | None,
     ) -> tuple[Line, Close | None]:
         """Run the call; its line, which is still up, and how to close it."""
@@ -150,8 +151,8 @@ class Switchboard:
             config=record.config,
             items=record.items,
             new_id=new_id,
-            expires_at=int(time.time() + settings.call_max_s),
-            limits=self._limits,
+            expires_at=int(time.time() + longest_s),
+            limits=replace(self._limits, session_s=longest_s),
         )
         runner = CallRunner(
             call,

@@ -1,6 +1,7 @@
 """Where sessions are kept: Redis for the living, SQL for good; and who has which call."""
 
 from .call_registry import CallHolder, CallRegistry
+from .client_secrets import ClientSecret, ClientSecrets, TooManySecrets
 from .errors import SessionExists, StoreUnavailable, UnknownSession
 from .opening import Stores, open_stores
 from .session_store import SessionPage, SessionStore, SessionSummary
@@ -8,12 +9,15 @@ from .session_store import SessionPage, SessionStore, SessionSummary
 __all__ = [
     "CallHolder",
     "CallRegistry",
+    "ClientSecret",
+    "ClientSecrets",
     "SessionExists",
     "SessionPage",
     "SessionStore",
     "SessionSummary",
     "StoreUnavailable",
     "Stores",
+    "TooManySecrets",
     "UnknownSession",
     "open_stores",
 ]

@@ -9,6 +9,7 @@ from dialtone.gateway.settings import GatewaySettings
 
 from .archive import SqlArchive
 from .call_registry import CallRegistry
+from .client_secrets import ClientSecrets
 from .migrate import migrate
 from .redis_link import RedisLink
 from .stored_sessions import StoredSessions
@@ -20,6 +21,7 @@ class Stores:
 
     sessions: StoredSessions
     calls: CallRegistry
+    secrets: ClientSecrets
     link: RedisLink
     archive: SqlArchive
 
@@ -47,4 +49,5 @@ async def open_stores(settings: GatewaySettings) -> Stores:
         outbox_bytes=settings.outbox_bytes,
     )
     sessions.start()
-    return Stores(sessions, CallRegistry(link), link, archive)
+    secrets = ClientSecrets(link, most=settings.max_client_secrets)
+    return Stores(sessions, CallRegistry(link), secrets, link, archive)

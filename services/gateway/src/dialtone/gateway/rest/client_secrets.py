@@ -1,0 +1,154 @@
+"""Ephemeral secrets: `/v1/realtime/client_secrets`, and its two forerunners of the beta protocol.
+
+The bodies are read by the rules of `session.update`, so that what a socket takes is taken here, and
+what is wrong is named here as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from dialtone.gateway.core.field_rules import Errors, FieldError, wrong_type
+from dialtone.gateway.core.server_events import SessionCreated
+from dialtone.gateway.core.session import SessionConfig
+from dialtone.gateway.core.session_update import merge_session
+from dialtone.gateway.dialects.json_frames import BadFrame, read_object
+from dialtone.gateway.dialects.realtime_beta_session import beta_session_object, flat_error, ga_patch
+from dialtone.gateway.dialects.realtime_encode import session_object
+from dialtone.gateway.ids import is_client_id, new_id
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.gateway.stores import ClientSecrets, SessionStore, TooManySecrets
+
+from . import secret_requests as read
+from .auth import ApiKeys
+from .body_limit import bounded_route
+from .errors import ApiError, error_responses
+
+_RETRY_AFTER_S = 30
+_ROOT = "session"  # where merge_session is told that a flat body stands
+
+
+class ClientSecretOut(BaseModel):
+    value: str = Field(examples=["ek_4fWbR1uZ0aQp9xLmKc2TnE"])
+    """Opens `/v1/realtime`, as a bearer token or as a subprotocol; nothing else."""
+    expires_at: int
+    """Unix seconds. Calls that were opened before go on."""
+    session: dict[str, Any]
+    """The complete session that its calls begin with, defaults filled in."""
+
+
+def create_client_secrets_router(
+    secrets: ClientSecrets, store: SessionStore, keys: ApiKeys, settings: GatewaySettings
+) -> APIRouter:
+    """The routes of secrets, each for the tenant of the key that came with the request."""
+    router = APIRouter(
+        prefix="/v1/realtime",
+        tags=["client secrets"],
+        route_class=bounded_route(settings.max_body_bytes),
+        responses=error_responses(400, 401, 413, 429, 503),
+    )
+    tenant_of_request = Depends(keys.tenant)
+
+    async def mint(
+        tenant: str, seconds: int, config: SessionConfig | None, session_id: str | None = None
+    ) -> dict[str, Any]:
+        try:
+            value, expires_at = await secrets.mint(
+                tenant, seconds=seconds, config=config, session_id=session_id
+            )
+        except TooManySecrets as error:
+            message = f"There are {settings.max_client_secrets} live client secrets; wait until some expire."
+            retry = {"Retry-After": str(_RETRY_AFTER_S)}
+            raise ApiError(
+                429, "too_many_client_secrets", message, kind="rate_limit_error", headers=retry
+            ) from error
+        return {"value": value, "expires_at": expires_at}
+
+    @router.post("/client_secrets", openapi_extra=read.GA_BODY, responses=error_responses(404))
+    async def create_client_secret(request: Request, tenant: str = tenant_of_request) -> ClientSecretOut:
+        """A secret for a browser, bound to the session that its calls begin with.
+
+        It opens any number of calls until it expires. Without `session` they begin as they ask for.
+        With `dialtone.session_id` it opens that session alone, and goes on with it.
+        """
+        body = await _body(request)
+        errors: Errors = []
+        wanted = read.client_secret(body, errors)
+        config = None if wanted.session is None else _merged(wanted.session, errors)
+        _refuse(errors)
+        session_id, shown = new_id("sess"), config or SessionConfig()
+        if wanted.session_id is not None:
+            session_id, shown = wanted.session_id, await stored(tenant, wanted.session_id)
+        minted = await mint(tenant, wanted.seconds, config, wanted.session_id)
+        session = session_object(SessionCreated(session_id, 0, shown))
+        del session["expires_at"]  # it has not begun
+        return ClientSecretOut(**minted, session=session)
+
+    async def stored(tenant: str, session_id: str) -> SessionConfig:
+        record = await store.get(tenant, session_id) if is_client_id(session_id) else None
+        if record is None:
+            raise ApiError(404, "session_not_found", "There is no such session.", param="dialtone.session_id")
+        return record.config
+
+    async def beta(request: Request, tenant: str, blank: SessionConfig) -> dict[str, Any]:
+        body = await _body(request)
+        errors: Errors = []
+        seconds = read.beta_lifetime(body, errors)
+        config = read.with_model(blank, body, errors, path="model")
+        patch = ga_patch(body, "", errors)
+        config, wrong = merge_session(config, patch, path=_ROOT)
+        errors += [_without_root(flat_error(error)) for error in wrong]
+        _refuse(errors)
+        minted = await mint(tenant, seconds, config)
+        session = beta_session_object(config, new_id("sess"), 0)
+        del session["expires_at"]
+        return session | {"client_secret": minted}
+
+    @router.post("/sessions", openapi_extra=read.BETA_BODY)
+    async def create_realtime_session(request: Request, tenant: str = tenant_of_request) -> dict[str, Any]:
+        """The beta protocol's form of a client secret: the flat session, with the secret inside."""
+        return await beta(request, tenant, SessionConfig())
+
+    @router.post("/transcription_sessions", openapi_extra=read.BETA_BODY)
+    async def create_transcription_session(
+        request: Request, tenant: str = tenant_of_request
+    ) -> dict[str, Any]:
+        """The beta protocol's form of a client secret for calls that only listen."""
+        return await beta(request, tenant, SessionConfig(type="transcription"))
+
+    return router
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    content = await request.body()
+    try:
+        return read_object(content) if content else {}
+    except BadFrame as error:
+        raise ApiError(400, error.code, str(error).replace("frame", "body")) from error
+
+
+def _merged(session: Any, errors: Errors) -> SessionConfig:
+    if not isinstance(session, dict):
+        wrong_type(errors, "session", "an object", session)
+        return SessionConfig()
+    blank = SessionConfig(type=cast(Any, read.session_type(session, errors)))
+    config = read.with_model(blank, session, errors, path="session.model")
+    config, wrong = merge_session(config, session)
+    errors += wrong
+    return config
+
+
+def _refuse(errors: Errors) -> None:
+    """Nothing is made of a request in which anything is wrong."""
+    if errors:
+        first = errors[0]
+        message = " ".join(error.message for error in errors)
+        raise ApiError(400, first.code, message, param=first.param)
+
+
+def _without_root(error: FieldError) -> FieldError:
+    root = f"{_ROOT}."
+    return FieldError(error.param.removeprefix(root), error.code, error.message.replace(f"'{root}", "'"))

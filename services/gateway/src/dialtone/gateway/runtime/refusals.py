@@ -1,0 +1,43 @@
+"""Handshakes that are refused: an HTTP answer in the shape of the HTTP interface's errors."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket
+
+from dialtone.gateway.runtime import metrics
+
+RETRY_AFTER_S = 5
+
+
+class Refusal(Exception):
+    """The handshake is answered by this instead."""
+
+    def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
+        """A `status` of 503 invites the client to try again."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+def wrong_key() -> Refusal:
+    return Refusal(401, "invalid_api_key", "Incorrect API key provided, or a client secret that has expired.")
+
+
+def unavailable() -> Refusal:
+    return Refusal(503, "service_unavailable", "The service is not available, try again later.")
+
+
+def full() -> Refusal:
+    return Refusal(503, "gateway_full", "The gateway is full, try again later.")
+
+
+async def deny(socket: WebSocket, refusal: Refusal) -> None:
+    """Answer a handshake that was not accepted yet."""
+    metrics.refused.labels(refusal.code).inc()
+    kind = "invalid_request_error" if refusal.status < 500 else "server_error"
+    error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if refusal.status == 503 else None
+    await socket.send_denial_response(JSONResponse({"error": error}, refusal.status, headers))

@@ -1,0 +1,114 @@
+"""`/chat/voice_call`: the first frame with a session id names the session of the call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from dialtone.bus import BusError
+from dialtone.gateway.core.client_events import ClientEvent, Invalid
+from dialtone.gateway.core.items import SessionRecord
+from dialtone.gateway.dialects.voice_call import VoiceCallDialect, error_frame
+from dialtone.gateway.ids import is_client_id
+from dialtone.gateway.rest.auth import ApiKeys
+from dialtone.gateway.runtime import metrics
+from dialtone.gateway.runtime.callers import bearer
+from dialtone.gateway.runtime.refusals import deny, full, wrong_key
+from dialtone.gateway.runtime.switchboard import GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
+
+NAMING_S = 30.0  # for a client to name its session
+POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
+
+
+class NoVoice(Exception):
+    """The session only listens."""
+
+
+@dataclass(slots=True)
+class VoiceSockets:
+    switchboard: Switchboard
+    store: SessionStore
+    keys: ApiKeys
+    settings: GatewaySettings
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Hold a call on the socket to its end, or refuse it."""
+        tenant = self.keys.tenant_of(bearer(socket))
+        if tenant is None:
+            await deny(socket, wrong_key())
+            return
+        try:
+            with self.switchboard.place():
+                await socket.accept()
+                await self._serve(socket, tenant)
+        except GatewayFull:
+            await deny(socket, full())
+
+    async def _serve(self, socket: WebSocket, tenant: str) -> None:
+        dialect = VoiceCallDialect()
+        try:
+            async with asyncio.timeout(NAMING_S):
+                session_id, first = await _named_session(socket, dialect)
+        except TimeoutError:
+            await socket.close(POLICY_VIOLATION, "no session was named")
+            return
+        except WebSocketDisconnect:
+            return
+
+        async def find() -> SessionRecord:
+            record = await self.store.get(tenant, session_id)
+            if record is None:
+                raise UnknownSession
+            if record.config.type != "realtime":
+                raise NoVoice
+            return msgspec.structs.replace(record, config=dialect.configure(record.config))
+
+        async def accept() -> None:
+            return
+
+        try:
+            if not is_client_id(session_id):
+                raise UnknownSession
+            await self.switchboard.connect(
+                socket,
+                dialect,
+                (tenant, session_id),
+                find,
+                accept=accept,
+                longest_s=self.settings.call_max_s,
+                first=first,
+            )
+        except UnknownSession:
+            await _refuse(socket, 404, "session not found", POLICY_VIOLATION)
+        except NoVoice:
+            await _refuse(socket, 400, "the session is one for transcription alone", POLICY_VIOLATION)
+        except SessionBusy:
+            await _refuse(socket, 409, "the session has a live call already", POLICY_VIOLATION)
+        except (StoreUnavailable, BusError):
+            await _refuse(socket, 503, "the service is not available, try again later", TRY_AGAIN_LATER)
+
+
+async def _named_session(socket: WebSocket, dialect: VoiceCallDialect) -> tuple[str, ClientEvent | None]:
+    """Read frames until one names the session; wrong ones are answered, heartbeats passed over."""
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        text = message.get("text")
+        event = dialect.decode(message.get("bytes") or b"" if text is None else text)
+        if isinstance(event, Invalid):
+            for frame in dialect.encode_invalid(event):
+                await socket.send_text(str(frame))
+        elif dialect.session_id is not None:
+            return dialect.session_id, event
+
+
+async def _refuse(socket: WebSocket, code: int, why: str, close: int) -> None:
+    metrics.refused.labels(f"{VoiceCallDialect.name}_{code}").inc()
+    await socket.send_text(error_frame(why, code=code))
+    await socket.close(close, why)

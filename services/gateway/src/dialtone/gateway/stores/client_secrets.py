@@ -1,0 +1,98 @@
+"""Ephemeral secrets: what a server gives a browser, so that it can open calls without the API key.
+
+Redis alone has them, under the digest of the secret, until they expire: whoever reads Redis cannot
+use them. A gateway that loses its Redis has lost them, as their short life allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import msgspec
+
+from dialtone.gateway.core.session import SessionConfig
+from dialtone.gateway.ids import new_id
+from dialtone.gateway.settings import SECRET_PREFIX
+from dialtone.telemetry import get_logger
+
+from .redis_link import RedisLink
+
+log = get_logger(__name__)
+
+LONGEST_S = 7200
+
+# KEYS: secret, the tenant's live secrets; ARGV: digest, value, ttl in ms, most live secrets, longest ttl.
+_KEEP = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[4]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return 1
+"""
+
+
+class ClientSecret(msgspec.Struct, frozen=True):
+    """What a secret opens: calls of this tenant, beginning with this configuration."""
+
+    tenant: str
+    expires_at: int  # unix seconds
+    config: SessionConfig | None = None  # None: what the socket asks for
+    session_id: str | None = None  # the one session that it opens, instead of new ones
+
+
+class TooManySecrets(Exception):
+    """The tenant has as many live secrets as it may."""
+
+
+class ClientSecrets:
+    """Makes secrets and knows those that live. All methods raise `StoreUnavailable`."""
+
+    def __init__(self, link: RedisLink, *, most: int) -> None:
+        """`most`: live secrets that one tenant may have."""
+        self._link = link
+        self._most = most
+        self._keep = link.client.register_script(_KEEP)
+
+    async def mint(
+        self, tenant: str, *, seconds: int, config: SessionConfig | None, session_id: str | None = None
+    ) -> tuple[str, int]:
+        """A new secret, `ek_` and 128 random bits, and when it expires (unix seconds).
+
+        Raises TooManySecrets.
+        """
+        now = time.time()
+        secret = ClientSecret(tenant, int(now) + seconds, config, session_id)
+        value = new_id(SECRET_PREFIX.removesuffix("_"))
+        digest = _digest(value)
+        ttl_ms = secret.expires_at * 1000 - int(now * 1000)
+        keys = [_key(digest), f"dialtone:{tenant}:secrets"]
+        stored = msgspec.json.encode(secret)
+        arguments: list[str | bytes | int] = [digest, stored, ttl_ms, self._most, LONGEST_S * 1000]
+        if not await self._link.run(lambda _: self._keep(keys=keys, args=arguments)):
+            raise TooManySecrets
+        return value, secret.expires_at
+
+    async def find(self, value: str) -> ClientSecret | None:
+        """What this secret opens; None: there is none such, or it has expired."""
+        key = _key(_digest(value))
+        stored = await self._link.run(lambda redis: redis.get(key))
+        if stored is None:
+            return None
+        try:
+            return msgspec.json.decode(stored, type=ClientSecret)
+        except msgspec.DecodeError as error:
+            # Written by another version, perhaps: its holder gets a new one as after an expiry.
+            log.warning("unreadable client secret in redis", error=str(error))
+            return None
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
+
+
+def _key(digest: str) -> str:
+    return f"dialtone:secret:{digest}"

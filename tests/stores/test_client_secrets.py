@@ -1,0 +1,117 @@
+"""Ephemeral secrets: what opens what, for how long, and what is kept of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from dialtone.gateway.core.session import Audio, AudioInput, ServerVad, SessionConfig
+from dialtone.gateway.stores import ClientSecret, ClientSecrets, StoreUnavailable, TooManySecrets
+from dialtone.gateway.stores.redis_link import RedisLink
+from tests.fixtures.valkey import ValkeyServer
+from tests.fixtures.waiting import eventually
+
+CONFIG = SessionConfig(
+    type="transcription",
+    instructions="讲中文",
+    audio=Audio(input=AudioInput(turn_detection=ServerVad(silence_duration_ms=300))),
+)
+
+
+@asynccontextmanager
+async def opened(server: ValkeyServer, *, most: int = 100) -> AsyncIterator[ClientSecrets]:
+    link = RedisLink(server.url, timeout_s=0.5)
+    yield ClientSecrets(link, most=most)
+    await link.close()
+
+
+@pytest.fixture
+async def secrets(valkey: ValkeyServer) -> AsyncIterator[ClientSecrets]:
+    async with opened(valkey) as secrets:
+        yield secrets
+
+
+async def test_a_secret_is_found_with_all_that_it_was_made_with(
+    valkey: ValkeyServer, secrets: ClientSecrets
+) -> None:
+    before = int(time.time())
+    value, expires_at = await secrets.mint("acme", seconds=600, config=CONFIG)
+    assert value.startswith("ek_")
+    assert len(value) >= 25
+    assert before + 600 <= expires_at <= time.time() + 600
+    async with opened(valkey) as another_gateway:
+        for _ in range(3):  # it opens several calls
+            assert await another_gateway.find(value) == ClientSecret("acme", expires_at, CONFIG, None)
+
+
+async def test_a_secret_may_be_bound_to_a_session_and_to_no_configuration(secrets: ClientSecrets) -> None:
+    value, expires_at = await secrets.mint("acme", seconds=10, config=None, session_id="sess_1")
+    assert await secrets.find(value) == ClientSecret("acme", expires_at, None, "sess_1")
+
+
+@pytest.mark.parametrize("value", ["ek_", "ek_unknown", "", "ek_\ud800", "ek_" + "x" * 100_000])
+async def test_what_is_no_secret_opens_nothing(secrets: ClientSecrets, value: str) -> None:
+    await secrets.mint("acme", seconds=10, config=None)
+    assert await secrets.find(value) is None
+
+
+async def test_a_secret_ends_when_it_was_said_to(secrets: ClientSecrets) -> None:
+    value, expires_at = await secrets.mint("acme", seconds=2, config=None)
+
+    async def gone() -> bool:
+        return await secrets.find(value) is None
+
+    await eventually(gone)
+    assert abs(time.time() - expires_at) < 0.5
+
+
+async def test_redis_never_has_the_secret_itself(valkey: ValkeyServer, secrets: ClientSecrets) -> None:
+    value, _ = await secrets.mint("acme", seconds=600, config=CONFIG)
+    redis = Redis.from_url(valkey.url)
+    kept = b""
+    async for key in redis.scan_iter("*"):
+        kept += bytes(key) + bytes(await redis.dump(key) or b"")
+        assert 0 < await redis.ttl(key) <= 7200
+    await redis.aclose()
+    assert b"dialtone:secret:" in kept
+    assert value.encode() not in kept
+    assert value.removeprefix("ek_").encode() not in kept
+
+
+async def test_a_tenant_has_only_so_many_at_once_whatever_others_have(valkey: ValkeyServer) -> None:
+    async with opened(valkey, most=3) as secrets:
+        soon, _ = await secrets.mint("acme", seconds=2, config=None)
+        made = await asyncio.gather(
+            *(secrets.mint("acme", seconds=60, config=None) for _ in range(6)), return_exceptions=True
+        )
+        assert sum(isinstance(one, TooManySecrets) for one in made) == 4
+        await secrets.mint("other", seconds=60, config=None)
+
+        async def gone() -> bool:
+            return await secrets.find(soon) is None
+
+        await eventually(gone)
+        await secrets.mint("acme", seconds=60, config=None)
+
+
+async def test_a_secret_that_cannot_be_read_is_unknown(valkey: ValkeyServer, secrets: ClientSecrets) -> None:
+    value, _ = await secrets.mint("acme", seconds=60, config=None)
+    redis = Redis.from_url(valkey.url)
+    (key,) = [key async for key in redis.scan_iter("dialtone:secret:*")]
+    await redis.set(key, b'{"tenant": 5}')
+    await redis.aclose()
+    assert await secrets.find(value) is None
+
+
+async def test_without_redis_nobody_can_know(valkey: ValkeyServer, secrets: ClientSecrets) -> None:
+    value, _ = await secrets.mint("acme", seconds=60, config=None)
+    valkey.kill()
+    with pytest.raises(StoreUnavailable):
+        await secrets.find(value)
+    with pytest.raises(StoreUnavailable):
+        await secrets.mint("acme", seconds=60, config=None)
