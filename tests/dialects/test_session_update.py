@@ -200,7 +200,7 @@ def test_absent_members_keep_their_value() -> None:
 
 def test_a_wrong_language_leaves_transcription_on() -> None:
     config, errors = merge_session(
-        SessionConfig(), nested("audio.input.transcription.language", "not a code")
+        SessionConfig(), nested("audio.input.transcription.language", 7)
     )
     assert [error.param for error in errors] == ["session.audio.input.transcription.language"]
     assert config.audio.input.transcription == Transcription()

@@ -33,6 +33,7 @@ class Answers:
         self.active: Response | None = None  # the one that writes to the conversation
         self._playing: list[Response] = []  # those that did before, their sound perhaps still playing
         self._busy_until = 0.0  # when the client's player is through with them
+        self.given = 0  # answers to the conversation that came to their end, but for those that failed
         self._waiting: list[Response] = []  # for the words of what the user said before them
         self._owed: Understood | None = None  # a turn to answer when the active response is over
         self._speculation: Speculation | None = None
@@ -40,6 +41,16 @@ class Answers:
     @property
     def idle(self) -> bool:
         return not self._responses and self._owed is None
+
+    @property
+    def going(self) -> bool:
+        """An answer is being given, or can still be heard."""
+        return self.active is not None or self._busy_until > self._ctx.now
+
+    @property
+    def heard_out_at(self) -> float:
+        """When all that was said so far can have been heard."""
+        return self._busy_until
 
     # --- beginning ---
 
@@ -80,14 +91,20 @@ class Answers:
     @property
     def _user_goes_on(self) -> bool:
         """More is being said, and is not to be spoken over: it belongs to the question."""
-        detection = self._ctx.config.audio.input.turn_detection
-        return detection is not None and detection.interrupt_response and self._turns.going_on
+        return self._ctx.config.interrupts and self._turns.going_on
 
     def answer_owed(self) -> None:
         """Answer the turn that waits, unless something still stands in its way."""
         if self._owed is not None and self.active is None and not self._user_goes_on:
             turn, self._owed = self._owed, None
-            self._answer(turn)
+            if turn.utterance.item_id in self._ctx.conversation:  # not deleted meanwhile
+                self._answer(turn)
+
+    def begin(self, user_item_id: str, *, note: str) -> None:
+        """Answer the conversation as it stands; the model is told `note`, in this turn alone."""
+        self.drop_speculation()
+        response = self._open(ask.ResponseOptions(), self._ctx.new_id("resp"), TurnMarks(), user_item_id)
+        self._submit(response, note=note)
 
     def _answer(self, turn: Understood) -> None:
         options, utterance = ask.ResponseOptions(), turn.utterance
@@ -122,10 +139,12 @@ class Answers:
             self.active = response
         return response
 
-    def _submit(self, response: Response) -> None:
+    def _submit(self, response: Response, *, note: str = "") -> None:
         if response.over:
             return
         context = self._context_of(response.options)
+        if note:
+            context.append(MessageItem("", "system", [InputText(note)]))
         response.submit(
             llm_turn(
                 self._ctx.config,
@@ -255,6 +274,7 @@ class Answers:
             self._items.remember_speech(item_id, response.speech.spoken())
         if self.active is response:
             self.active = None
+            self.given += response.status != "failed"
             playback, now = response.speech.playback, self._ctx.now
             still = [r for r in self._playing if r.speech.playback.unplayed_us(now)]
             self._playing = [*still[-PLAYING_KEPT:], response]

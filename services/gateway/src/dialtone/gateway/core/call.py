@@ -7,6 +7,8 @@ Its parts, each of which owns one thing:
 
     EarsLink       the input audio clock, and the ears leg's inputs
     InputTurns     what the user says: utterances, and the items with their words
+    Hearing        what the ears say, and what it means for the answers
+    IdleTimeout    what happens when the user says nothing
     Answers        responses: the active one, those beside it, the one begun on a guess
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
@@ -17,7 +19,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from dialtone.v1.ears_pb2 import Transcript
 from dialtone.v1.events_pb2 import WorkerEvent
 from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.speech_pb2 import SentenceResume
@@ -42,7 +43,10 @@ from .effects import (
     Tick,
     WorkerFrame,
 )
+from .hearing import Hearing
+from .idle_timeout import IdleTimeout
 from .input_turns import InputTurns
+from .item_audio import ItemAudio
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease, Verdict
@@ -80,9 +84,12 @@ class Call:
         self._expires_at = expires_at
         self._expiry: float | None = None
         self._ears = EarsLink(self._ctx)
-        self._turns = InputTurns(self._ctx, self._ears)
-        self._items = ItemRequests(self._ctx)
+        audio = ItemAudio(limits.item_audio_bytes)
+        self._turns = InputTurns(self._ctx, self._ears, audio)
+        self._items = ItemRequests(self._ctx, audio)
         self._answers = Answers(self._ctx, self._turns, self._items)
+        self._idle = IdleTimeout(self._ctx, self._turns, self._answers)
+        self._hearing = Hearing(self._ctx, self._ears, self._turns, self._answers, self._idle)
         self._ending_due: float | None = None  # the client said that it will say no more
         self.closed = False
         self._deadline: float | None = None
@@ -101,7 +108,7 @@ class Call:
             ask.RetrieveItem: self._items.retrieve,
             ask.DeleteItem: self._delete_item,
             ask.TruncateItem: self._truncate_item,
-            ask.CreateResponse: self._answers.requested,
+            ask.CreateResponse: self._create_response,
             ask.CancelResponse: self._answers.cancelled,
             ask.Disconnected: self._disconnected,
             ask.Invalid: self._invalid,
@@ -134,6 +141,7 @@ class Call:
             if not self.closed:
                 self._answers.answer_owed()
                 self._finish_ending()
+            self._idle.look()
             self._deadline = self._next_deadline()
         return self._ctx.drain()
 
@@ -190,6 +198,7 @@ class Call:
         self._answers.drop_speculation()
         changed = config != ctx.config
         if changed:
+            self._idle.stirred()
             ctx.config = config
             ctx.emit(PutConfig(config))
             self._ears.reconfigure()
@@ -210,6 +219,7 @@ class Call:
             self._deadline = self._next_deadline()
 
     def _commit(self, event: ask.CommitAudio) -> None:
+        self._idle.stirred()
         if not self._turns.commit():
             held_ms = self._turns.buffered_us() / 1000
             self._ctx.error(
@@ -228,6 +238,7 @@ class Call:
     # --- items ---
 
     def _create_item(self, event: ask.CreateItem) -> None:
+        self._idle.stirred()
         self._answers.drop_speculation()
         self._items.create(event)
 
@@ -237,6 +248,17 @@ class Call:
 
     def _truncate_item(self, event: ask.TruncateItem) -> None:
         self._answers.truncate(event)
+
+    def _create_response(self, event: ask.CreateResponse) -> None:
+        self._idle.stirred()
+        if not self._ctx.config.listens_only:
+            self._answers.requested(event)
+            return
+        self._ctx.error(
+            "response_create_not_supported",
+            "A transcription session has no responses: response.create is not supported in it.",
+            event_id=event.event_id,
+        )
 
     # --- workers ---
 
@@ -260,7 +282,7 @@ class Call:
             if event.HasField("released"):
                 lease.released(self._ctx.now)
             elif lease.stage == ASR:
-                self._heard(event)
+                self._hearing.take(event)
             else:
                 self._answers.worker_event(lease, event)
 
@@ -279,46 +301,6 @@ class Call:
             return Grant(granted=True, turn=TurnResume(delivered_text=text) if text else None)
         resume = SentenceResume(delivered_us=delivered_us) if delivered_us else None
         return Grant(granted=True, sentence=resume)
-
-    def _heard(self, event: WorkerEvent) -> None:
-        body = event.WhichOneof("body")
-        if body == "speech_started":
-            if self._turns.started(event.speech_started) and self._interrupts:
-                self._answers.interrupted()
-        elif body == "speech_stopped":
-            self._turns.stopped(event.speech_stopped)
-        elif body == "transcript":
-            self._transcript(event.transcript)
-        elif body == "progress":
-            self._ears.heard(event.progress)
-        elif body == "replay":
-            self._ears.replay(event.replay.from_seq)
-        elif body == "leg_done":
-            self._ctx.leases.close(self._ears.lease_id)
-
-    def _transcript(self, event: Transcript) -> None:
-        if event.kind == Transcript.KIND_FINAL:
-            turn = self._turns.transcribed(event)
-            if turn is not None:
-                self._answers.understood(turn, answer=self._answers_turns)
-            return
-        utterance = self._turns.find(event.utterance)
-        if utterance is None or utterance.committed:
-            return
-        if event.kind == Transcript.KIND_CANDIDATE and self._answers_turns:
-            self._answers.candidate(utterance, event.text)
-        if self._ctx.config.dialtone.partial_transcripts:
-            self._ctx.send(out.PartialTranscript(utterance.item_id, event.text))
-
-    @property
-    def _answers_turns(self) -> bool:
-        detection = self._ctx.config.audio.input.turn_detection
-        return detection is not None and detection.create_response
-
-    @property
-    def _interrupts(self) -> bool:
-        detection = self._ctx.config.audio.input.turn_detection
-        return detection is not None and detection.interrupt_response
 
     # --- work that goes wrong ---
 
@@ -372,9 +354,10 @@ class Call:
                 self._close(NORMAL, "")
                 return
             self._ending_due = now + self._ctx.limits.closing_s  # an answer ends, well or not, by itself
-        for turn in self._turns.overdue():
-            self._answers.understood(turn, answer=self._answers_turns)
+        self._hearing.give_up_overdue()
         self._answers.pump()
+        if self._ending_due is None:
+            self._idle.trigger()
         for lease in self._ctx.leases.all():
             due = self._lease_due(lease)
             if due is None or due > now or self._ctx.leases.get(lease.id) is None:
@@ -397,6 +380,7 @@ class Call:
         return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
 
     def _next_deadline(self) -> float | None:
-        times = [self._expiry, self._ending_due, self._turns.due(), self._answers.due()]
+        idle_due = self._idle.due() if self._ending_due is None else None
+        times = [self._expiry, self._ending_due, self._turns.due(), self._answers.due(), idle_due]
         times += map(self._lease_due, self._ctx.leases.all())
         return min((time for time in times if time is not None), default=None)

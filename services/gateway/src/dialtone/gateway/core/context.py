@@ -47,6 +47,13 @@ class Limits:
     min_commit_us: int = 100_000
     candidate_pause_ms: int = 250
     candidates_per_turn: int = 3
+    # What it takes to interrupt an answer, where a session does not say.
+    interrupt_min_speech_ms: int | None = None
+    interrupt_min_words: int | None = None
+    # Answers to nothing but silence, one after the other.
+    idle_answers: int = 3
+    # Audio of the user's latest items, for a client that asks for it back.
+    item_audio_bytes: int = 512 * 1024
     default_instructions: str = ""
 
 

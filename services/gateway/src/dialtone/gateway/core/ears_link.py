@@ -19,6 +19,7 @@ from dialtone.v1.ears_pb2 import (
 from .context import ASR, Context
 from .effects import SendInput
 from .formats import audio_format, ears_config
+from .interruption import Threshold
 
 
 class EarsLink:
@@ -64,7 +65,8 @@ class EarsLink:
         return lease.attempt if lease and lease.held else None
 
     def config(self) -> EarsConfig:
-        return ears_config(self._ctx.config, self._ctx.limits.candidate_pause_ms)
+        config, limits = self._ctx.config, self._ctx.limits
+        return ears_config(config, limits.candidate_pause_ms, Threshold.of(config, limits))
 
     def lease(self) -> None:
         """Ask for ears, unless the call has them."""
@@ -157,6 +159,22 @@ class EarsLink:
         self.unheard_since = None if progress.next_seq >= self._next_seq else self._ctx.now
         self._send_on()
         self._trim()
+
+    def audio_between(self, start_us: int, end_us: int) -> bytes:
+        """The input of this stretch, in the present format; empty when it is not all there any more, or
+        began in another format."""
+        frames = [kept for kept in self._kept if kept.HasField("audio") and kept.start_us < end_us]
+        first = max((at for at, frame in enumerate(frames) if frame.start_us <= start_us), default=None)
+        if first is None or frames[first].start_us < self._format_start_us:
+            return b""
+        audio = b"".join(frame.audio for frame in frames[first:])
+        begins_us = frames[first].start_us
+        return audio[self._bytes_of(start_us - begins_us) : self._bytes_of(end_us - begins_us)]
+
+    def _bytes_of(self, us: int) -> int:
+        """Audio of this length in the present format, in whole samples."""
+        samples = us * self._format.sample_rate // 1_000_000
+        return samples * (self._format.bytes_per_second // self._format.sample_rate)
 
     # --- what is kept ---
 

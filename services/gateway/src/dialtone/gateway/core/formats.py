@@ -12,6 +12,7 @@ from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
 from dialtone.v1.ears_pb2 import Transcription as TranscriptionMessage
 from dialtone.v1.speech_pb2 import Voice
 
+from .interruption import Threshold
 from .session import AudioFormat, ServerVad, SessionConfig
 
 ENCODINGS = {
@@ -38,22 +39,24 @@ def audio_format(wire: AudioFormat) -> AudioFormatMessage:
     return AudioFormatMessage(encoding=ENCODINGS[wire.type], sample_rate=wire.sample_rate)
 
 
-def ears_config(config: SessionConfig, candidate_pause_ms: int) -> EarsConfig:
+def ears_config(config: SessionConfig, candidate_pause_ms: int, threshold: Threshold) -> EarsConfig:
     """What the ears do. Every turn is transcribed, whether the client asks for transcripts or not:
-    the text model needs the words."""
-    asked = config.audio.input.transcription
+    the text model needs the words. `threshold`: what it takes to interrupt an answer."""
+    asked = config.transcription
     return EarsConfig(
-        turn_detection=_turn_detection(config, candidate_pause_ms),
+        turn_detection=_turn_detection(config, candidate_pause_ms, threshold.speech_ms),
         transcription=TranscriptionMessage(
             model=(asked and asked.model) or "",
             language=(asked and asked.language) or "",
             prompt=(asked and asked.prompt) or "",
-            partials=config.dialtone.partial_transcripts,
+            partials=config.listens_only or config.dialtone.partial_transcripts or threshold.words > 0,
         ),
     )
 
 
-def _turn_detection(config: SessionConfig, candidate_pause_ms: int) -> TurnDetection:
+def _turn_detection(
+    config: SessionConfig, candidate_pause_ms: int, sustained_speech_ms: int
+) -> TurnDetection:
     wire, extra = config.audio.input.turn_detection, config.dialtone
     if wire is None:
         return TurnDetection(mode=TurnDetection.MODE_MANUAL)
@@ -62,7 +65,8 @@ def _turn_detection(config: SessionConfig, candidate_pause_ms: int) -> TurnDetec
     common = TurnDetection(
         engine=ENGINES[extra.vad_engine],
         aggressiveness=mode,
-        candidate_pause_ms=pause if wire.create_response else 0,
+        candidate_pause_ms=pause if config.answers_turns else 0,
+        sustained_speech_ms=sustained_speech_ms,
     )
     if isinstance(wire, ServerVad):
         common.mode = TurnDetection.MODE_SERVER_VAD

@@ -12,7 +12,9 @@ from . import server_events as out
 from .context import Context
 from .ears_link import EarsLink
 from .effects import PutItem
+from .item_audio import ItemAudio
 from .items import InputAudio, MessageItem
+from .partial_words import AgreedWords
 from .timing import TurnMarks
 
 
@@ -23,15 +25,21 @@ class Utterance:
     start_us: int
     end_us: int = 0
     committed: bool = False
+    announced: bool = False  # the client knows that it began; not so one that may be a backchannel
+    backchannel: bool = False  # it was over before it had been enough to interrupt the answer
+    sustained: bool = False  # it has been speech for as long as it takes to interrupt
+    words: int = 0  # at most, of those that were heard of it so far
     candidates: int = 0
     doubtful: bool = False  # new ears begin before it, and have not told of it yet
     transcript_due: float = 0.0
+    told: AgreedWords = field(default_factory=AgreedWords)
     marks: TurnMarks = field(default_factory=TurnMarks)
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A user's turn has come to its words; no words means that nothing was recognised."""
+    """A user's turn has come to its words; no words means that nothing was recognised, or that the
+    client has deleted the item meanwhile."""
 
     utterance: Utterance
     text: str
@@ -40,9 +48,10 @@ class Understood:
 class InputTurns:
     """The utterances that are open or wait for their words, and the items made of them."""
 
-    def __init__(self, context: Context, ears: EarsLink) -> None:
+    def __init__(self, context: Context, ears: EarsLink, audio: ItemAudio) -> None:
         self._ctx = context
         self._ears = ears
+        self._audio = audio
         self._utterances: dict[int, Utterance] = {}
         self.next_number = 1
         self._committed_us = 0  # all input before this belongs to items, or was cleared
@@ -93,7 +102,7 @@ class InputTurns:
     # --- events of the ears ---
 
     def started(self, event: SpeechStarted) -> Utterance | None:
-        """The user speaks. None: this is known already."""
+        """The user speaks, which the client is told by `announce`. None: this is known already."""
         known = self._utterances.get(event.utterance)
         if known is not None:
             known.doubtful = False
@@ -102,9 +111,12 @@ class InputTurns:
         # One is open at a time: an earlier one that was not ended became a part of another.
         for number in [u.number for u in self._utterances.values() if not u.committed]:
             del self._utterances[number]
-        utterance = self._begin(event.utterance, event.audio_start_us)
-        self._ctx.send(out.SpeechStarted(event.audio_start_us // 1000, utterance.item_id))
-        return utterance
+        return self._begin(event.utterance, event.audio_start_us)
+
+    def announce(self, utterance: Utterance) -> None:
+        utterance.announced = True
+        start_us = max(utterance.start_us, self._committed_us)  # what is an item already is in no other
+        self._ctx.send(out.SpeechStarted(start_us // 1000, utterance.item_id))
 
     def _begin(self, number: int, start_us: int) -> Utterance:
         utterance = Utterance(number, self._ctx.new_id("item"), start_us)
@@ -122,8 +134,15 @@ class InputTurns:
         utterance.marks.endpoint = now
         # Audio comes in real time: what was heard since the last voiced sample is how long ago it came.
         utterance.marks.speech_end = now - max(0, self._ears.input_us - event.speech_end_us) / 1e6
-        self._ctx.send(out.SpeechStopped(event.audio_end_us // 1000, utterance.item_id))
+        if utterance.announced:
+            self._ctx.send(out.SpeechStopped(event.audio_end_us // 1000, utterance.item_id))
         self._commit(utterance)
+
+    def partly_transcribed(self, utterance: Utterance, text: str) -> None:
+        """Tell the client the words that will stay."""
+        delta = utterance.told.partial(text)
+        if delta:
+            self._ctx.send(out.TranscriptionDelta(utterance.item_id, 0, delta))
 
     def transcribed(self, event: Transcript) -> Understood | None:
         """The final words of an utterance; None when it is not one that waits for them."""
@@ -135,7 +154,7 @@ class InputTurns:
         utterance.marks.transcript = self._ctx.now
         error = (event.error.code, event.error.message) if event.HasField("error") else None
         self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
-        return Understood(utterance, event.text)
+        return Understood(utterance, event.text if utterance.item_id in self._ctx.conversation else "")
 
     def overdue(self) -> list[Understood]:
         """Give up on transcripts that did not come."""
@@ -160,7 +179,7 @@ class InputTurns:
             item = msgspec.structs.replace(item, content=[InputAudio(text)])
             ctx.conversation.replace(item)
             ctx.emit(PutItem(item, ctx.conversation.previous_id(item.id)))
-        wanted = ctx.config.audio.input.transcription is not None
+        wanted = ctx.config.transcription is not None
         if error:
             failure = out.TranscriptionError("server_error", *error)
             if wanted:
@@ -168,8 +187,9 @@ class InputTurns:
             else:
                 ctx.error(error[0], error[1], type="server_error")
         elif wanted:
-            if text:
-                ctx.send(out.TranscriptionDelta(utterance.item_id, 0, text))
+            rest = utterance.told.rest(text)
+            if rest:
+                ctx.send(out.TranscriptionDelta(utterance.item_id, 0, rest))
             usage = out.DurationUsage(round(duration_us / 1e6, 3))
             ctx.send(out.TranscriptionCompleted(utterance.item_id, 0, text, usage))
 
@@ -188,6 +208,20 @@ class InputTurns:
         self._commit(utterance)
         return True
 
+    def commit_silence(self, length_us: int) -> str:
+        """Make an item of the last of the input, in which nothing was said; its id.
+
+        The ears are not told: should the user begin to speak at this moment, they are to hear it.
+        """
+        end_us = self._ears.input_us
+        start_us = max(self._committed_us, end_us - length_us)
+        silence = Utterance(0, self._ctx.new_id("item"), start_us, end_us)
+        self._ctx.send(out.TimeoutTriggered(start_us // 1000, end_us // 1000, silence.item_id))
+        self._commit(silence)
+        self._let_go()
+        self._set_words(silence, "", None, end_us - start_us)
+        return silence.item_id
+
     def buffered_us(self) -> int:
         return self._ears.input_us - self._committed_us
 
@@ -203,9 +237,13 @@ class InputTurns:
     def _commit(self, utterance: Utterance) -> None:
         ctx = self._ctx
         utterance.committed = True
-        utterance.transcript_due = ctx.now + ctx.limits.transcript_s
+        # A recording sent at once takes the ears some time to hear, though less than it lasts.
+        since_us = min((u.start_us for u in self._utterances.values()), default=utterance.start_us)
+        utterance.transcript_due = ctx.now + ctx.limits.transcript_s + (utterance.end_us - since_us) / 1e6
         self._committed_us = max(self._committed_us, utterance.end_us)
         previous = ctx.conversation.last_id
+        audio = self._ears.audio_between(utterance.start_us, utterance.end_us)
+        self._audio.keep(utterance.item_id, ctx.config.audio.input.format, audio)
         item = MessageItem(utterance.item_id, "user", [InputAudio()])
         ctx.conversation.append(item)
         ctx.send(out.InputCommitted(item.id, previous))

@@ -10,6 +10,7 @@ from . import client_events as ask
 from . import server_events as out
 from .context import Context
 from .effects import PutItem, RemoveItem
+from .item_audio import ItemAudio
 from .items import FunctionCallItem, FunctionCallOutputItem, Item, MessageItem, OutputAudio
 from .speech_queue import SpeechQueue
 from .spoken_text import SpokenText
@@ -19,8 +20,9 @@ SPEECHES_KEPT = 64
 
 
 class ItemRequests:
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, audio: ItemAudio) -> None:
         self._ctx = context
+        self._audio = audio
         self._speeches: OrderedDict[str, SpokenText] = OrderedDict()
 
     def remember_speech(self, item_id: str, spoken: SpokenText) -> None:
@@ -76,7 +78,8 @@ class ItemRequests:
         if item is None:
             self._unknown("retrieve", event.item_id, event.event_id)
             return
-        self._ctx.send(out.ItemRetrieved(item))
+        audio = self._audio.get(item.id, self._ctx.config.audio.input.format)
+        self._ctx.send(out.ItemRetrieved(item, audio))
 
     def delete(self, event: ask.DeleteItem) -> None:
         if event.item_id not in self._ctx.conversation:
@@ -84,6 +87,7 @@ class ItemRequests:
             return
         self._ctx.conversation.remove(event.item_id)
         self._speeches.pop(event.item_id, None)
+        self._audio.forget(event.item_id)
         self._ctx.send(out.ItemDeleted(event.item_id))
         self._ctx.emit(RemoveItem(event.item_id))
 

@@ -86,7 +86,11 @@ class ItemDone(ServerEvent, tag="conversation.item.done"):
 
 
 class ItemRetrieved(ServerEvent, tag="conversation.item.retrieved"):
+    """`audio` is that of the item's `input_audio` part in the session's input format, or None when it
+    is not there any more; the dialect puts it into the part."""
+
     item: Item
+    audio: bytes | None = None
 
 
 class ItemDeleted(ServerEvent, tag="conversation.item.deleted"):
@@ -193,6 +197,7 @@ class Response(msgspec.Struct):
     audio: ResponseAudio
     usage: Usage | None
     metadata: dict[str, str] | None
+    temperature: float | None = None  # of the beta protocol only
     object: str = "realtime.response"
 
 

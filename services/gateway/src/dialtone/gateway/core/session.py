@@ -114,7 +114,8 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
     vad_aggressiveness: int | None = None  # webrtcvad mode, 0..3
     # Start answering at a pause of this many ms, before the turn is known to be over; 0 never does.
     candidate_pause_ms: int | None = None
-    # What it takes to interrupt an answer, where speech does: this much of it, and so many words.
+    # What it takes to interrupt an answer, where speech does: this much of it, and so many words;
+    # 0 asks for none.
     interrupt_min_speech_ms: int | None = None
     interrupt_min_words: int | None = None
     # Send dialtone.turn.metrics after each response.
@@ -141,3 +142,26 @@ class SessionConfig(msgspec.Struct, frozen=True):
     prompt: Any = None
     include: list[str] | None = None
     dialtone: Extensions = Extensions()
+
+    @property
+    def listens_only(self) -> bool:
+        """Nothing is answered: it is a transcription session."""
+        return self.type == "transcription"
+
+    @property
+    def answers_turns(self) -> bool:
+        """The end of a turn is answered without being asked."""
+        detection = self.audio.input.turn_detection
+        return not self.listens_only and detection is not None and detection.create_response
+
+    @property
+    def interrupts(self) -> bool:
+        """Speech ends the answer that it is over."""
+        detection = self.audio.input.turn_detection
+        return not self.listens_only and detection is not None and detection.interrupt_response
+
+    @property
+    def transcription(self) -> Transcription | None:
+        """How the client is told what the user says; None: not at all."""
+        asked = self.audio.input.transcription
+        return Transcription() if asked is None and self.listens_only else asked

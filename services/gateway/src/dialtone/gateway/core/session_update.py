@@ -73,7 +73,8 @@ def merge_session(
     """Return `config` with `patch` (decoded JSON) merged in, and what was wrong with the patch.
 
     `path` is where the patch stands in the client's message; `pcm_rates` are the rates of PCM
-    audio, in Hz, that the client may name. Model and type of a session never change.
+    audio, in Hz, that the client may name. A session's model and type never change: another
+    model is passed over, another type is wrong.
     """
     errors: Errors = []
     rules = {**_SESSION, "audio": keep_null(_audio(pcm_rates))}
@@ -120,7 +121,12 @@ def _turn_detection(value: Any, current: Any, path: str, errors: Errors) -> Any:
     return members(ServerVad(), value, _SERVER_VAD, path, errors)
 
 
-_TRANSCRIPTION = {"model": nullable(name), "language": nullable(_language), "prompt": nullable(text)}
+def _spoken_language(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    """Any name: of a language that they do not know the ears make what they hear."""
+    return None if value == "" else name(value, current, path, errors)
+
+
+_TRANSCRIPTION = {"model": nullable(name), "language": nullable(_spoken_language), "prompt": nullable(text)}
 
 
 def _transcription(value: Any, current: Any, path: str, errors: Errors) -> Any:
@@ -306,6 +312,8 @@ _EXTENSIONS = {
     "vad_engine": nullable(one_of("webrtc", "silero")),
     "vad_aggressiveness": nullable(integer(0, 3)),
     "candidate_pause_ms": nullable(integer(0, 10_000)),
+    "interrupt_min_speech_ms": nullable(integer(0, 10_000)),
+    "interrupt_min_words": nullable(integer(0, 20)),
     "turn_metrics": keep_null(boolean),
     "partial_transcripts": keep_null(boolean),
     "container": keep_null(one_of("raw", "wav")),
@@ -321,7 +329,18 @@ def _extensions(value: Any, current: Extensions, path: str, errors: Errors) -> E
     return members(current, value, _EXTENSIONS, path, errors)
 
 
+def _type(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    kinds = ("realtime", "transcription")
+    if value != current and value in kinds:
+        message = f"A {current} session cannot become a {value} session."
+        errors.append(FieldError(path, "invalid_parameter", message))
+    else:
+        one_of(*kinds)(value, current, path, errors)
+    return current
+
+
 _SESSION = {
+    "type": keep_null(_type),
     "output_modalities": keep_null(output_modalities),
     "instructions": keep_null(text),
     "tools": keep_null(tools),
