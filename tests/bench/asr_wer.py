@@ -172,11 +172,11 @@ def detection(
     for name, part in (("whole", 1.0), ("first 60 %", 0.6)):
         short, standard = [], []
         for each in recordings:
-            samples = pcm16_to_float(each.samples())
+            samples = each.samples()
             samples = samples[: int(len(samples) * part)]
             if ours.recognize([Passage(samples, voiced_us=1_000_000)])[0].language != each.language:
                 short.append(each.id)
-            scores = dict(theirs.detect_language(samples)[2])
+            scores = dict(theirs.detect_language(pcm16_to_float(samples))[2])
             if max(LANGUAGES, key=lambda code: scores[code]) != each.language:
                 standard.append(each.id)
         wrong[name] = {"short_window": short, "standard": standard}

@@ -21,7 +21,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from dialtone.audio import pcm16_to_float
 from dialtone.gateway.core.sentences import SentenceSplitter
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.llm.backend import ChatBackend
@@ -79,7 +78,7 @@ class BareModels:
 
     def _recognise(self, question: Question) -> str:
         samples = np.frombuffer(b"".join(question.frames), dtype="<i2")
-        speech = pcm16_to_float(Recording(samples, RATE).at_rate(SAMPLE_RATE).samples)
+        speech = Recording(samples, RATE).at_rate(SAMPLE_RATE).samples
         voiced_us = len(speech) * 1_000_000 // SAMPLE_RATE
         return self._whisper.recognize([Passage(speech, voiced_us=voiced_us)])[0].text
 

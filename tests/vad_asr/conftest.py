@@ -28,16 +28,19 @@ async def _nothing() -> None:
 
 
 class ScriptedRecognizer:
-    """Answers with the length of each passage: for what lies around a recogniser."""
+    """Answers with the length of each passage, or with `text`: for what lies around a recogniser."""
 
     def __init__(self) -> None:
+        self.text = ""
         self.batches: list[list[Passage]] = []
         self.before: Callable[[], None] = lambda: None
 
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
         self.batches.append(list(passages))
         self.before()
-        return [Recognition(f"{p.seconds:.2f} seconds", p.language or "en", 1000) for p in passages]
+        return [
+            Recognition(self.text or f"{p.seconds:.2f} seconds", p.language or "en", 1000) for p in passages
+        ]
 
 
 @pytest.fixture

@@ -159,12 +159,12 @@ async def test_long_silence_inside_a_manual_turn_is_not_recognised(scripted_ears
 
 async def test_a_long_turn_is_recognised_in_passages(scripted_ears: Ears) -> None:
     call = EarsCall(server_vad()).start(scripted_ears.handle)
-    call.say(np.concatenate([voice_like(23), silence(0.3), voice_like(20), silence(1)]))
+    call.say(np.concatenate([voice_like(15), silence(0.3), voice_like(16), silence(1)]))
     await call.finish()
     lengths = [float(word) for word in call.transcripts()[0].text.split() if word != "seconds"]
     assert len(lengths) == 2
-    assert 22.9 <= lengths[0] <= 23.4  # cut in the pause
-    assert 43 <= sum(lengths) <= 44
+    assert 14.9 <= lengths[0] <= 15.4  # cut in the pause
+    assert 31 <= sum(lengths) <= 32
 
 
 async def test_clear_forgets_what_was_said(scripted_ears: Ears) -> None:

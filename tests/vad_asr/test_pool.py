@@ -13,7 +13,7 @@ from tests.vad_asr.conftest import ScriptedRecognizer
 
 
 def passage(seconds: float) -> Passage:
-    return Passage(np.zeros(round(seconds * 16_000), dtype=np.float32), voiced_us=1_000_000)
+    return Passage(np.zeros(round(seconds * 16_000), dtype=np.int16), voiced_us=1_000_000)
 
 
 class Held:

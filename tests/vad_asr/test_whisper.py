@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from dialtone.audio import pcm16_to_float
 from dialtone.v1.ears_pb2 import CommitInput, Transcript
 from dialtone.vad_asr.asr.recognition import Passage
 from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
@@ -26,7 +25,7 @@ VOICED = 1_000_000
 
 
 def passage(name: str, language: str = "") -> Passage:
-    return Passage(pcm16_to_float(recording(name).samples()), language, voiced_us=VOICED)
+    return Passage(recording(name).samples(), language, voiced_us=VOICED)
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -42,7 +41,7 @@ def test_english_and_chinese_are_understood(whisper: ShortWindowWhisper, name: s
 def test_the_language_is_detected_of_every_recording(whisper: ShortWindowWhisper, part: float) -> None:
     wrong = []
     for found in find_recordings("speech"):
-        samples = pcm16_to_float(found.samples())
+        samples = found.samples()
         (answer,) = whisper.recognize([Passage(samples[: int(len(samples) * part)], voiced_us=VOICED)])
         if answer.language != found.language:
             wrong.append(found.id)
@@ -50,7 +49,7 @@ def test_the_language_is_detected_of_every_recording(whisper: ShortWindowWhisper
 
 
 def test_a_batch_with_a_language_that_is_hard_to_tell(whisper: ShortWindowWhisper) -> None:
-    samples = pcm16_to_float(recording("en_goforward").samples())
+    samples = recording("en_goforward").samples()
     unsure = Passage(samples[: int(len(samples) * 0.6)], voiced_us=VOICED)
     answers = whisper.recognize([passage("zh_ae_nihao_shijie"), unsure, passage("en_hello_world", "en")])
     assert [answer.language for answer in answers] == ["zh", "en", "en"]
@@ -74,14 +73,14 @@ def test_a_prompt_sets_the_spelling(whisper: ShortWindowWhisper) -> None:
     ids=["silence", "faint", "loud", "short"],
 )
 def test_nothing_is_invented_on_noise(whisper: ShortWindowWhisper, samples: np.ndarray) -> None:
-    (answer,) = whisper.recognize([Passage(pcm16_to_float(samples), voiced_us=VOICED)])
+    (answer,) = whisper.recognize([Passage(samples, voiced_us=VOICED)])
     assert answer.text == ""
 
 
 def test_nothing_is_invented_on_recorded_noises(whisper: ShortWindowWhisper) -> None:
     for noise in find_recordings("noise"):
         # As much voice as a detector takes a cough or a beep for; more opens a turn.
-        (answer,) = whisper.recognize([Passage(pcm16_to_float(noise.samples()), voiced_us=200_000)])
+        (answer,) = whisper.recognize([Passage(noise.samples(), voiced_us=200_000)])
         assert answer.text == "", noise.id
 
 

@@ -158,6 +158,11 @@ class Lease:
             return None
         return self._inputs.pop()
 
+    @property
+    def behind(self) -> bool:
+        """More inputs wait to be taken."""
+        return self._inputs.peek() is not None
+
     async def _until_found(self, missing: int) -> None:
         """Wait for the missing frame, but no longer than it is worth before asking again."""
         try:

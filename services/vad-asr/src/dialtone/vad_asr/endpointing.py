@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dialtone.vad_asr.policy import TurnPolicy
+from dialtone.vad_asr.turn_end import TurnEnd
 from dialtone.vad_asr.vad.tracker import VoiceTracker
 
 _ONSET_AT_MOST = 4_800  # samples after the prefix, until a resumed turn's voice must be heard again
@@ -61,7 +62,13 @@ class Endpointer:
         self._sustained = False
         self._paused = False
         self._pauses = 0
+        self._sounds: TurnEnd | None = None  # what was said before the pause that goes on
         self.in_turn = False
+
+    def judge(self, sounds: TurnEnd) -> None:
+        """The words before the pause that goes on are known: it is to last as long as they ask for."""
+        if self._paused:
+            self._sounds = sounds
 
     def resume(self, start: int) -> None:
         """Goes on inside a turn whose start was announced before.
@@ -76,7 +83,7 @@ class Endpointer:
     def close(self, position: int) -> None:
         """Something else ended the turn or dropped the audio up to `position`."""
         self.in_turn = False
-        self._paused = False
+        self._end_pause()
         self._pauses = 0
         self._sustained = False
         self._earliest = position
@@ -88,7 +95,7 @@ class Endpointer:
         boundaries = self._lasting(tracker)
         if tracker.voiced:
             if self._paused:
-                self._paused = False
+                self._end_pause()
                 boundaries.append(Resumed())
         elif self.policy.automatic:
             boundaries += self._in_silence(tracker)
@@ -114,7 +121,7 @@ class Endpointer:
 
     def _in_silence(self, tracker: VoiceTracker) -> list[Boundary]:
         silence = tracker.position - max(tracker.last_voiced, self._known_voice)
-        if silence >= self.policy.silence:
+        if silence >= self._silence():
             return [self._stop(tracker)]
         if not self._paused and self.policy.pause and silence >= self._pause():
             self._paused = True
@@ -122,7 +129,18 @@ class Endpointer:
             return [Paused(tracker.last_voiced)]
         return []
 
+    def _silence(self) -> int:
+        if self._sounds is None or self.policy.patience is None:
+            return self.policy.silence
+        return self.policy.patience[self._sounds]
+
+    def _end_pause(self) -> None:
+        self._paused = False
+        self._sounds = None
+
     def _pause(self) -> int:
+        if self.policy.patience is not None:
+            return self.policy.pause  # every pause is judged by its words
         # Half as long again after every pause that was none: a slow speaker costs a few tries at most.
         return int(self.policy.pause * 1.5**self._pauses)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from dialtone.audio import Float32
+from dialtone.audio import Pcm16
 from dialtone.vad_asr.asr.recognition import MAX_PASSAGE_SECONDS, SAMPLE_RATE, Passage
 from dialtone.vad_asr.recording import Recording, VoicedSpans
 
@@ -12,26 +14,40 @@ from dialtone.vad_asr.recording import Recording, VoicedSpans
 # silence first: 0.1-0.3 s before the voice save errors.
 _MARGIN = SAMPLE_RATE // 4
 _LONG_GAP = SAMPLE_RATE * 2
-_LONGEST = int(MAX_PASSAGE_SECONDS * SAMPLE_RATE)
-_EARLIEST_CUT = SAMPLE_RATE * 20
+LONGEST = int(MAX_PASSAGE_SECONDS * SAMPLE_RATE)
+_EARLIEST_CUT = SAMPLE_RATE * 12
 _HUSH = SAMPLE_RATE // 5  # a long passage is cut where 200 ms are quietest
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A passage, and the position at which it ends.
+
+    What is said later changes none but the last one of a turn.
+    """
+
+    passage: Passage
+    end: int
 
 
 def passages(
     recording: Recording, voice: VoicedSpans, start: int, end: int, *, language: str, prompt: str
-) -> list[Passage]:
+) -> list[Cut]:
     """The passages of the turn [start, end), in order; none where no voice was heard."""
-    cut: list[Passage] = []
+    cuts: list[Cut] = []
+    start = max(start, recording.start)
     for first, last in _stretches(voice.within(start, end), start, end):
         while first < last:
-            samples = recording.read(first, last)
-            length = len(samples) if len(samples) <= _LONGEST else _quietest(samples)
-            if not length:
+            samples = recording.read(first, min(last, first + LONGEST))
+            if last - first > LONGEST:
+                samples = samples[: _quietest(samples)]
+            if not len(samples):
                 break
-            voiced = sum(b - a for a, b in voice.within(first, first + length))
-            cut.append(Passage(samples[:length], language, prompt, voiced * 1_000_000 // SAMPLE_RATE))
-            first += length
-    return cut
+            after = first + len(samples)
+            voiced = sum(b - a for a, b in voice.within(first, after))
+            cuts.append(Cut(Passage(samples, language, prompt, voiced * 1_000_000 // SAMPLE_RATE), after))
+            first = after
+    return cuts
 
 
 def _stretches(spans: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
@@ -44,9 +60,9 @@ def _stretches(spans: list[tuple[int, int]], start: int, end: int) -> list[tuple
     return [(max(first - _MARGIN, start), min(last + _MARGIN, end)) for first, last in joined]
 
 
-def _quietest(samples: Float32) -> int:
+def _quietest(samples: Pcm16) -> int:
     """Where to cut: the middle of the quietest 200 ms between the earliest and the latest place."""
-    region = samples[_EARLIEST_CUT:_LONGEST]
+    region = samples[_EARLIEST_CUT:LONGEST]
     energy = np.concatenate(([0.0], np.cumsum(np.square(region, dtype=np.float64))))
     hush = energy[_HUSH:] - energy[:-_HUSH]
     return _EARLIEST_CUT + int(hush.argmin()) + _HUSH // 2

@@ -6,8 +6,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
+from dialtone.vad_asr.turn_end import TurnEnd
 
 _SAMPLES_PER_MS = 16
+
+# Semantic turn detection: the silence in ms that ends a turn, by how its words sound. The longest are
+# the protocol's: 8, 4 and 2 s where the speaker seems to go on.
+_PATIENCE_MS = {
+    TurnDetection.EAGERNESS_LOW: {
+        TurnEnd.FINISHED: 1_000, TurnEnd.UNSURE: 3_000, TurnEnd.UNFINISHED: 8_000,
+    },
+    TurnDetection.EAGERNESS_MEDIUM: {
+        TurnEnd.FINISHED: 600, TurnEnd.UNSURE: 1_500, TurnEnd.UNFINISHED: 4_000,
+    },
+    TurnDetection.EAGERNESS_HIGH: {
+        TurnEnd.FINISHED: 400, TurnEnd.UNSURE: 800, TurnEnd.UNFINISHED: 2_000,
+    },
+}  # fmt: skip
 
 
 class Engine(StrEnum):
@@ -22,10 +37,10 @@ class TurnDefaults:
     engine: Engine = Engine.WEBRTC
     threshold: float = 0.5
     silence_ms: int = 750
-    # Semantic turn detection: the longer the silence, the less often a pause for thought ends a turn.
+    # Semantic turn detection, where the words of a pause are not known (yet).
     low_eagerness_ms: int = 1_500
     medium_eagerness_ms: int = 900
-    high_eagerness_ms: int = 500
+    high_eagerness_ms: int = 600
     # Pause after which recognition starts ahead of the endpoint, at most half the silence.
     early_pause_ms: int = 200
 
@@ -34,11 +49,10 @@ class TurnDefaults:
 class LegLimits:
     """Bounds of one call's ears, in seconds of audio."""
 
-    max_turn: float = 60.0
+    max_turn: float = 300.0
     kept_idle: float = 30.0
-    kept_manual: float = 300.0
+    kept_manual: float = 600.0
     partial_every: float = 0.8
-    longest_partial: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ class TurnPolicy:
     silence: int
     sustained: int  # speech of a turn that is announced once there is as much; 0: never
     pause: int  # silence after which recognition starts ahead of the endpoint; 0: never
+    patience: dict[TurnEnd, int] | None = None  # the silence once the words are known; None: the same
 
     @classmethod
     def of(cls, config: EarsConfig, defaults: TurnDefaults) -> TurnPolicy:
@@ -68,6 +83,7 @@ class TurnPolicy:
             silence=silence_ms * _SAMPLES_PER_MS,
             sustained=turn.sustained_speech_ms * _SAMPLES_PER_MS,
             pause=pause_ms * _SAMPLES_PER_MS if pause_ms < silence_ms else 0,
+            patience=_patience(turn),
         )
 
 
@@ -77,6 +93,13 @@ def _engine(turn: TurnDetection, defaults: TurnDefaults) -> Engine:
     if turn.engine == TurnDetection.ENGINE_WEBRTC:
         return Engine.WEBRTC
     return defaults.engine
+
+
+def _patience(turn: TurnDetection) -> dict[TurnEnd, int] | None:
+    if turn.mode != TurnDetection.MODE_SEMANTIC_VAD or turn.silence_duration_ms:
+        return None
+    by_end = _PATIENCE_MS.get(turn.eagerness, _PATIENCE_MS[TurnDetection.EAGERNESS_MEDIUM])
+    return {end: ms * _SAMPLES_PER_MS for end, ms in by_end.items()}
 
 
 def _silence_ms(turn: TurnDetection, defaults: TurnDefaults) -> int:

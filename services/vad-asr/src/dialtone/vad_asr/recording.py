@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
+from dialtone.audio import Pcm16, pcm16_from_bytes
 
 _SLACK = 16_000  # bytes: forgetting moves memory, so half a second is forgotten at a time
 
@@ -35,11 +35,11 @@ class Recording:
             del self._data[:count]
             self._start = before
 
-    def read(self, start: int, end: int) -> Float32:
-        """float32 of what is kept of [start, end)."""
+    def read(self, start: int, end: int) -> Pcm16:
+        """int16 of what is kept of [start, end)."""
         first = max(start - self._start, 0) * 2
         last = max(end - self._start, 0) * 2
-        return pcm16_to_float(pcm16_from_bytes(bytes(self._data[first:last])))
+        return pcm16_from_bytes(bytes(self._data[first:last]))
 
 
 class VoicedSpans:

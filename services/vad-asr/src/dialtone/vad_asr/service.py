@@ -123,7 +123,7 @@ def _whisper(settings: EarsSettings) -> ShortWindowWhisper:
 
 def warm_up(recognizer: Recognizer) -> None:
     """Runs the model once: the first inference allocates, and takes several times as long."""
-    hum = (np.sin(np.arange(2 * SAMPLE_RATE) * 0.05) * 0.1).astype(np.float32)
+    hum = (np.sin(np.arange(2 * SAMPLE_RATE) * 0.05) * 3_000).astype(np.int16)
     recognizer.recognize([Passage(hum, voiced_us=2_000_000)])
 
 

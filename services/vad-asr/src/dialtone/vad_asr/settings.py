@@ -46,12 +46,13 @@ class EarsSettings(ServiceSettings):
     vad_early_pause_ms: int = Field(default=200, ge=0)
     """Pause after which recognition starts ahead of the endpoint, at most half of the silence; 0: never."""
     semantic_low_ms: int = Field(default=1_500, gt=0)
+    """Silence that ends a turn under semantic turn detection where the words before it are not known."""
     semantic_medium_ms: int = Field(default=900, gt=0)
-    semantic_high_ms: int = Field(default=500, gt=0)
+    semantic_high_ms: int = Field(default=600, gt=0)
 
-    max_turn_s: float = Field(default=60.0, gt=1)
+    max_turn_s: float = Field(default=300.0, gt=1)
     """A turn that does not end by itself is ended after this long."""
-    manual_buffer_s: float = Field(default=300.0, gt=1)
+    manual_buffer_s: float = Field(default=600.0, gt=1)
     """Audio that waits for a commit, without turn detection; older audio is dropped."""
     idle_buffer_s: float = Field(default=30.0, gt=1)
 

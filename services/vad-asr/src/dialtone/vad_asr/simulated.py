@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import Passage, Recognition
-from dialtone.vad_asr.transcriber import Transcription
+from dialtone.vad_asr.transcriber import SoFar, Transcription
 
 ANSWER_SECONDS = 0.1
 
@@ -21,7 +21,10 @@ class SimulatedTranscriber:
     def __init__(self) -> None:
         self._turns = 0
 
-    def begin(self, passages: Sequence[Passage], urgency: Urgency) -> Transcription:  # noqa: ARG002
+    def begin(
+        self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
+    ) -> Transcription:
+        del urgency, so_far  # everything takes the same time, and comes at once
         if not passages:
             return _SimulatedTranscription("")
         self._turns += 1
@@ -32,6 +35,14 @@ class _SimulatedTranscription:
     def __init__(self, text: str) -> None:
         self._text = text
         self._due = asyncio.get_running_loop().time() + ANSWER_SECONDS
+
+    @property
+    def done(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._due
+
+    @property
+    def failed(self) -> bool:
+        return False
 
     async def result(self) -> Recognition:
         await asyncio.sleep(self._due - asyncio.get_running_loop().time())

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dialtone.vad_asr.asr.pool import InferencePool, Job, Urgency
 from dialtone.vad_asr.asr.recognition import Passage, Recognition
 
+SoFar = Callable[[Recognition], None]
+
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
+def joined(answers: Sequence[Recognition]) -> Recognition:
+    """One answer of those to the parts of a turn."""
+    language = next((answer.language for answer in answers if answer.text), "")
+    space = "" if language in _WITHOUT_SPACES else " "
+    text = space.join(answer.text for answer in answers if answer.text)
+    return Recognition(text, language, sum(answer.compute_us for answer in answers))
+
+
 class Transcription(Protocol):
-    """A turn on its way to text."""
+    """A turn, or a part of one, on its way to text."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def failed(self) -> bool: ...
 
     async def result(self) -> Recognition:
         """Raises PoolOverloaded or RecognitionFailed."""
@@ -37,7 +53,11 @@ class Transcriber(Protocol):
     @property
     def idle(self) -> bool: ...
 
-    def begin(self, passages: Sequence[Passage], urgency: Urgency) -> Transcription: ...
+    def begin(
+        self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
+    ) -> Transcription:
+        """`so_far` is called with the text up to the end of each passage but the last."""
+        ...
 
 
 class PooledTranscriber:
@@ -52,16 +72,21 @@ class PooledTranscriber:
     def idle(self) -> bool:
         return self._pool.idle
 
-    def begin(self, passages: Sequence[Passage], urgency: Urgency) -> Transcription:
-        return _PooledTranscription(self._pool, passages, urgency)
+    def begin(
+        self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
+    ) -> Transcription:
+        return _PooledTranscription(self._pool, passages, urgency, so_far)
 
 
 class _PooledTranscription:
     """Passes a turn's passages through the pool one after another, so that a long turn lets others by."""
 
-    def __init__(self, pool: InferencePool, passages: Sequence[Passage], urgency: Urgency) -> None:
+    def __init__(
+        self, pool: InferencePool, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None
+    ) -> None:
         self._pool = pool
         self._urgency = urgency
+        self._so_far = so_far
         self._job: Job | None = None
         self._task = asyncio.create_task(self._run(passages))
         # Cancelled and overtaken ones fail unheard.
@@ -70,12 +95,19 @@ class _PooledTranscription:
     async def _run(self, passages: Sequence[Passage]) -> Recognition:
         answers: list[Recognition] = []
         for passage in passages:
+            if answers and self._so_far is not None:
+                self._so_far(joined(answers))
             self._job = self._pool.submit(passage, self._urgency)
             answers.append(await self._job.answer)
-        language = next((answer.language for answer in answers if answer.text), "")
-        space = "" if language in _WITHOUT_SPACES else " "
-        text = space.join(answer.text for answer in answers if answer.text)
-        return Recognition(text, language, sum(answer.compute_us for answer in answers))
+        return joined(answers)
+
+    @property
+    def done(self) -> bool:
+        return self._task.done()
+
+    @property
+    def failed(self) -> bool:
+        return self._task.done() and (self._task.cancelled() or self._task.exception() is not None)
 
     async def result(self) -> Recognition:
         return await asyncio.shield(self._task)

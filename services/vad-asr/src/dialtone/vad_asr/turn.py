@@ -1,4 +1,4 @@
-"""A turn that goes on, and the recognition that was begun ahead of its end."""
+"""A turn that goes on, and what was asked about it ahead of its end."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dialtone.vad_asr.asr.recognition import Passage
-from dialtone.vad_asr.transcriber import Transcription
+from dialtone.vad_asr.asr.recognition import Passage, Recognition
+from dialtone.vad_asr.transcriber import Transcription, joined
 
 
 @dataclass(slots=True)
 class Ask:
-    """A transcription that was asked for, and the passages, should they have to be asked about again."""
+    """A transcription that was asked for, and the passages, should they have to be asked about again.
+
+    `heads` are the parts of a long turn before it, which other asks of the turn have in common with it.
+    """
 
     transcription: Transcription
     passages: Sequence[Passage]
+    start: int = 0
+    heads: tuple[Ask, ...] = ()
     asked: float = field(default_factory=time.monotonic)
 
     def wait_us(self) -> int:
         return round((time.monotonic() - self.asked) * 1e6)
+
+    async def result(self) -> Recognition:
+        """The text of the heads and of this. Raises PoolOverloaded or RecognitionFailed."""
+        return joined([await part.transcription.result() for part in (*self.heads, self)])
+
+    def promote(self) -> None:
+        for part in (*self.heads, self):
+            part.transcription.promote()
 
 
 @dataclass(slots=True)
@@ -29,11 +42,19 @@ class OpenTurn:
     number: int
     start: int
     guess: Ask | None = None  # begun at the pause that goes on now
+    pausing: bool = False  # a pause goes on that no guess was begun at yet
     partial: Ask | None = None
     next_partial: int = 0  # position from which the next partial may be asked for
+    heads: list[Ask] = field(default_factory=list)  # what no later sound changes
+    settled: int = field(init=False)  # where these end
+    next_head: int = 0  # position from which to look for another
+
+    def __post_init__(self) -> None:
+        self.settled = self.start
 
     def drop_guess(self) -> bool:
         """The speaker goes on; says whether there was a guess to drop."""
+        self.pausing = False
         guess, self.guess = self.guess, None
         if guess is None:
             return False
@@ -44,3 +65,10 @@ class OpenTurn:
         partial, self.partial = self.partial, None
         if partial is not None:
             partial.transcription.cancel()
+
+    def drop(self) -> None:
+        """Nobody wants to know what was said."""
+        self.drop_guess()
+        self.drop_partial()
+        for head in self.heads:
+            head.transcription.cancel()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dialtone.audio import Float32
+from dialtone.audio import Pcm16
 
 SAMPLE_RATE = 16_000
 
@@ -15,12 +15,12 @@ SAMPLE_RATE = 16_000
 class Passage:
     """A stretch of speech to be recognised.
 
-    `samples` is float32 [n] at 16 kHz, at most `MAX_PASSAGE_SECONDS` of it; `language` an ISO 639-1
+    `samples` is int16 [n] at 16 kHz, at most `MAX_PASSAGE_SECONDS` of it; `language` an ISO 639-1
     code or empty to have it detected; `prompt` text that sets the context (names, spelling);
     `voiced_us` how much of the passage the voice activity detector took for speech.
     """
 
-    samples: Float32
+    samples: Pcm16
     language: str = ""
     prompt: str = ""
     voiced_us: int = 0
@@ -45,4 +45,4 @@ class Recognizer(Protocol):
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]: ...
 
 
-MAX_PASSAGE_SECONDS = 28.0
+MAX_PASSAGE_SECONDS = 20.0

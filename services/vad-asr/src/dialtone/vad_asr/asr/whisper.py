@@ -18,7 +18,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from dialtone.audio import Float32
+from dialtone.audio import Float32, pcm16_to_float
 from dialtone.vad_asr.asr.decoding import LOOPING_COMPRESSION, compression_ratio, phrases, spoken_text
 from dialtone.vad_asr.asr.hallucination import MIN_VOICED_US, Confidence, is_invented
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
@@ -106,7 +106,7 @@ class ShortWindowWhisper:
         mels: list[Float32] = []
         for passage in passages:
             samples = np.zeros(count, dtype=np.float32)
-            samples[: len(passage.samples)] = passage.samples
+            samples[: len(passage.samples)] = pcm16_to_float(passage.samples)
             mels.append(self._whisper.feature_extractor(samples, padding=0))
         return StorageView.from_array(np.ascontiguousarray(np.stack(mels), dtype=np.float32))
 
