@@ -119,7 +119,8 @@ def short_window(model: ShortWindowWhisper, ears: Ears, *, at_pauses: bool) -> R
         whole = np.concatenate((silence(0.5), samples, silence(0.5)))
 
         def cut(start: int, end: int) -> list[Passage]:
-            return passages(hearing.recording, hearing.voice, start, end, language=language, prompt="")
+            cuts = passages(hearing.recording, hearing.voice, start, end, language=language, prompt="")
+            return [each.passage for each in cuts]
 
         chosen: list[Passage] = []
         start, heard = 0, list[Passage]()
