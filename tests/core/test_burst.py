@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.session import Audio, AudioFormat, AudioInput, SessionConfig
 from dialtone.v1.ears_pb2 import AudioProgress, EarsInput
@@ -141,3 +142,18 @@ def test_a_client_that_speaks_is_never_to_wait_while_ears_are_replaced() -> None
     rig.claim(ears.work, attempt=1)
     rig.speak(4_000)
     assert not rig.call.input_full
+
+
+def test_the_first_words_of_a_long_recording_are_told_while_the_others_are_recognised() -> None:
+    by_hand = AudioInput(turn_detection=None)
+    rig = Rig(SessionConfig(type="transcription", audio=Audio(input=by_hand)))
+    ears = rig.listen()
+    burst(rig)
+    rig.feed(ask.CommitAudio())
+    hear_all(rig, ears)
+    for text in ("One, two.", "One, two. Three,", "One, two. Three, four."):
+        ears.partial(1, text)
+    ears.final(1, "One, two. Three, four. Five.")
+    told = [event.delta for event in rig.of(out.TranscriptionDelta)]
+    assert "".join(told) == "One, two. Three, four. Five."
+    assert len(told) > 1

@@ -99,7 +99,11 @@ class Hearing:
                 self._understood(turn)
             return
         utterance, config = self._turns.find(event.utterance), self._ctx.config
-        if utterance is None or utterance.committed:
+        if utterance is None:
+            return
+        if utterance.committed:  # a long one, of which the first words are known
+            if config.listens_only:
+                self._turns.partly_transcribed(utterance, event.text)
             return
         if not utterance.announced:
             utterance.words = max(utterance.words, count_words(event.text))
