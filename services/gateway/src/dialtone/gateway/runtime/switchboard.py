@@ -29,6 +29,7 @@ from dialtone.telemetry import bind_call, get_logger
 log = get_logger(__name__)
 
 POLICY_VIOLATION = 1008
+LEAVE_S = 1.0  # that a call whose client is gone may take to let go of its session
 
 
 class SessionBusy(Exception):
@@ -98,8 +99,7 @@ class Switchboard:
         if not self._bus.connected:
             raise BusError("not connected to the broker")
         call_id = new_id("call")
-        if not await self._claim(session, call_id):
-            raise SessionBusy
+        await self._claim_at_last(session, call_id)
         try:
             record = await find()
             await accept()
@@ -112,6 +112,14 @@ class Switchboard:
             await line.hang_up(close)
         finally:
             line.drop()
+
+    async def _claim_at_last(self, session: tuple[str, str], call_id: str) -> None:
+        """Claim the session. A client that comes right back meets its last call still taking its leave."""
+        give_up = time.monotonic() + LEAVE_S
+        while not await self._claim(session, call_id):
+            if time.monotonic() > give_up:
+                raise SessionBusy
+            await asyncio.sleep(LEAVE_S / 20)
 
     async def _claim(self, session: tuple[str, str], call_id: str) -> bool:
         ttl_s = self._settings.call_claim_ttl_s
