@@ -60,14 +60,41 @@ async def test_minimax_is_reached_by_the_whole_url_too(chat_server: ChatServer, 
     assert text_of(await read(backend.stream(turn("Hi"))))
 
 
-async def test_images_go_as_parts(chat_server: ChatServer, make_http: MakeHttp) -> None:
+@pytest.mark.parametrize("kind", ["openai", "minimax"])
+async def test_images_go_as_parts(chat_server: ChatServer, make_http: MakeHttp, kind: str) -> None:
     asked = turn("What is this?")
     asked.messages[-1].image_urls.append("data:image/png;base64,AAAA")
-    chat_server.script += [Reply([sse(openai_chunk({"content": "A cat."}, "stop"))])]
-    await read(make_http().stream(asked))
+    await read(make_http(kind, images=True).stream(asked))
     text, image = chat_server.seen[0].body["messages"][-1]["content"]
     assert text == {"type": "text", "text": "What is this?"}
-    assert image["image_url"]["url"].startswith("data:")
+    assert image == {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+async def test_a_model_without_eyes_refuses_images_by_name(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    asked = turn("What is this?")
+    asked.messages[-1].image_urls.append("data:image/png;base64,AAAA")
+    with pytest.raises(WorkError, match="model m does not take images") as refused:
+        await read(make_http().stream(asked))
+    assert refused.value.code == "image_input_not_supported"
+    assert not refused.value.retryable
+    assert not chat_server.seen
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://169.254.169.254/latest", "https://example.com/a.png", "file:///etc/passwd", "data:text/html,x"],
+)
+async def test_only_images_themselves_are_passed_on(
+    chat_server: ChatServer, make_http: MakeHttp, url: str
+) -> None:
+    asked = turn("What is this?")
+    asked.messages[-1].image_urls.append(url)
+    with pytest.raises(WorkError) as refused:
+        await read(make_http(images=True).stream(asked))
+    assert refused.value.code == "invalid_image_url"
+    assert not chat_server.seen
 
 
 @pytest.mark.parametrize(
@@ -96,7 +123,7 @@ async def test_tools_that_may_not_be_called_are_not_offered(
 async def test_a_model_without_tools_refuses_them_by_name(make_http: MakeHttp) -> None:
     with pytest.raises(WorkError, match=r"m does not support tools") as refused:
         await read(make_http(supports_tools=False).stream(turn("Hi", tools=("f",))))
-    assert refused.value.code == "unsupported"
+    assert refused.value.code == "tools_not_supported"
 
 
 async def test_a_schema_that_is_none_is_refused(make_http: MakeHttp) -> None:

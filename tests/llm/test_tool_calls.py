@@ -1,27 +1,31 @@
-"""Tool calls are put together from whatever parts a server sends."""
+"""Tool calls are put together from whatever parts a server sends, and handed on only when they are whole."""
 
+import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dialtone.bus import WorkError
 from dialtone.llm.chunks import FunctionDelta, ToolCallPart
-from dialtone.llm.tool_calls import ToolCallAssembler, WrittenCalls
-from dialtone.v1.turn_pb2 import ToolCallDelta
-from tests.llm.conversations import calls_of
+from dialtone.llm.tool_calls import ToolCall, ToolCallAssembler, call_deltas, object_text
 
 
 def _part(
-    index: int | None, call_id: str | None = None, name: str | None = None, arguments: str | None = None
+    index: int | None,
+    call_id: str | None = None,
+    name: str | None = None,
+    arguments: str | dict[str, object] | None = None,
 ) -> ToolCallPart:
     return ToolCallPart(index=index, id=call_id, function=FunctionDelta(name=name, arguments=arguments))
 
 
-def _assemble(*parts: ToolCallPart) -> list[tuple[str, str, str]]:
+def _assemble(*parts: ToolCallPart, cut: bool = False) -> list[tuple[str, str, str]]:
     assembler = ToolCallAssembler()
-    deltas: list[ToolCallDelta] = []
     for part in parts:
-        deltas += assembler.feed([part])
-    return calls_of([*deltas, *assembler.finish()])
+        assembler.feed([part])
+    return [(call.call_id, call.name, call.arguments) for call in assembler.calls(cut=cut)]
 
 
 def test_parallel_calls_come_interleaved() -> None:
@@ -32,76 +36,102 @@ def test_parallel_calls_come_interleaved() -> None:
     assert calls == [("a", "f", '{"x":1}'), ("b", "g", "{}")]
 
 
+@given(cuts=st.lists(st.integers(0, 200), max_size=12))
+def test_arguments_may_be_split_anywhere(cuts: list[int]) -> None:
+    whole = json.dumps({"city": 'São "Paulo"\n', "note": "\\u00e9 \\ {}"}, ensure_ascii=False)
+    edges = [0, *sorted(cut % len(whole) for cut in cuts), len(whole)]
+    pieces = [_part(0, None, None, whole[a:b]) for a, b in itertools.pairwise(edges)]
+    assert _assemble(_part(0, "a", "f", ""), *pieces) == [("a", "f", whole)]
+
+
 def test_id_and_name_repeated_in_every_part_are_taken_once() -> None:
-    calls = _assemble(_part(0, "a", "f", '{"x":'), _part(0, "a", "f", "1}"))
+    assert _assemble(_part(0, "a", "f", '{"x":'), _part(0, "a", "f", "1}")) == [("a", "f", '{"x":1}')]
+    assert _assemble(_part(0, None, "f", '{"x":'), _part(0, None, "f", "1}")) == [("", "f", '{"x":1}')]
+    assert _assemble(_part(0, "", "f", "{}"), _part(0, "", "f", "")) == [("", "f", "{}")]
+
+
+def test_the_id_and_the_name_may_come_late() -> None:
+    calls = _assemble(_part(0, None, None, '{"x"'), _part(0, None, "f", ":1"), _part(0, "a", None, "}"))
     assert calls == [("a", "f", '{"x":1}')]
 
 
-def test_a_new_id_on_a_used_index_is_a_new_call() -> None:
-    calls = _assemble(_part(0, "a", "f", "{}"), _part(0, "b", "g", "{}"))
-    assert calls == [("a", "f", "{}"), ("b", "g", "{}")]
+def test_a_new_id_in_every_part_is_still_one_call() -> None:
+    assert _assemble(_part(0, "a", "f", '{"x":'), _part(0, "b", None, "1}")) == [("a", "f", '{"x":1}')]
+
+
+def test_calls_that_all_have_index_0_are_told_apart() -> None:
+    assert _assemble(_part(0, "a", "f", "{}"), _part(0, "b", "f", "{}")) == [
+        ("a", "f", "{}"),
+        ("b", "f", "{}"),
+    ]
+    without_ids = _assemble(_part(0, None, "f", '{"x":1}'), _part(0, None, "f", '{"x":2}'))
+    assert without_ids == [("", "f", '{"x":1}'), ("", "f", '{"x":2}')]
+    assert _assemble(_part(0, None, "f", ""), _part(0, None, "g", "")) == [("", "f", "{}"), ("", "g", "{}")]
 
 
 def test_parts_without_index_go_by_id_or_to_the_last_call() -> None:
     calls = _assemble(_part(None, "a", "f", "{"), _part(None, None, None, "}"), _part(None, "b", "g", "{}"))
     assert calls == [("a", "f", "{}"), ("b", "g", "{}")]
+    back = _assemble(_part(None, "a", "f", "{"), _part(None, "b", "g", "{}"), _part(None, "a", None, "}"))
+    assert back == [("a", "f", "{}"), ("b", "g", "{}")]
+    whole = _assemble(_part(None, None, "f", "{}"), _part(None, None, "f", '{"x":1}'))
+    assert whole == [("", "f", "{}"), ("", "f", '{"x":1}')]
 
 
-def test_arguments_before_the_name_wait_for_it_and_missing_ones_are_an_empty_object() -> None:
-    assert _assemble(_part(0, "a", None, '{"x"'), _part(0, None, "f", ":1}")) == [("a", "f", '{"x":1}')]
-    assert _assemble(_part(0, "a", "f", None)) == [("a", "f", "{}")]
+def test_an_index_may_appear_only_after_the_first_part() -> None:
+    assert _assemble(_part(None, "a", "f", ""), _part(0, None, None, '{"x":1}')) == [("a", "f", '{"x":1}')]
 
 
-def test_a_call_that_never_gets_a_name_is_none_and_one_without_id_gets_one() -> None:
-    assert _assemble(_part(0, "a", None, "{}")) == []
-    [(call_id, name, _)] = _assemble(_part(0, None, "f", "{}"))
-    assert call_id.startswith("call_")
-    assert name == "f"
-
-
-_CALL = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+def test_arguments_as_an_object_become_text() -> None:
+    [(_, _, arguments)] = _assemble(_part(0, "a", "f", {"city": "Köln"}))
+    assert arguments == '{"city": "Köln"}'
 
 
 @pytest.mark.parametrize(
-    "written",
+    ("sent", "means"),
     [
-        _CALL,
-        f" \n{_CALL}\n",
-        f"<tool_call>\n{_CALL}\n</tool_call>",
-        f"```json\n{_CALL}\n```",
-        f"[{_CALL}]",
-        _CALL.replace("arguments", "parameters"),
-        json.dumps({"name": "get_weather", "arguments": '{"city": "Paris"}'}),
+        ("", "{}"),
+        (" \n", "{}"),
+        ("null", "{}"),
+        (' {"a": 1} ', '{"a": 1}'),
+        ('"{\\"a\\": 1}"', '{"a": 1}'),
+        ('{"a": "one\ntwo"}', '{"a": "one\\ntwo"}'),
     ],
 )
-@pytest.mark.parametrize("step", [1, 3, 1000])
-def test_a_call_written_as_text_is_a_call(written: str, step: int) -> None:
-    found = WrittenCalls(["get_weather"])
-    passed = [found.feed(written[at : at + step]) for at in range(0, len(written), step)]
-    assert "".join(passed) + found.flush() == ""
-    assert [(call.name, json.loads(call.arguments)) for call in found.calls] == [
-        ("get_weather", {"city": "Paris"})
-    ]
+def test_what_can_mean_one_thing_only_is_repaired(sent: str, means: str) -> None:
+    assert object_text(sent) == means
 
 
-def test_several_written_calls_are_several_calls() -> None:
-    found = WrittenCalls(["get_weather"])
-    found.feed(f"<tool_call>{_CALL}</tool_call>\n<tool_call>{_CALL}</tool_call>")
-    assert found.flush() == ""
-    assert len(found.calls) == 2
+@pytest.mark.parametrize(
+    "sent",
+    ['{"a": 1', '{"a": 1}{"b": 2}', "{'a': 1}", "[1]", "12", '"Paris"', '{"a": NaN}', '{"a": 1,}', "city"],
+)
+def test_arguments_that_are_no_object_fail_by_the_tools_name(sent: str) -> None:
+    with pytest.raises(WorkError, match="get_weather") as failed:
+        _assemble(_part(0, "a", "get_weather", sent))
+    assert failed.value.code == "bad_tool_call"
+    assert failed.value.retryable
 
 
-def test_an_invented_tool_is_neither_called_nor_spoken() -> None:
-    found = WrittenCalls(["get_weather"])
-    assert found.feed('{"name": "Joke", "arguments": {}}') + found.flush() == ""
-    assert not found.calls
-    assert found.unknown == 1
+def test_a_call_without_a_name_fails_unless_it_is_empty() -> None:
+    assert _assemble(_part(0, "a", None, "")) == []
+    with pytest.raises(WorkError) as failed:
+        _assemble(_part(0, "a", None, "{}"))
+    assert failed.value.code == "bad_tool_call"
 
 
-def test_other_text_passes_at_once_and_other_json_at_the_end() -> None:
-    found = WrittenCalls(["get_weather"])
-    assert found.feed("Sure, ") == "Sure, "
-    assert found.feed(_CALL) == _CALL
-    other = WrittenCalls(["get_weather"])
-    assert other.feed("[1, 2]") == ""
-    assert other.flush() == "[1, 2]"
+def test_of_a_cut_answer_only_whole_calls_remain() -> None:
+    first = _part(0, "a", "f", '{"x":1}')
+    for cut_off in ('{"x":', ""):
+        assert _assemble(first, _part(1, "b", "g", cut_off), cut=True) == [("a", "f", '{"x":1}')]
+
+
+def test_calls_get_ids_of_their_own_where_they_have_none_or_share_one() -> None:
+    calls = [ToolCall("", "f", "{}"), ToolCall("c", "g", "{}"), ToolCall("c", "h", "{}")]
+    deltas = call_deltas(calls)
+    ids = [delta.call_id for delta in deltas]
+    assert ids[0].startswith("call_")
+    assert ids[1] == "c"
+    assert len(set(ids)) == 3
+    assert [delta.index for delta in deltas] == [0, 1, 2]
+    assert all(delta.done for delta in deltas)

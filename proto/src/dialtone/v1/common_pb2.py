@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ialtone/v1/common.proto\x12\x0b\x64ialtone.v1\"P\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.dialtone.v1.AudioEncoding\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\"9\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"K\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r*{\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_ENCODING_PCM16\x10\x01\x12\x17\n\x13\x41UDIO_ENCODING_PCMU\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_PCMA\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ialtone/v1/common.proto\x12\x0b\x64ialtone.v1\"P\n\x0b\x41udioFormat\x12,\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1a.dialtone.v1.AudioEncoding\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\"9\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"a\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r\x12\x14\n\x0cimage_tokens\x18\x04 \x01(\r*{\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_ENCODING_PCM16\x10\x01\x12\x17\n\x13\x41UDIO_ENCODING_PCMU\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_PCMA\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDIOENCODING']._serialized_start=259
-  _globals['_AUDIOENCODING']._serialized_end=382
+  _globals['_AUDIOENCODING']._serialized_start=281
+  _globals['_AUDIOENCODING']._serialized_end=404
   _globals['_AUDIOFORMAT']._serialized_start=41
   _globals['_AUDIOFORMAT']._serialized_end=121
   _globals['_ERROR']._serialized_start=123
   _globals['_ERROR']._serialized_end=180
   _globals['_USAGE']._serialized_start=182
-  _globals['_USAGE']._serialized_end=257
+  _globals['_USAGE']._serialized_end=279
 # @@protoc_insertion_point(module_scope)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from dialtone.llm.chunks import Chunk, TokenCounts
+from dialtone.llm.chunks import Chunk
 from dialtone.llm.text_filters import ControlFilter, TextFilter, ThinkFilter
-from dialtone.llm.tool_calls import ToolCallAssembler
+from dialtone.llm.tool_calls import ToolCall, ToolCallAssembler
 from dialtone.v1.common_pb2 import Usage
 from dialtone.v1.turn_pb2 import TextDelta, ToolCallDelta, TurnDone
 
-Delta = TextDelta | ToolCallDelta
 Event = TextDelta | ToolCallDelta | TurnDone
 
 LONGEST_ANSWER = 50_000
@@ -22,6 +21,9 @@ _FINISH = {
     "content_filter": TurnDone.FINISH_REASON_CONTENT_FILTER,
 }
 
+_COMPLETE = {TurnDone.FINISH_REASON_STOP, TurnDone.FINISH_REASON_TOOL_CALLS}
+_CUT = {TurnDone.FINISH_REASON_LENGTH, TurnDone.FINISH_REASON_CONTENT_FILTER}
+
 
 class AnswerReader:
     """Reads the chunks of one answer. `filters` see the text after reasoning was taken out."""
@@ -29,7 +31,7 @@ class AnswerReader:
     def __init__(self, filters: Sequence[TextFilter] = ()) -> None:
         self._filters: list[TextFilter] = [ControlFilter(), ThinkFilter(), *filters]
         self._tools = ToolCallAssembler()
-        self._usage: TokenCounts | None = None
+        self._usage = Usage()
         self._finish = ""
         self._any = False
         self._length = 0
@@ -38,9 +40,14 @@ class AnswerReader:
     def too_long(self) -> bool:
         return self._length > LONGEST_ANSWER
 
-    def feed(self, chunk: Chunk) -> list[Delta]:
-        if chunk.usage and chunk.usage.prompt_tokens:
-            self._usage = chunk.usage
+    @property
+    def cut(self) -> bool:
+        """Whether the answer ended before the model had finished it."""
+        return self.too_long or _FINISH.get(self._finish) in _CUT
+
+    def feed(self, chunk: Chunk) -> list[TextDelta]:
+        if usage := _usage(chunk):
+            self._usage = usage
         choice = chunk.choice()
         if choice is None:
             return []
@@ -49,7 +56,7 @@ class AnswerReader:
         part = choice.delta or (None if self._any else choice.message)
         if part is None:
             return []
-        deltas: list[Delta] = []
+        deltas: list[TextDelta] = []
         if text := part.text():
             self._any = True
             self._length += len(text)
@@ -60,33 +67,51 @@ class AnswerReader:
         if part.tool_calls:
             self._any = True
             self._length += sum(len(str(p.function.arguments)) for p in part.tool_calls if p.function)
-            deltas += self._tools.feed(part.tool_calls)
+            self._tools.feed(part.tool_calls)
         return deltas
 
-    def rest(self) -> list[Delta]:
-        """Return what was held back, once all chunks were fed."""
+    def rest(self) -> list[TextDelta]:
+        """Return what was held back of the text, once all chunks were fed."""
         text = ""
         for text_filter in self._filters:
             text = (text_filter.feed(text) if text else "") + text_filter.flush()
-        deltas: list[Delta] = [TextDelta(text=text)] if text else []
-        return [*deltas, *self._tools.finish()]
+        return [TextDelta(text=text)] if text else []
 
-    def done(self) -> TurnDone:
-        """Return how the answer ended; times are left for the caller to fill in."""
+    def calls(self) -> list[ToolCall]:
+        """Return the calls that came as such, once all chunks were fed. WorkError("bad_tool_call")."""
+        return self._tools.calls(cut=self.cut)
+
+    def done(self, *, calls: bool) -> TurnDone:
+        """Return how an answer with or without `calls` ended; times are left for the caller to fill in."""
         reason = _FINISH.get(self._finish, TurnDone.FINISH_REASON_STOP)
         if self.too_long:
             reason = TurnDone.FINISH_REASON_LENGTH
-        elif self._tools.any and reason == TurnDone.FINISH_REASON_STOP:
-            reason = TurnDone.FINISH_REASON_TOOL_CALLS
-        return TurnDone(finish_reason=reason, usage=_usage(self._usage))
+        elif reason in _COMPLETE:
+            reason = TurnDone.FINISH_REASON_TOOL_CALLS if calls else TurnDone.FINISH_REASON_STOP
+        return TurnDone(finish_reason=reason, usage=self._usage)
 
 
-def _usage(counts: TokenCounts | None) -> Usage:
-    if counts is None:
-        return Usage()
+def _usage(chunk: Chunk) -> Usage | None:
+    """Return a chunk's token counts, whichever words its server has for them; some say 0 until the end."""
+    counts = chunk.usage
+    if counts is None or not (counts.prompt_tokens or counts.completion_tokens):
+        return _progress(chunk)
     details = counts.prompt_tokens_details
+    cached = (details and details.cached_tokens) or counts.prompt_cache_hit_tokens or counts.cached_tokens
     return Usage(
         input_tokens=max(0, counts.prompt_tokens or 0),
-        cached_tokens=max(0, (details and details.cached_tokens) or 0),
+        cached_tokens=max(0, cached or 0),
         output_tokens=max(0, counts.completion_tokens or 0),
+        image_tokens=max(0, (details and details.image_tokens) or 0),
+    )
+
+
+def _progress(chunk: Chunk) -> Usage | None:
+    so_far = chunk.timings
+    if so_far is None:
+        return None
+    return Usage(
+        input_tokens=max(0, so_far.cache_n) + max(0, so_far.prompt_n),
+        cached_tokens=max(0, so_far.cache_n),
+        output_tokens=max(0, so_far.predicted_n),
     )

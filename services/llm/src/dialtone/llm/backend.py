@@ -1,12 +1,12 @@
 """What every model backend is to the rest of this service."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
 from dialtone.llm.answer import AnswerReader, Event
 from dialtone.llm.chunks import Chunk
-from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.v1.turn_pb2 import LlmTurn, TextDelta
 
 
 class ChatBackend(Protocol):
@@ -19,8 +19,8 @@ class ChatBackend(Protocol):
         """Get ready for the first turn: load and warm up what is local."""
 
     def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
-        """Yield the answer to a turn: TextDelta and ToolCallDelta in order, then one TurnDone (without
-        times).
+        """Yield the answer to a turn: its text, then its tool calls, each whole in one ToolCallDelta, then
+        one TurnDone (without times).
 
         `turn.model` is the name that the backend's server knows. `delivered` is the answer's text as far as
         the caller has it already: what is yielded goes on from there. Closing the iterator stops the model.
@@ -32,14 +32,15 @@ class ChatBackend(Protocol):
 
 
 async def read_answer(
-    chunks: AsyncGenerator[Chunk, None], reader: AnswerReader
-) -> AsyncGenerator[Event, None]:
-    """Yield an answer's events but for its TurnDone, which the reader has then."""
+    chunks: AsyncGenerator[Chunk, None], reader: AnswerReader, enough: Callable[[], bool] = lambda: False
+) -> AsyncGenerator[TextDelta, None]:
+    """Yield an answer's text; its calls and its end the reader has then. When it is `enough`, the model is
+    stopped."""
     async with aclosing(chunks) as stream:
         async for chunk in stream:
             for delta in reader.feed(chunk):
                 yield delta
-            if reader.too_long:
+            if reader.too_long or enough():
                 break
     for delta in reader.rest():
         yield delta

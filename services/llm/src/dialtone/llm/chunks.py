@@ -38,14 +38,25 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class CachedTokens(msgspec.Struct):
+class PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class TokenCounts(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    prompt_tokens_details: CachedTokens | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek's word for cached_tokens
+    cached_tokens: int | None = None  # Moonshot's place for it
+
+
+class Timings(msgspec.Struct):
+    """llama.cpp's counts so far, in every chunk where `timings_per_token` asks for them."""
+
+    cache_n: int = 0
+    prompt_n: int = 0
+    predicted_n: int = 0
 
 
 class BaseResp(msgspec.Struct):
@@ -58,6 +69,7 @@ class BaseResp(msgspec.Struct):
 class Chunk(msgspec.Struct):
     choices: list[Choice] | None = None
     usage: TokenCounts | None = None
+    timings: Timings | None = None
     error: dict[str, Any] | str | None = None
     base_resp: BaseResp | None = None
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dialtone.llm.limits import Limits
 from dialtone.llm.wire import ContinuePrefix
+from dialtone.v1.turn_pb2 import LlmTurn
 
 MINIMAX_URL = "https://api.minimax.io/v1"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -34,6 +35,8 @@ class ModelEntry(BaseModel):
     """Where the session sets none; unset, the server's own default."""
     supports_tools: bool = True
     """False refuses sessions with tools. A local model is asked itself."""
+    images: bool = False
+    """Whether the model takes images; false refuses conversations that hold one. A local model takes none."""
     continue_prefix: ContinuePrefix = "none"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
@@ -43,3 +46,14 @@ class ModelEntry(BaseModel):
     limits: Limits = Limits()
     connections: int = Field(default=100, ge=1)
     """Connections to the server at once."""
+
+
+def with_defaults(turn: LlmTurn, entry: ModelEntry) -> LlmTurn:
+    """Return the turn with the entry's settings where the session has none."""
+    filled = LlmTurn()
+    filled.CopyFrom(turn)
+    if entry.max_output_tokens and not turn.HasField("max_output_tokens"):
+        filled.max_output_tokens = entry.max_output_tokens
+    if entry.temperature is not None and not turn.HasField("temperature"):
+        filled.temperature = entry.temperature
+    return filled

@@ -23,6 +23,7 @@ from dialtone.llm.settings import LlmSettings
 
 _REALTIME_NAMES = ("gpt-realtime*", "gpt-4o*realtime*", "gpt-*audio*")
 _OPENAI_NAMES = ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*")
+_MINIMAX_SIGHTED = "MiniMax-M3*"  # M2 and older are text only
 # A small model on a CPU is slow to begin when its prompt is new.
 _LOCAL_LIMITS = Limits(first_token_s=20.0, inter_token_s=10.0)
 _LOCAL_TEMPERATURE = 0.3  # small models ramble above it
@@ -121,7 +122,10 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
             api_key=settings.minimax_api_key,
             context_window=128_000,
         )
-        add("minimax", minimax.model_copy(update={"model": settings.minimax_model}))
+        sighted = minimax.model_copy(update={"images": True})
+        default_minimax = sighted if fnmatchcase(settings.minimax_model, _MINIMAX_SIGHTED) else minimax
+        add("minimax", default_minimax.model_copy(update={"model": settings.minimax_model}))
+        add(_MINIMAX_SIGHTED, sighted)
         for pattern in ("MiniMax-*", "abab*"):
             add(pattern, minimax)
     if settings.openai_api_key.get_secret_value() or settings.openai_base_url:
@@ -130,6 +134,8 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
             base_url=settings.openai_base_url,
             api_key=settings.openai_api_key,
             context_window=32_000,
+            # OpenAI's own models take images; of others behind the same API it has to be said.
+            images=settings.openai_images if settings.openai_base_url else True,
         )
         add("openai", openai.model_copy(update={"model": settings.openai_model}))
         for pattern in ("openai/*", *_OPENAI_NAMES):

@@ -58,5 +58,7 @@ class LlmSettings(ServiceSettings):
     openai_api_key: SecretStr = SecretStr("")
     """It or the URL serves `openai`, `openai/*` and OpenAI's own names."""
     openai_base_url: str = ""
+    openai_images: bool = False
+    """Whether the models at OPENAI_BASE_URL take images; those of OpenAI's own URL do."""
     openai_model: str = "gpt-4o-mini"
     """What `openai` stands for."""

@@ -48,7 +48,7 @@ class ThinkFilter:
                 self._leading = False
             found = [(at, tag) for tag in self._TAGS if (at := self._held.find(tag[0])) >= 0]
             if not found:
-                keep = max(_partial_tag(self._held, opening) for opening, _ in self._TAGS)
+                keep = max(partial_tag(self._held, opening) for opening, _ in self._TAGS)
                 passed += self._held[: len(self._held) - keep]
                 self._held = self._held[len(self._held) - keep :]
                 self._passed = self._passed or bool(passed)
@@ -62,7 +62,7 @@ class ThinkFilter:
         return "" if self._closing else held
 
 
-def _partial_tag(text: str, tag: str) -> int:
+def partial_tag(text: str, tag: str) -> int:
     """Length of the longest end of `text` with which `tag` begins."""
     return next((size for size in range(min(len(tag) - 1, len(text)), 0, -1) if text.endswith(tag[:size])), 0)
 

@@ -1,4 +1,8 @@
-"""Tool calls: put together from streamed parts, or found in the text of models that just write them."""
+"""Tool calls put together from the parts that servers stream.
+
+A call is handed on when it is whole: nobody can run half of one, and only then is it known whether its
+arguments are JSON.
+"""
 
 import json
 import secrets
@@ -6,149 +10,157 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from dialtone.bus import WorkError
 from dialtone.llm.chunks import ToolCallPart
 from dialtone.v1.turn_pb2 import ToolCallDelta
+
+_BROKEN = "bad_tool_call"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    call_id: str
+    name: str
+    arguments: str
+    """The text of a JSON object."""
 
 
 def new_call_id() -> str:
     return f"call_{secrets.token_hex(12)}"
 
 
+def bad_tool_call(message: str) -> WorkError:
+    """Return the failure of a model that called a tool in words no client can read; another try may work."""
+    return WorkError(_BROKEN, message, retryable=True)
+
+
+def call_deltas(calls: Sequence[ToolCall]) -> list[ToolCallDelta]:
+    """Return what tells the gateway of these calls; two of one id get ids of their own."""
+    seen: set[str] = set()
+    deltas: list[ToolCallDelta] = []
+    for index, call in enumerate(calls):
+        call_id = call.call_id if call.call_id and call.call_id not in seen else new_call_id()
+        seen.add(call_id)
+        deltas.append(
+            ToolCallDelta(index=index, call_id=call_id, name=call.name, arguments=call.arguments, done=True)
+        )
+    return deltas
+
+
+def object_text(text: str) -> str:
+    """Return the text of the JSON object that `text` means; ValueError where it means none.
+
+    Repaired is what can mean one thing only: nothing or null is no arguments; a JSON string that holds the
+    object is that object; line breaks and tabs stand unescaped in strings.
+    """
+    stripped = text.strip()
+    if stripped in ("", "null"):
+        return "{}"
+    try:
+        value: Any = msgspec.json.decode(stripped.encode())
+    except (ValueError, UnicodeEncodeError):
+        value = json.loads(stripped, strict=False, parse_constant=_no_number)
+        if isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return stripped
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return object_text(value)
+    raise ValueError("no JSON object")
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
 @dataclass(slots=True)
-class _Call:
-    number: int  # ours, without gaps
+class _Partial:
     index: int | None  # the server's
     call_id: str
     name: str = ""
-    held: str = ""  # arguments that came before the name
-    arguments: int = 0  # characters sent
+    arguments: str = ""
+
+    def is_whole(self) -> bool:
+        try:
+            return bool(self.arguments) and bool(object_text(self.arguments))
+        except ValueError:
+            return False
 
 
 class ToolCallAssembler:
-    """Turns a server's parts into ToolCallDeltas with numbers of our own.
+    """Puts the parts of one answer's calls together.
 
-    A part belongs to the call of its index, except that a new id on a used index opens a new call; one
-    without index to the call of its id, or else to the last. Ids and names said twice are taken once.
+    A part belongs to the call of its index, or else of its id, or else to the last one. It opens a call of
+    its own where it cannot belong to that: it names a tool, and its id is another (servers that give
+    every call index 0), or without ids its name is another or the call there is whole already.
     """
 
     def __init__(self) -> None:
-        self._calls: list[_Call] = []
-        self._numbered = 0
+        self._calls: list[_Partial] = []
 
-    @property
-    def any(self) -> bool:
-        return self._numbered > 0
-
-    def feed(self, parts: Iterable[ToolCallPart]) -> list[ToolCallDelta]:
-        deltas: list[ToolCallDelta] = []
+    def feed(self, parts: Iterable[ToolCallPart]) -> None:
         for part in parts:
             call = self._call_of(part)
+            call.call_id = call.call_id or part.id or ""
             function = part.function
-            arguments = function.arguments if function and function.arguments else ""
-            if isinstance(arguments, dict):
-                arguments = json.dumps(arguments, ensure_ascii=False)
-            if function and function.name and not call.name:
-                call.name = function.name
-                call.number = self._numbered
-                self._numbered += 1
-                arguments = call.held + arguments
-                deltas.append(ToolCallDelta(index=call.number, call_id=call.call_id, name=call.name))
-            if not call.name:
-                call.held += arguments
-            elif arguments:
-                call.arguments += len(arguments)
-                deltas.append(ToolCallDelta(index=call.number, arguments=arguments))
-        return deltas
+            if function is None:
+                continue
+            call.name = call.name or function.name or ""
+            if isinstance(function.arguments, dict):
+                call.arguments += json.dumps(function.arguments, ensure_ascii=False)
+            else:
+                call.arguments += function.arguments or ""
 
-    def finish(self) -> list[ToolCallDelta]:
-        """Return what completes every call; one that never got a name is none."""
-        named = [call for call in self._calls if call.name]
-        self._calls.clear()
-        return [
-            ToolCallDelta(index=call.number, arguments="" if call.arguments else "{}", done=True)
-            for call in named
-        ]
+    def calls(self, *, cut: bool) -> list[ToolCall]:
+        """Return the calls in the order in which they began. WorkError("bad_tool_call") for one that has no
+        name or whose arguments are no JSON object; of an answer that was `cut`, they are left out."""
+        whole: list[ToolCall] = []
+        for number, call in enumerate(self._calls):
+            last = number == len(self._calls) - 1
+            if not call.name and not call.arguments:
+                continue
+            if cut and last and not call.arguments:
+                continue  # they were still to come
+            try:
+                if not call.name:
+                    raise bad_tool_call("the model called a tool without a name")
+                arguments = object_text(call.arguments)
+            except (ValueError, WorkError) as error:
+                if cut:
+                    continue
+                if isinstance(error, WorkError):
+                    raise
+                message = f"the model called {call.name[:64]} with arguments that are no JSON object"
+                raise bad_tool_call(message) from error
+            whole.append(ToolCall(call.call_id, call.name, arguments))
+        return whole
 
-    def _call_of(self, part: ToolCallPart) -> _Call:
-        if part.index is not None:
-            same = next((call for call in reversed(self._calls) if call.index == part.index), None)
-            if same and (not part.id or part.id == same.call_id):
-                return same
-        elif part.id:
-            same = next((call for call in self._calls if call.call_id == part.id), None)
-            if same:
-                return same
-        elif self._calls:
-            return self._calls[-1]
-        call = _Call(number=-1, index=part.index, call_id=part.id or new_call_id())
-        self._calls.append(call)
+    def _call_of(self, part: ToolCallPart) -> _Partial:
+        call = self._belonging(part)
+        if call is None or _opens_another(part, call):
+            call = _Partial(index=part.index, call_id=part.id or "")
+            self._calls.append(call)
         return call
 
+    def _belonging(self, part: ToolCallPart) -> _Partial | None:
+        if part.index is not None:
+            same = next((call for call in reversed(self._calls) if call.index == part.index), None)
+            if same is None and 0 <= part.index < len(self._calls) and self._calls[part.index].index is None:
+                return self._calls[part.index]  # the part that opened it had no index
+            return same
+        if part.id:
+            same = next((call for call in self._calls if call.call_id == part.id), None)
+            if same is not None:
+                return same
+        return self._calls[-1] if self._calls else None
 
-@dataclass(frozen=True, slots=True)
-class WrittenCall:
-    name: str
-    arguments: str  # JSON text
 
-
-class WrittenCalls:
-    """Finds tool calls that a small model writes as its answer: JSON, bare or in `<tool_call>` tags or a
-    fence.
-
-    An answer that begins like that is held back to its end; any other passes unchanged.
-    """
-
-    _OPENINGS = ("<tool_call>", "```", "{", "[")
-    _WRAPPING = ("<tool_call>", "</tool_call>", "<tools>", "</tools>", "```json", "```")
-
-    def __init__(self, tools: Sequence[str]) -> None:
-        self._tools = frozenset(tools)
-        self._held = ""
-        self._holding: bool | None = None
-        self.calls: list[WrittenCall] = []
-        self.unknown = 0
-        """Calls of tools that do not exist."""
-
-    def feed(self, text: str) -> str:
-        if self._holding is False:
-            return text
-        self._held += text
-        start = self._held.lstrip()
-        if self._holding is None and start:
-            if any(start.startswith(opening) for opening in self._OPENINGS):
-                self._holding = True
-            elif not any(opening.startswith(start) for opening in self._OPENINGS):
-                self._holding = False
-                held, self._held = self._held, ""
-                return held
-        return ""
-
-    def flush(self) -> str:
-        held, self._held = self._held, ""
-        if not self._holding:
-            return held
-        documents = self._documents(held)
-        for document in documents:
-            if not isinstance(document, dict) or not isinstance(name := document.get("name"), str):
-                continue
-            arguments = document.get("arguments", document.get("parameters", {}))
-            if name in self._tools:
-                text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-                self.calls.append(WrittenCall(name, text))
-            else:
-                self.unknown += 1
-        return "" if self.calls or self.unknown else held
-
-    def _documents(self, text: str) -> list[Any]:
-        for mark in self._WRAPPING:
-            text = text.replace(mark, " ")
-        decoder = json.JSONDecoder()
-        documents: list[Any] = []
-        at = 0
-        while (at := len(text) - len(text[at:].lstrip(" \t\r\n,;"))) < len(text):
-            try:
-                document, at = decoder.raw_decode(text, at)
-            except ValueError:
-                break
-            documents += document if isinstance(document, list) else [document]
-        return documents
+def _opens_another(part: ToolCallPart, call: _Partial) -> bool:
+    name = part.function.name if part.function else None
+    if not name or not call.name:
+        return False
+    if part.id and call.call_id:
+        return part.id != call.call_id
+    return name != call.name or bool(part.function and part.function.arguments and call.is_whole())

@@ -1,16 +1,21 @@
 """A turn in the words of the chat completions API."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from dialtone.bus import WorkError
 from dialtone.llm.continuation import INSTRUCTION
+from dialtone.llm.tool_calls import object_text
 from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
 ContinuePrefix = Literal["none", "trailing", "prefix", "vllm"]
 """How a server is told to go on from a last assistant message: it cannot; it does so unasked (llama.cpp); a
 `prefix` member of the message (DeepSeek, Mistral); `continue_final_message` (vLLM, SGLang)."""
+
+_FUNCTION = "function:"
+_IMAGE = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)
 
 _ROLES = {
     Message.ROLE_SYSTEM: "system",
@@ -21,7 +26,8 @@ _ROLES = {
 
 
 def wire_message(message: Message) -> dict[str, Any]:
-    """Translate one message; WorkError("invalid_request") where it has no role."""
+    """Translate one message. WorkError("invalid_request") where it has no role; "invalid_image_url" where an
+    image is no data URI: a server that fetches what callers name could be sent anywhere."""
     role = _ROLES.get(message.role)
     if role is None:
         raise WorkError("invalid_request", "a message has no role")
@@ -29,7 +35,7 @@ def wire_message(message: Message) -> dict[str, Any]:
         return {"role": role, "tool_call_id": message.tool_call_id, "content": message.text}
     if message.image_urls:
         parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.image_urls]
+        parts += [{"type": "image_url", "image_url": {"url": _image(url)}} for url in message.image_urls]
         return {"role": role, "content": parts}
     wired: dict[str, Any] = {"role": role, "content": message.text}
     if message.tool_calls:
@@ -37,11 +43,25 @@ def wire_message(message: Message) -> dict[str, Any]:
             {
                 "id": call.call_id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments or "{}"},
+                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
             }
             for call in message.tool_calls
         ]
     return wired
+
+
+def _image(url: str) -> str:
+    if not _IMAGE.match(url):
+        raise WorkError("invalid_image_url", "an image is no data URI (data:image/png;base64,...)")
+    return url
+
+
+def _arguments(text: str) -> str:
+    """Return a call's arguments as the JSON object that servers want, also of calls that a client made up."""
+    try:
+        return object_text(text)
+    except ValueError:
+        return json.dumps({"input": text}, ensure_ascii=False)
 
 
 def wire_messages(messages: Iterable[Message], delivered: str, mode: ContinuePrefix) -> list[dict[str, Any]]:
@@ -59,23 +79,22 @@ def wire_messages(messages: Iterable[Message], delivered: str, mode: ContinuePre
 
 def wire_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """Translate the tools; WorkError("invalid_request") where a schema is no JSON object."""
-    return [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": _schema(tool)},
-        }
-        for tool in tools
-    ]
+    return [{"type": "function", "function": _function(tool)} for tool in tools]
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    description = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **description, "parameters": _schema(tool)}
 
 
 def _schema(tool: Tool) -> dict[str, Any]:
     try:
-        schema = json.loads(tool.parameters_json or '{"type": "object", "properties": {}}')
+        schema = json.loads(tool.parameters_json or "{}")
     except ValueError:
-        schema = None
-    if not isinstance(schema, dict):
+        schema = ""
+    if not isinstance(schema, dict | None):
         raise WorkError("invalid_request", f"the parameters of tool {tool.name} are no JSON schema")
-    return schema
+    return schema or {"type": "object", "properties": {}}  # MiniMax refuses an empty one
 
 
 def offered_tools(turn: LlmTurn) -> Sequence[Tool]:
@@ -83,14 +102,42 @@ def offered_tools(turn: LlmTurn) -> Sequence[Tool]:
     return () if turn.tool_choice == "none" else turn.tools
 
 
+def chosen_tools(turn: LlmTurn) -> Sequence[Tool]:
+    """Return the tools of which `tool_choice` demands one; none where it leaves the model the choice.
+
+    WorkError("invalid_request") where it names a tool that there is not.
+    """
+    if turn.tool_choice == "required":
+        return turn.tools
+    if not turn.tool_choice.startswith(_FUNCTION):
+        return ()
+    name = turn.tool_choice.removeprefix(_FUNCTION)
+    named = [tool for tool in turn.tools if tool.name == name]
+    if not named:
+        raise WorkError("invalid_request", f"there is no tool {name[:64]!r} to choose")
+    return named
+
+
+def refuse_unsupported(turn: LlmTurn, *, model: str, tools: bool, images: bool) -> None:
+    """Raise WorkError, naming the model, where a turn holds what it does not take: "tools_not_supported",
+    "image_input_not_supported"."""
+    if offered_tools(turn) and not tools:
+        raise WorkError("tools_not_supported", f"model {model} does not support tools")
+    if not images and any(message.image_urls for message in turn.messages):
+        raise WorkError("image_input_not_supported", f"model {model} does not take images")
+
+
 def wire_tool_choice(choice: str) -> str | dict[str, Any]:
-    if name := choice.removeprefix("function:") if choice.startswith("function:") else "":
-        return {"type": "function", "function": {"name": name}}
+    if choice.startswith(_FUNCTION):
+        return {"type": "function", "function": {"name": choice.removeprefix(_FUNCTION)}}
     return choice or "auto"
 
 
 def wire_request(turn: LlmTurn, messages: list[dict[str, Any]], *, max_tokens_field: str) -> dict[str, Any]:
-    """Put the streaming request together; what the turn leaves open stays the server's choice."""
+    """Put the streaming request together; what the turn leaves open stays the server's choice.
+
+    WorkError("invalid_request") where a tool's schema is none, or the chosen tool does not exist.
+    """
     body: dict[str, Any] = {"model": turn.model, "messages": messages, "stream": True}
     if turn.HasField("temperature"):
         body["temperature"] = turn.temperature
@@ -99,6 +146,7 @@ def wire_request(turn: LlmTurn, messages: list[dict[str, Any]], *, max_tokens_fi
     if turn.HasField("max_output_tokens"):
         body[max_tokens_field] = turn.max_output_tokens
     if tools := offered_tools(turn):
+        chosen_tools(turn)
         body["tools"] = wire_tools(tools)
         body["tool_choice"] = wire_tool_choice(turn.tool_choice)
         if turn.HasField("parallel_tool_calls"):

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from dialtone.bus import WorkError
 from dialtone.llm import metrics
 from dialtone.llm.answer import AnswerReader, Event
 from dialtone.llm.backend import read_answer
@@ -16,9 +15,12 @@ from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import estimate_tokens, prompt_budget, trim
 from dialtone.llm.continuation import OverlapFilter
+from dialtone.llm.conversation import well_formed
 from dialtone.llm.failures import UpstreamFailure
-from dialtone.llm.model_entry import ModelEntry
-from dialtone.llm.wire import offered_tools, wire_messages, wire_request
+from dialtone.llm.model_entry import ModelEntry, with_defaults
+from dialtone.llm.tool_calls import bad_tool_call, call_deltas
+from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, wire_request
+from dialtone.llm.written_calls import WrittenCalls
 from dialtone.v1.turn_pb2 import LlmTurn
 
 _KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake costs what a token does
@@ -72,8 +74,7 @@ class ChatHttp:
     async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
         entry = self._entry
-        if offered_tools(turn) and not entry.supports_tools:
-            raise WorkError("unsupported", f"model {turn.model} does not support tools")
+        refuse_unsupported(turn, model=turn.model, tools=entry.supports_tools, images=entry.images)
         turn = with_defaults(turn, entry)
         budget = prompt_budget(entry.context_window, turn) - estimate_tokens((), turn.tools)
         # An answer being continued counts as prompt, at the cost of some more words about it.
@@ -82,29 +83,28 @@ class ChatHttp:
         async def count(messages: Any) -> int:
             return estimate_tokens(messages)
 
-        messages = await trim(turn.messages, budget, count)
-        if len(messages) < len(turn.messages):
+        conversation = well_formed(turn.messages)
+        messages = await trim(conversation, budget, count)
+        if len(messages) < len(conversation):
             metrics.TRIMMED.labels(self.name).inc()
         body = self.request(turn, wire_messages(messages, delivered, entry.continue_prefix))
         if delivered and entry.continue_prefix == "vllm":
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         overlaps = [OverlapFilter(delivered)] if delivered and entry.continue_prefix == "none" else []
-        reader = AnswerReader(overlaps)
+        # A server without the right parser leaves calls in the text, tags and all.
+        written = WrittenCalls([tool.name for tool in offered_tools(turn)], bare=False)
+        reader = AnswerReader([*overlaps, written] if turn.tools else overlaps)
         async for event in read_answer(self._stream.chunks(self.path, body), reader):
             yield event
-        yield reader.done()
+        calls = [*reader.calls(), *written.calls]
+        if not calls and (written.broken or written.unknown) and not reader.cut:
+            raise bad_tool_call("the model wrote a tool call that cannot be read")
+        if turn.HasField("parallel_tool_calls") and not turn.parallel_tool_calls:
+            del calls[1:]  # not every server knows the field
+        for delta in call_deltas(calls):
+            yield delta
+        yield reader.done(calls=bool(calls))
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
-
-
-def with_defaults(turn: LlmTurn, entry: ModelEntry) -> LlmTurn:
-    """Return the turn with the entry's settings where the session has none."""
-    filled = LlmTurn()
-    filled.CopyFrom(turn)
-    if entry.max_output_tokens and not turn.HasField("max_output_tokens"):
-        filled.max_output_tokens = entry.max_output_tokens
-    if entry.temperature is not None and not turn.HasField("temperature"):
-        filled.temperature = entry.temperature
-    return filled

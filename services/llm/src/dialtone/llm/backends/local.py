@@ -3,25 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from dialtone.bus import WorkError
 from dialtone.llm import metrics
-from dialtone.llm.answer import AnswerReader, Event
+from dialtone.llm.answer import Event
 from dialtone.llm.backend import read_answer
 from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import DEFAULT_ANSWER_TOKENS, prompt_budget, trim
+from dialtone.llm.conversation import well_formed
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.llama_server import LlamaOptions, LlamaServer
-from dialtone.llm.model_entry import ModelEntry
-from dialtone.llm.tool_calls import WrittenCalls, new_call_id
-from dialtone.llm.wire import offered_tools, wire_messages, wire_request, wire_tools
+from dialtone.llm.local_answer import LocalAnswer, constraint
+from dialtone.llm.model_entry import ModelEntry, with_defaults
+from dialtone.llm.tool_calls import bad_tool_call, call_deltas
+from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, wire_request, wire_tools
 from dialtone.models import locate
 from dialtone.telemetry import get_logger
-from dialtone.v1.turn_pb2 import LlmTurn, Message, ToolCallDelta, TurnDone
+from dialtone.v1.common_pb2 import Usage
+from dialtone.v1.turn_pb2 import LlmTurn, Message, TextDelta
 
 log = get_logger(__name__)
 
@@ -62,54 +64,50 @@ class LocalBackend:
 
     async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
-        tools = offered_tools(turn)
-        if tools and not self._supports_tools:
-            raise WorkError("unsupported", f"model {self._entry.model} does not support tools")
-        written = WrittenCalls([tool.name for tool in tools])
-        reader = AnswerReader([written] if tools else [])
-        spoke = False
-        async for event in self._answer(turn, delivered, reader):
-            spoke = True
-            yield event
-        done = reader.done()
-        if written.calls:
-            for number, call in enumerate(written.calls):
-                yield ToolCallDelta(
-                    index=number, call_id=new_call_id(), name=call.name, arguments=call.arguments, done=True
-                )
-            done.finish_reason = TurnDone.FINISH_REASON_TOOL_CALLS
-        elif written.unknown and not spoke:
-            # Small models call tools that do not exist, most of all where no tool is called for.
-            log.info("invented tool, answering without tools", calls=written.unknown)
-            plain = LlmTurn()
-            plain.CopyFrom(turn)
-            plain.tool_choice = "none"
-            async for event in self.stream(plain, delivered):
-                yield event
-            return
+        refuse_unsupported(turn, model=self._entry.model, tools=self._supports_tools, images=False)
+        request = with_defaults(turn, self._entry)
+        if not request.HasField("max_output_tokens"):
+            request.max_output_tokens = DEFAULT_ANSWER_TOKENS
+        conversation = well_formed(turn.messages)
+        answer = LocalAnswer(request, conversation)
+        async for delta in self._answer(request, conversation, delivered, answer):
+            yield delta
+        usage = answer.reader.done(calls=False).usage
+        if again := answer.again():
+            log.info("no usable tool call, asking again", tool_choice=again.tool_choice)
+            answer = LocalAnswer(again, conversation)
+            async for delta in self._answer(again, conversation, delivered, answer):
+                yield delta
+            usage = _sum(usage, answer.reader.done(calls=False).usage)
+            if answer.again():
+                raise bad_tool_call(f"model {self._entry.model} called a tool in no usable way")
+        calls = answer.calls()
+        for call in call_deltas(calls):
+            yield call
+        done = answer.reader.done(calls=bool(calls))
+        done.usage.CopyFrom(usage)
         yield done
 
     async def _answer(
-        self, turn: LlmTurn, delivered: str, reader: AnswerReader
-    ) -> AsyncGenerator[Event, None]:
+        self, turn: LlmTurn, conversation: Sequence[Message], delivered: str, answer: LocalAnswer
+    ) -> AsyncGenerator[TextDelta, None]:
         if self._stream is None:
             raise WorkError("internal", "the model is not loaded", retryable=True)
-        request = LlmTurn()
-        request.CopyFrom(turn)
-        if not turn.HasField("max_output_tokens"):
-            request.max_output_tokens = self._entry.max_output_tokens or DEFAULT_ANSWER_TOKENS
-        if not turn.HasField("temperature") and self._entry.temperature is not None:
-            request.temperature = self._entry.temperature
-        messages = await self._trimmed(request, delivered)
+        messages = await self._trimmed(turn, conversation, delivered)
         wired = wire_messages(messages, delivered, "trailing")
-        body = wire_request(request, wired, max_tokens_field="max_tokens")
-        if turn.tools and turn.tool_choice.startswith(("required", "function:")):
-            body |= {"tool_choice": "auto", "response_format": _a_call(turn)}
-        body |= {"cache_prompt": True, "stream_options": {"include_usage": True}} | self._entry.extra_body
-        async for event in read_answer(self._stream.chunks("v1/chat/completions", body), reader):
-            yield event
+        body = wire_request(turn, wired, max_tokens_field="max_tokens")
+        body |= constraint(turn, conversation, continues=bool(delivered))
+        # An answer that is stopped early ends without usage: each chunk counts for itself.
+        counts = {"stream_options": {"include_usage": True}, "timings_per_token": True}
+        body |= {"cache_prompt": True} | counts | self._entry.extra_body
+        chunks = self._stream.chunks("v1/chat/completions", body)
+        async for delta in read_answer(chunks, answer.reader, answer.enough):
+            answer.spoke = True
+            yield delta
 
-    async def _trimmed(self, turn: LlmTurn, delivered: str) -> Sequence[Message]:
+    async def _trimmed(
+        self, turn: LlmTurn, conversation: Sequence[Message], delivered: str
+    ) -> Sequence[Message]:
         server = self._server
         assert server is not None
         tools = wire_tools(offered_tools(turn))
@@ -120,8 +118,8 @@ class LocalBackend:
             except (httpx.HTTPError, KeyError, ValueError) as error:
                 raise WorkError("invalid_request", "the model's template refuses the conversation") from error
 
-        kept = await trim(turn.messages, prompt_budget(self._options.context, turn), count)
-        if len(kept) < len(turn.messages):
+        kept = await trim(conversation, prompt_budget(self._options.context, turn), count)
+        if len(kept) < len(conversation):
             metrics.TRIMMED.labels(self.name).inc()
         return kept
 
@@ -131,26 +129,12 @@ class LocalBackend:
             await self._server.close()
 
 
-def _a_call(turn: LlmTurn) -> dict[str, Any]:
-    """Return the grammar of a tool call: asked for by `tool_choice` alone, small models just talk."""
-    names = [tool.name for tool in turn.tools]
-    if turn.tool_choice != "required":
-        names = [turn.tool_choice.removeprefix("function:")]
-    calls = [
-        {
-            "type": "object",
-            "properties": {
-                "name": {"const": tool["function"]["name"]},
-                "arguments": tool["function"]["parameters"],
-            },
-            "required": ["name", "arguments"],
-        }
-        for tool in wire_tools(turn.tools)
-        if tool["function"]["name"] in names
-    ]
-    if not calls:
-        raise WorkError("invalid_request", f"there is no tool {names[0]} to choose")
-    return {"type": "json_schema", "json_schema": {"schema": {"anyOf": calls}}}
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        input_tokens=one.input_tokens + other.input_tokens,
+        cached_tokens=one.cached_tokens + other.cached_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+    )
 
 
 def _no_refusal(_chunk: Chunk) -> UpstreamFailure | None:

@@ -2,7 +2,8 @@
 
 What differs from OpenAI's: errors come as `base_resp` inside a 200, as plain JSON or as an event of the
 stream; the stream ends with a summary whose `message` repeats the whole answer; roles of deltas may be "";
-the temperature is above 0 and at most 1; the answer's limit is `max_completion_tokens`.
+the temperature is above 0 and at most 1; the answer's limit is `max_completion_tokens`; a call of a tool can
+be allowed but not demanded.
 """
 
 from typing import Any
@@ -11,10 +12,12 @@ from dialtone.llm.backends.chat_http import ChatHttp
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.model_entry import MINIMAX_URL, ModelEntry
+from dialtone.llm.wire import chosen_tools, offered_tools, wire_tools
 from dialtone.v1.turn_pb2 import LlmTurn
 
 _PATH = "text/chatcompletion_v2"
 _LOWEST_TEMPERATURE = 0.01
+_MUST_CALL = "Answer with nothing but a call of the tool {}."
 
 _CODES = {
     1001: "timeout",
@@ -61,6 +64,16 @@ class MiniMaxBackend(ChatHttp):
         if "temperature" in body:
             body["temperature"] = min(1.0, max(_LOWEST_TEMPERATURE, body["temperature"]))
         body.pop("parallel_tool_calls", None)
-        if body.get("tool_choice") not in (None, "auto", "none"):
-            body["tool_choice"] = "auto"  # it knows no other
+        if offered_tools(turn) and (chosen := chosen_tools(turn)):
+            # It knows no choice but auto and none: it is shown the chosen tools only, and told to call one.
+            must = _MUST_CALL.format(" or ".join(tool.name for tool in chosen))
+            body |= {"tools": wire_tools(chosen), "tool_choice": "auto"}
+            body["messages"] = _instructed(messages, must)
         return body
+
+
+def _instructed(messages: list[dict[str, Any]], instruction: str) -> list[dict[str, Any]]:
+    if messages and messages[0]["role"] == "system":
+        first = {**messages[0], "content": f"{messages[0]['content']}\n\n{instruction}"}
+        return [first, *messages[1:]]
+    return [{"role": "system", "content": instruction}, *messages]
