@@ -14,7 +14,14 @@ from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.items import Item
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.v1.common_pb2 import Error, Usage
-from dialtone.v1.ears_pb2 import AudioProgress, EarsInput, SpeechStarted, SpeechStopped, Transcript
+from dialtone.v1.ears_pb2 import (
+    AudioProgress,
+    EarsInput,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSustained,
+    Transcript,
+)
 from dialtone.v1.events_pb2 import WorkerEvent, WorkFailed
 from dialtone.v1.lease_pb2 import Claim, Grant
 from dialtone.v1.speech_pb2 import AudioChunk, SentenceDone
@@ -63,6 +70,9 @@ class Worker:
     def started(self, number: int, start_ms: int) -> list[do.Effect]:
         return self.say(speech_started=SpeechStarted(utterance=number, audio_start_us=start_ms * 1000))
 
+    def sustained(self, number: int) -> list[do.Effect]:
+        return self.say(speech_sustained=SpeechSustained(utterance=number))
+
     def stopped(self, number: int, end_ms: int) -> list[do.Effect]:
         return self.say(
             speech_stopped=SpeechStopped(
@@ -75,6 +85,9 @@ class Worker:
 
     def final(self, number: int, text: str) -> list[do.Effect]:
         return self.transcript(number, Transcript.KIND_FINAL, text)
+
+    def partial(self, number: int, text: str) -> list[do.Effect]:
+        return self.transcript(number, Transcript.KIND_PARTIAL, text)
 
     def candidate(self, number: int, text: str) -> list[do.Effect]:
         return self.transcript(number, Transcript.KIND_CANDIDATE, text)

@@ -122,6 +122,9 @@ def beta_session_object(config: SessionConfig, session_id: str, expires_at: int)
     if config.type == "transcription":
         session = {member: session[member] for member in _TRANSCRIPTION_MEMBERS}
         session["object"] = "realtime.transcription_session"
+        session["turn_detection"] = detection and {
+            member: value for member, value in detection.items() if member in _HEARD_DETECTION_MEMBERS
+        }
     return session | ({"dialtone": extra} if extra else {})
 
 
@@ -193,6 +196,8 @@ _TRANSLATED = {
     "temperature": ga_temperature,
     "turn_detection": _ga_turn_detection,
 }
+# Of the turn detection of a transcription session, which has nothing to do with responses.
+_HEARD_DETECTION_MEMBERS = ("type", "threshold", "prefix_padding_ms", "silence_duration_ms")
 _TRANSCRIPTION_MEMBERS = (
     "id",
     "object",
