@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from . import Frame
 # Characters or bytes of a frame that is not plain audio: large for any configuration, small for
 # what decoding it costs.
 MAX_SIZE = 1_048_576
+# Of one that may hold images.
+MAX_LARGE_SIZE = 8 * 1_048_576
 # Arrays, objects and separators of a frame, those inside of text counted too: what decoding costs
 # grows with these far more than with size. A hundred tools have about ten thousand.
 MAX_PARTS = 50_000
@@ -25,23 +28,36 @@ MALFORMED = (msgspec.DecodeError, RecursionError, ValueError)
 
 
 class BadFrame(Exception):
-    """The frame is no JSON that is accepted; the text says why."""
+    """The frame is no JSON that is accepted; the text says why. `event_id` is the client's, where known."""
 
-    def __init__(self, message: str, code: str = "invalid_json") -> None:
+    def __init__(self, message: str, code: str = "invalid_json", event_id: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.event_id = event_id
 
 
-def read_object(frame: Frame) -> dict[str, Any]:
+class _Outside(msgspec.Struct):
+    """What must be known of a large frame before the rest of it is worth decoding."""
+
+    type: str
+    event_id: str | None = None
+
+
+_outside = msgspec.json.Decoder(_Outside).decode
+
+
+def read_object(frame: Frame, large: Container[str] = ()) -> dict[str, Any]:
     """Decode a frame that must hold a JSON object; of a key that stands twice the last counts.
+
+    `large` are the types of events that may have MAX_LARGE_SIZE.
 
     Not accepted are, beside malformed JSON: NaN and infinities, lone surrogates, a byte order mark,
     nesting deeper than MAX_DEPTH.
     """
-    if len(frame) > MAX_SIZE:
-        raise BadFrame(f"A frame without audio holds at most {MAX_SIZE} characters.", "event_too_large")
     if _parts(frame) > MAX_PARTS:
         raise BadFrame(f"A frame holds at most {MAX_PARTS} members.", "event_too_large")
+    if len(frame) > MAX_SIZE:
+        _check_large(frame, large)
     try:
         value = _decode(frame)
     except MALFORMED as error:
@@ -51,6 +67,18 @@ def read_object(frame: Frame) -> dict[str, Any]:
     if _deeper_than(value, MAX_DEPTH):
         raise BadFrame(f"The frame is nested deeper than {MAX_DEPTH} levels.")
     return value
+
+
+def _check_large(frame: Frame, large: Container[str]) -> None:
+    try:
+        outside = _outside(frame)
+    except MALFORMED as error:
+        message = f"The frame is not valid, and has more than {MAX_SIZE} characters."
+        raise BadFrame(message, "event_too_large") from error
+    limit = MAX_LARGE_SIZE if outside.type in large else MAX_SIZE
+    if len(frame) > limit:
+        message = f"An event of this type holds at most {limit} characters."
+        raise BadFrame(message, "event_too_large", outside.event_id)
 
 
 def _parts(frame: Frame) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.client_events import ClientEvent
 
@@ -14,7 +16,7 @@ from .realtime_socket import RealtimeSocket
 class RealtimeDialect(RealtimeSocket):
     """One client's GA socket."""
 
-    name = "realtime"
+    name: Final = "realtime"
     audio_delta = "response.output_audio.delta"
 
     def _decode(self, frame: Frame) -> ClientEvent:

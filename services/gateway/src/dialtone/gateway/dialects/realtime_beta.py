@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from dialtone.gateway.core import server_events as out
@@ -19,7 +21,7 @@ from .realtime_socket import RealtimeSocket
 class RealtimeBetaDialect(RealtimeSocket):
     """One client's beta socket."""
 
-    name = "realtime_beta"
+    name: Final = "realtime_beta"
     audio_delta = "response.audio.delta"
 
     def configure(self, config: SessionConfig) -> SessionConfig:

@@ -13,9 +13,12 @@ from .realtime_beta_items import beta_item
 from .realtime_beta_response import beta_response
 from .realtime_beta_session import beta_session_object, flat_error
 from .realtime_encode import UNSAID as UNSAID_IN_BOTH
+from .realtime_item_events import item_event, with_audio
 
 # An item is told once, when it is added; idle timeouts came with GA.
 UNSAID = (*UNSAID_IN_BOTH, out.ItemDone, out.TimeoutTriggered)
+
+ITEM_EVENTS = (out.ItemAdded, out.ItemRetrieved)
 
 RENAMED = {
     "conversation.item.added": "conversation.item.created",
@@ -33,13 +36,14 @@ def encode_event(event: out.ServerEvent, event_id: str) -> str | None:
     """One text frame, or None for an event without a beta form."""
     if isinstance(event, UNSAID):
         return None
-    return _encode({"event_id": event_id, **_members(event)}).decode()
+    members = {"event_id": event_id, **_members(event)}
+    return item_event(members) if isinstance(event, ITEM_EVENTS) else _encode(members).decode()
 
 
 def _members(event: out.ServerEvent) -> dict[str, Any]:
     if isinstance(event, out.SessionCreated | out.SessionUpdated):
         return _session_event(event)
-    members: dict[str, Any] = msgspec.to_builtins(event)
+    members = with_audio(event) if isinstance(event, ITEM_EVENTS) else msgspec.to_builtins(event)
     members["type"] = RENAMED.get(members["type"], members["type"])
     if "item" in members:
         members["item"] = beta_item(members["item"])

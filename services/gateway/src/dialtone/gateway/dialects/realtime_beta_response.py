@@ -11,6 +11,7 @@ from dialtone.gateway.core.session_update import max_output_tokens
 from . import realtime_response as ga
 from .realtime_beta_items import beta_item
 from .realtime_beta_session import (
+    DEFAULT_TEMPERATURE,
     FORMATS,
     beta_modalities,
     ga_format,
@@ -21,16 +22,6 @@ from .realtime_beta_session import (
 
 _SAME = ("instructions", "tools", "conversation", "metadata", "input")
 _FORMAT_NAMES = {nested: flat for flat, nested in FORMATS.items()}
-_TRANSLATED = {
-    "modalities": ("output_modalities", ga_modalities),
-    "temperature": ("temperature", ga_temperature),
-    "max_response_output_tokens": (
-        "max_output_tokens",
-        lambda v, path, e: max_output_tokens(v, None, path, e),
-    ),
-    # The name that earlier clients know.
-    "max_output_tokens": ("max_output_tokens", lambda v, path, e: max_output_tokens(v, None, path, e)),
-}
 
 
 def read_options(value: Any, path: str, errors: Errors) -> ResponseOptions:
@@ -52,9 +43,13 @@ def read_options(value: Any, path: str, errors: Errors) -> ResponseOptions:
     return ga.read_options(nested, path, errors)
 
 
+def _max_output_tokens(value: Any, path: str, errors: Errors) -> Any:
+    return max_output_tokens(value, None, path, errors)
+
+
 def beta_response(response: dict[str, Any]) -> dict[str, Any]:
     """A GA response object with beta's names."""
-    output = response["audio"]["output"]
+    output, temperature = response["audio"]["output"], response["temperature"]
     return {
         "object": response["object"],
         "id": response["id"],
@@ -65,7 +60,20 @@ def beta_response(response: dict[str, Any]) -> dict[str, Any]:
         "modalities": beta_modalities(response["output_modalities"]),
         "voice": output["voice"],
         "output_audio_format": _FORMAT_NAMES[output["format"]["type"]],
+        "temperature": DEFAULT_TEMPERATURE if temperature is None else temperature,
         "max_output_tokens": response["max_output_tokens"],
         "usage": response["usage"],
         "metadata": response["metadata"],
     }
+
+
+_TRANSLATED = {
+    "modalities": ("output_modalities", ga_modalities),
+    "temperature": ("temperature", ga_temperature),
+    "max_response_output_tokens": (
+        "max_output_tokens",
+        _max_output_tokens,
+    ),
+    # The name that earlier clients know.
+    "max_output_tokens": ("max_output_tokens", _max_output_tokens),
+}

@@ -28,6 +28,8 @@ from .realtime_response import read_options
 
 MAX_EVENT_ID = 512
 MAX_AUDIO_MS = 2**53
+# Those with items, which may hold images.
+LARGE_EVENTS = frozenset({"conversation.item.create", "response.create"})
 
 
 Reader = Callable[[dict[str, Any], str | None, Errors], ask.ClientEvent | None]
@@ -36,9 +38,9 @@ Reader = Callable[[dict[str, Any], str | None, Errors], ask.ClientEvent | None]
 def decode_event(frame: Frame, events: Mapping[str, Reader]) -> ask.ClientEvent:
     """Read any client event of a dialect. Of a wrong one comes an `Invalid` with the first mistake."""
     try:
-        message = read_object(frame)
+        message = read_object(frame, LARGE_EVENTS)
     except BadFrame as error:
-        return ask.Invalid(code=error.code, message=str(error))
+        return ask.Invalid(code=error.code, message=str(error), event_id=error.event_id)
     event_id = message.get("event_id")
     if not isinstance(event_id, str | None) or len(event_id or "") > MAX_EVENT_ID:
         return ask.Invalid(

@@ -25,14 +25,21 @@ from dialtone.gateway.core.items import (
     InputImage,
     InputText,
     Item,
+    ItemReference,
     MessageItem,
     OutputAudio,
     OutputText,
 )
 
 MAX_PARTS = 256
+_MCP_ITEMS = ("mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response")
 # Ids that a client may choose stand in logs and in keys of stores.
 _ITEM_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+# How the data URI of an image begins, and the image itself.
+_IMAGES = {
+    "data:image/png;base64": b"\x89PNG\r\n\x1a\n",
+    "data:image/jpeg;base64": b"\xff\xd8\xff",
+}
 _PARTS = {
     "system": ("input_text",),
     "user": ("input_text", "input_audio", "input_image"),
@@ -46,6 +53,14 @@ def read_item(value: Any, path: str, errors: Errors) -> Item | None:
     found = len(errors)
     item = _item(value, path, errors)
     return None if len(errors) > found else item
+
+
+def read_input_item(value: Any, path: str, errors: Errors) -> Item | ItemReference | None:
+    """The item, or the reference to one, at `path` of a response's own input; None, and an error, if
+    it is neither."""
+    if isinstance(value, dict) and value.get("type") == "item_reference":
+        return ItemReference(_required(value, "id", path, errors))
+    return read_item(value, path, errors)
 
 
 def _item(value: Any, path: str, errors: Errors) -> Item | None:
@@ -75,7 +90,11 @@ def _item(value: Any, path: str, errors: Errors) -> Item | None:
             output=_required_text(value, "output", path, errors),
         )
     elif kind == "item_reference":
-        wrong_value(errors, f"{path}.type", "references to items are not supported; send the item.")
+        wrong_value(errors, f"{path}.type", "items are referred to only in the 'input' of a response.create.")
+    elif kind in _MCP_ITEMS:
+        wrong_value(
+            errors, f"{path}.type", "remote MCP tools are not run here, so that there is no such item."
+        )
     else:
         one_of("message", "function_call", "function_call_output")(kind, None, f"{path}.type", errors)
     return None
@@ -163,11 +182,14 @@ def _input_audio(value: dict[str, Any], path: str, errors: Errors) -> InputAudio
 
 
 def _is_base64(value: str) -> bool:
+    return _decoded(value) is not None
+
+
+def _decoded(value: str) -> bytes | None:
     try:
-        pybase64.b64decode(value, validate=True)
+        return pybase64.b64decode(value, validate=True)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _input_image(value: dict[str, Any], path: str, errors: Errors) -> InputImage:
@@ -176,9 +198,22 @@ def _input_image(value: dict[str, Any], path: str, errors: Errors) -> InputImage
         missing(errors, f"{path}.image_url")
     elif not isinstance(url, str):
         wrong_type(errors, f"{path}.image_url", "a string", url)
-    elif not url.startswith(("data:image/png;base64,", "data:image/jpeg;base64,")):
-        wrong_value(errors, f"{path}.image_url", "expected a data URI of a PNG or JPEG image.")
+    else:
+        _check_image(url, f"{path}.image_url", errors)
     detail = value.get("detail")
     if detail is not None:
         detail = one_of("auto", "low", "high")(detail, "auto", f"{path}.detail", errors)
     return InputImage(image_url=url if isinstance(url, str) else "", detail=detail or "auto")
+
+
+def _check_image(url: str, path: str, errors: Errors) -> None:
+    head, comma, data = url.partition(",")
+    signature = _IMAGES.get(head)
+    if signature is None or not comma:
+        wrong_value(errors, path, "expected a data URI of a PNG or JPEG image.")
+        return
+    image = _decoded(data)
+    if image is None:
+        wrong_value(errors, path, "its data is not valid base64.")
+    elif not image.startswith(signature):
+        wrong_value(errors, path, "its data is not an image of the type that it names.")

@@ -18,7 +18,6 @@ from dialtone.gateway.core.field_rules import (
     wrong_type,
     wrong_value,
 )
-from dialtone.gateway.core.items import Item
 from dialtone.gateway.core.session_update import (
     PROTOCOL_RATES,
     audio_format,
@@ -29,7 +28,7 @@ from dialtone.gateway.core.session_update import (
     voice,
 )
 
-from .realtime_items import read_item
+from .realtime_items import read_input_item
 
 MAX_INPUT_ITEMS = 1024
 MAX_METADATA = 16
@@ -84,8 +83,7 @@ def _input(value: Any, current: Any, path: str, errors: Errors) -> Any:
     if len(value) > MAX_INPUT_ITEMS:
         wrong_value(errors, path, f"expected at most {MAX_INPUT_ITEMS} items.")
         return current
-    items: list[Item | None] = [read_item(item, f"{path}[{i}]", errors) for i, item in enumerate(value)]
-    return items
+    return [read_input_item(item, f"{path}[{i}]", errors) for i, item in enumerate(value)]
 
 
 def _format(value: Any, current: Any, path: str, errors: Errors) -> Any:
