@@ -16,3 +16,14 @@ def tells_a_story(body: Mapping[str, Any]) -> Answer | None:
     if last["role"] == "user" and "story" in last["content"].lower():
         return Answer(STORY, pace_s=0.015)
     return None
+
+
+def reports_all_results(body: Mapping[str, Any]) -> Answer | None:
+    """Whatever tools have returned since the user spoke, also where an answer was given in between."""
+    results: list[str] = []
+    for message in reversed(body["messages"]):
+        if message["role"] == "user":
+            break
+        if message["role"] == "tool":
+            results.insert(0, message["content"])
+    return Answer(f"Results: {'; '.join(results)}.") if results else None

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-
 import pytest
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
 from websockets.exceptions import InvalidStatus
@@ -19,22 +15,6 @@ from tests.fixtures.chat_server import ChatServer
 NUMBER = "Remember the number seven."
 
 
-@asynccontextmanager
-async def calling_again(server: Server, dialect: Dialect, session_id: str) -> AsyncIterator[Caller]:
-    """A call with a session whose last call may not have been noticed to be over yet."""
-    deadline = asyncio.get_running_loop().time() + 5
-    async with AsyncExitStack() as stack:
-        while True:
-            try:
-                caller = await stack.enter_async_context(server.calling(dialect, session_id=session_id))
-                break
-            except InvalidStatus as refused:
-                if refused.response.status_code != 409 or asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(0.02)
-        yield caller
-
-
 async def test_the_conversation_and_its_settings_are_there_again(
     server: Server, dialect: Dialect, chat_server: ChatServer
 ) -> None:
@@ -42,7 +22,7 @@ async def test_the_conversation_and_its_settings_are_there_again(
         session = await caller.set_up(Setup(modality="text", instructions="Be brief."))
         answer = await caller.ask(NUMBER)
         caller.connection._connection.transport.abort()  # the network goes away
-    async with calling_again(server, dialect, session.id) as caller:
+    async with server.calling(dialect, session_id=session.id) as caller:
         again = caller.events[0].session
         item = await caller.retrieve(answer.output[0].id)
         await caller.ask("Which number was it?")
@@ -66,7 +46,7 @@ async def test_an_answer_that_was_running_does_not_run_on(
         await caller.connection.response.create()
         await caller.until("response.output_text.delta")
         caller.connection._connection.transport.abort()
-    async with calling_again(server, dialect, session.id) as caller:
+    async with server.calling(dialect, session_id=session.id) as caller:
         answer = await caller.ask("Hello")
         await chat_server.until_idle(5)
     assert answer.status == "completed"
