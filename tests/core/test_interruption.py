@@ -36,6 +36,7 @@ def test_speech_over_an_answer_ends_it_with_all_its_done_events() -> None:
         "conversation.item.done",
         "response.output_item.done",
         "response.done",
+        "rate_limits.updated",
     ]
     response = rig.of(out.ResponseDone)[0].response
     assert response.status == "cancelled"

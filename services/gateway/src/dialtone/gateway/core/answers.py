@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dialtone.v1.common_pb2 import Error
 from dialtone.v1.events_pb2 import WorkerEvent
-from dialtone.v1.speech_pb2 import Sentence
 
 from . import client_events as ask
 from .context import LLM, TTS, Context
-from .formats import audio_format, voice_of
+from .field_rules import FieldError
+from .guesses import Guesses
 from .input_turns import InputTurns, Understood, Utterance
 from .item_requests import ItemRequests
-from .items import InputText, Item, ItemReference, MessageItem
+from .items import InputText, MessageItem
 from .lease_table import HeldLease
-from .prompt import llm_turn
+from .player import Player
+from .prompt import turn_that_fits
+from .rate_limits import RateLimits
 from .response import Response
-from .speculation import Speculation
+from .response_input import read_input
 from .timing import TurnMarks
-
-# Answers that are watched for being interrupted after they were sent, at most.
-PLAYING_KEPT = 15
 
 
 class Answers:
@@ -31,12 +30,16 @@ class Answers:
         self._items = items
         self._responses: dict[str, Response] = {}
         self.active: Response | None = None  # the one that writes to the conversation
-        self._playing: list[Response] = []  # those that did before, their sound perhaps still playing
-        self._busy_until = 0.0  # when the client's player is through with them
+        self._player = Player(context)
         self.given = 0  # answers to the conversation that came to their end, but for those that failed
         self._waiting: list[Response] = []  # for the words of what the user said before them
+        self._heard_us = 0  # of the user's speech, that no response has had in its context
+        self._rates = RateLimits(
+            requests_per_minute=context.limits.requests_per_minute,
+            tokens_per_minute=context.limits.tokens_per_minute,
+        )
         self._owed: Understood | None = None  # a turn to answer when the active response is over
-        self._speculation: Speculation | None = None
+        self._guesses = Guesses(context)
 
     @property
     def idle(self) -> bool:
@@ -45,12 +48,12 @@ class Answers:
     @property
     def going(self) -> bool:
         """An answer is being given, or can still be heard."""
-        return self.active is not None or self._busy_until > self._ctx.now
+        return self.active is not None or self._player.busy_until > self._ctx.now
 
     @property
     def heard_out_at(self) -> float:
         """When all that was said so far can have been heard."""
-        return self._busy_until
+        return self._player.busy_until
 
     # --- beginning ---
 
@@ -64,17 +67,37 @@ class Answers:
                 event_id=event.event_id,
             )
             return
-        self.drop_speculation()
+        if not conversational and self._beside >= self._ctx.limits.responses_beside:
+            self._ctx.error(
+                "too_many_active_responses",
+                f"There are {self._beside} responses beside the conversation in progress, as many as may be; "
+                "this response.create is refused.",
+                param="response.conversation",
+                event_id=event.event_id,
+            )
+            return
+        given = read_input(event.options.input, self._ctx.conversation)
+        if isinstance(given, FieldError):
+            self._ctx.error(given.code, given.message, param=given.param, event_id=event.event_id)
+            return
         if conversational:
+            self.drop_speculation()
             self._owed = None  # this response is to all that was said
         response = self._open(event.options, self._ctx.new_id("resp"), TurnMarks(), None)
-        if event.options.input is None and self._turns.awaited:
+        response.input = given
+        if given.of_conversation and self._turns.awaited and not response.over:
             self._waiting.append(response)
         else:
             self._submit(response)
 
+    @property
+    def _beside(self) -> int:
+        """Responses in progress that do not write to the conversation."""
+        return len(self._responses) - (self.active is not None)
+
     def understood(self, turn: Understood, *, answer: bool) -> None:
         """The user's turn has its words: answer it, if it is to be answered and says anything."""
+        self._heard_us += max(0, turn.utterance.end_us - turn.utterance.start_us)
         if not self._turns.awaited:
             waiting, self._waiting = self._waiting, []
             for response in waiting:
@@ -108,17 +131,19 @@ class Answers:
 
     def _answer(self, turn: Understood) -> None:
         options, utterance = ask.ResponseOptions(), turn.utterance
-        guess, self._speculation = self._speculation, None
-        if guess is not None and guess.answers(utterance.item_id, turn.text):
+        guess = self._guesses.take(utterance.item_id, turn.text)
+        if guess is not None:
             response = self._open(options, guess.response_id, utterance.marks, utterance.item_id)
+            if response.over:
+                guess.cancel()
+                return
             response.adopt(guess)
+            self._count_heard(response)
             for event in guess.kept:
                 lease = self._ctx.leases.get(event.lease_id)
                 if lease is not None:
                     self._apply(response, lease, event)
             return
-        if guess is not None:
-            guess.cancel()
         self._submit(self._open(options, self._ctx.new_id("resp"), utterance.marks, utterance.item_id))
 
     def _open(
@@ -132,80 +157,45 @@ class Answers:
             response_id=response_id,
             marks=marks,
             user_item_id=user_item_id,
-            busy_until=self._busy_until if detection is not None else 0.0,
+            busy_until=self._player.busy_until if detection is not None else 0.0,
         )
         self._responses[response.id] = response
         if response.conversational:
             self.active = response
+        refused = self._rates.admit(self._ctx.now)
+        if refused is not None:
+            response.fail("rate_limit_exceeded", refused, type="rate_limit_error")
+            self._settled(response)
         return response
+
+    def _count_heard(self, response: Response) -> None:
+        if response.input.items is None:
+            response.count.heard_us, self._heard_us = self._heard_us, 0
 
     def _submit(self, response: Response, *, note: str = "") -> None:
         if response.over:
             return
-        context = self._context_of(response.options)
+        items = response.input.now(self._ctx.conversation)
         if note:
-            context.append(MessageItem("", "system", [InputText(note)]))
-        response.submit(
-            llm_turn(
-                self._ctx.config,
-                response.options,
-                context,
-                response_id=response.id,
-                default_instructions=self._ctx.limits.default_instructions,
-            )
-        )
-
-    def _context_of(self, options: ask.ResponseOptions) -> list[Item]:
-        """The items that a response answers; references to items that are gone count as nothing."""
-        conversation = self._ctx.conversation
-        if options.input is None:
-            return list(conversation)
-        named = [conversation.get(i.id) if isinstance(i, ItemReference) else i for i in options.input]
-        return [item for item in named if item is not None]
+            items.append(MessageItem("", "system", [InputText(note)]))
+        turn = turn_that_fits(self._ctx, response.options, items, response.id)
+        if turn is None:
+            text = "What the model would have to be told is too long, and may not or cannot be shortened."
+            response.fail("context_length_exceeded", text, type="invalid_request_error")
+            self._settled(response)
+            return
+        self._count_heard(response)
+        response.submit(turn)
 
     # --- guessing ---
 
     def candidate(self, utterance: Utterance, text: str) -> None:
         """The user pauses after `text`: begin to answer it, in case that was all."""
-        if (
-            not text
-            or self.active is not None
-            or utterance.candidates >= self._ctx.limits.candidates_per_turn
-        ):
-            return
-        if self._speculation is not None and self._speculation.answers(utterance.item_id, text):
-            return
-        self.drop_speculation()
-        utterance.candidates += 1
-        ctx, options = self._ctx, ask.ResponseOptions()
-        response_id = ctx.new_id("resp")
-        said = MessageItem(utterance.item_id, "user", [InputText(text)])
-        turn = llm_turn(
-            ctx.config,
-            options,
-            [*ctx.conversation, said],
-            response_id=response_id,
-            default_instructions=ctx.limits.default_instructions,
-        )
-        speaks = "audio" in ctx.config.output_modalities
-        voice, form = voice_of(ctx.config, None), audio_format(ctx.config.audio.output.format)
-
-        def sentence_of(piece: str) -> Sentence:
-            return Sentence(response_id=response_id, index=0, text=piece, voice=voice, format=form)
-
-        self._speculation = Speculation(
-            ctx,
-            item_id=utterance.item_id,
-            text=text,
-            response_id=response_id,
-            turn=turn,
-            sentence_of=sentence_of if speaks else None,
-        )
+        if self.active is None:
+            self._guesses.begin(utterance, text)
 
     def drop_speculation(self) -> None:
-        if self._speculation is not None:
-            self._speculation.cancel()
-            self._speculation = None
+        self._guesses.drop()
 
     # --- ending ---
 
@@ -213,18 +203,9 @@ class Answers:
         """The user speaks over the answer: what is not heard yet never will be."""
         if self.active is not None:
             self._end(self.active, "turn_detected")
-        cut = [
-            self._items.interrupt(response.message_id, response.speech.playback.played_us(self._ctx.now))
-            for response in self._playing
-            if response.message_id is not None
-        ]
+        cut = [self._items.interrupt(item_id, played_us) for item_id, played_us in self._player.interrupted()]
         if any(cut):
             self.drop_speculation()  # it was told what the user did not hear
-        self._fell_silent()
-
-    def _fell_silent(self) -> None:
-        self._playing.clear()
-        self._busy_until = 0.0
 
     def truncate(self, event: ask.TruncateItem) -> None:
         """The client has stopped playing an answer, perhaps one that is still being given: then no
@@ -233,11 +214,11 @@ class Answers:
         active = self.active
         if active is None or not active.speaks or active.message_id != event.item_id:
             if self._items.truncate(event, None):
-                self._busy_until = 0.0
+                self._player.silenced()
         elif self._items.truncate(event, active.speech):
             active.settle()
             self._settled(active)
-            self._busy_until = 0.0
+            self._player.silenced()
 
     def cancelled(self, event: ask.CancelResponse) -> None:
         response = self.active if event.response_id is None else self._responses.get(event.response_id)
@@ -250,7 +231,7 @@ class Answers:
             return
         self._end(response, "client_cancelled")
         if response.conversational:
-            self._busy_until = 0.0  # who cancels stops playing
+            self._player.silenced()  # who cancels stops playing
 
     def _end(self, response: Response, reason: str) -> None:
         response.cancel("turn_detected" if reason == "turn_detected" else "client_cancelled")
@@ -264,21 +245,22 @@ class Answers:
             self._end(response, "client_cancelled")
 
     def _settled(self, response: Response) -> None:
-        if not response.over:
+        if not response.over or self._responses.pop(response.id, None) is None:
             return
-        self._responses.pop(response.id, None)
         if response in self._waiting:
             self._waiting.remove(response)
         item_id = response.message_id
         if item_id is not None and response.speaks and item_id in self._ctx.conversation:
             self._items.remember_speech(item_id, response.speech.spoken())
+        self._rates.used(response.usage.total_tokens, self._ctx.now)
+        if response.conversational:
+            updated = self._rates.updated(self._ctx.now)
+            if updated is not None:
+                self._ctx.send(updated)
         if self.active is response:
             self.active = None
             self.given += response.status != "failed"
-            playback, now = response.speech.playback, self._ctx.now
-            still = [r for r in self._playing if r.speech.playback.unplayed_us(now)]
-            self._playing = [*still[-PLAYING_KEPT:], response]
-            self._busy_until = max(self._busy_until, playback.ends_at)
+            self._player.sent(response)
 
     # --- what workers say ---
 
@@ -289,8 +271,8 @@ class Answers:
         return None
 
     def worker_event(self, lease: HeldLease, event: WorkerEvent) -> None:
-        if self._speculation is not None and self._speculation.owns(lease.id):
-            self._speculation.keep(lease, event)
+        if self._guesses.owns(lease.id):
+            self._guesses.keep(lease, event)
             return
         response = self._owner(lease.id)
         if response is not None:
@@ -323,7 +305,7 @@ class Answers:
 
     def work_failed(self, lease: HeldLease, code: str, message: str) -> None:
         """The work will not be done: nobody took it, or whoever did fell silent too often."""
-        if self._speculation is not None and self._speculation.owns(lease.id):
+        if self._guesses.owns(lease.id):
             self.drop_speculation()
             return
         response = self._owner(lease.id)
@@ -333,12 +315,8 @@ class Answers:
 
     def delivered(self, lease: HeldLease) -> tuple[str, int]:
         """What came of this work so far: text of a turn, microseconds of a sentence."""
-        if self._speculation is not None and self._speculation.owns(lease.id):
-            guess = self._speculation
-            if lease.stage == LLM:
-                guess.model_restarted()
-                return guess.delivered_text(), 0
-            return "", guess.delivered_us()
+        if self._guesses.owns(lease.id):
+            return self._guesses.delivered(lease)
         response = self._owner(lease.id)
         if response is None:
             return "", 0

@@ -78,6 +78,7 @@ class ResponseOptions(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
     input: list[Item | ItemReference] | None = None
     temperature: float | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class CreateResponse(ClientEvent):

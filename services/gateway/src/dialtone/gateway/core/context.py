@@ -55,6 +55,16 @@ class Limits:
     # Audio of the user's latest items, for a client that asks for it back.
     item_audio_bytes: int = 512 * 1024
     default_instructions: str = ""
+    # Responses in progress beside the one that writes to the conversation.
+    responses_beside: int = 8
+    # Of the call; 0 is no limit. The protocol's rate limits, which the client is told of.
+    requests_per_minute: int = 600
+    tokens_per_minute: int = 4_000_000
+    # What a client may put into the conversation; what is said in it is bounded by the session's length.
+    conversation_items: int = 10_000
+    conversation_bytes: int = 4 * 1024 * 1024
+    # Of what a model is told at once: a message on the bus has 1 MiB.
+    prompt_bytes: int = 900_000
 
 
 class Context:

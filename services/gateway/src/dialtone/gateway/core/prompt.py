@@ -5,51 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool, ToolCall
+from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
+from .chat_messages import messages_of
 from .client_events import ResponseOptions
-from .items import (
-    FunctionCallItem,
-    FunctionCallOutputItem,
-    InputImage,
-    Item,
-    MessageItem,
-)
+from .context import Context
+from .items import Item
+from .prompt_size import fit
 from .session import FunctionChoice, SessionConfig
 
-ROLES = {"system": Message.ROLE_SYSTEM, "user": Message.ROLE_USER, "assistant": Message.ROLE_ASSISTANT}
-
-
-def text_of(item: MessageItem) -> str:
-    """The words of a message, spoken or written."""
-    parts = []
-    for part in item.content:
-        if isinstance(part, InputImage):
-            continue
-        text = part.transcript if hasattr(part, "transcript") else part.text
-        if text:
-            parts.append(text)
-    return " ".join(parts)
-
-
-def messages_of(items: Iterable[Item]) -> list[Message]:
-    """The conversation as chat messages. Calls of tools that follow each other are one message, as
-    the chat APIs want it; an item without words (nothing understood, nothing heard) is left out."""
-    messages: list[Message] = []
-    for item in items:
-        if isinstance(item, MessageItem):
-            images = [part.image_url for part in item.content if isinstance(part, InputImage)]
-            text = text_of(item)
-            if text or images:
-                messages.append(Message(role=ROLES[item.role], text=text, image_urls=images))
-        elif isinstance(item, FunctionCallItem):
-            call = ToolCall(call_id=item.call_id, name=item.name, arguments=item.arguments)
-            if not (messages and messages[-1].role == Message.ROLE_ASSISTANT):
-                messages.append(Message(role=Message.ROLE_ASSISTANT))
-            messages[-1].tool_calls.append(call)
-        elif isinstance(item, FunctionCallOutputItem):
-            messages.append(Message(role=Message.ROLE_TOOL, text=item.output, tool_call_id=item.call_id))
-    return messages
+# Chat models answer somebody. Where the conversation leaves nothing to answer, the model is asked for
+# what the client wants of it: to open the call, or, with instructions of the response or after an answer
+# of its own, to go on.
+OPENING = "Hello."
+GO_AHEAD = "Please go ahead."
 
 
 def llm_turn(
@@ -60,10 +29,19 @@ def llm_turn(
     response_id: str,
     default_instructions: str,
 ) -> LlmTurn:
-    """The work of a response: its options override the session's configuration."""
-    instructions = options.instructions if options.instructions is not None else config.instructions
-    instructions = instructions or default_instructions
+    """The work of a response: its options override the session's configuration.
+
+    Instructions of the response stand even if they are empty; those of the session, where they are
+    empty, are the operator's. The last message is always one to be answered: the user's, or the result
+    of a tool.
+    """
+    instructions = options.instructions
+    if instructions is None:
+        instructions = config.instructions or default_instructions
     messages = messages_of(items)
+    if not messages or messages[-1].role not in (Message.ROLE_USER, Message.ROLE_TOOL):
+        opening = options.instructions is None and not any(m.role != Message.ROLE_SYSTEM for m in messages)
+        messages.append(Message(role=Message.ROLE_USER, text=OPENING if opening else GO_AHEAD))
     if instructions:
         messages.insert(0, Message(role=Message.ROLE_SYSTEM, text=instructions))
     tools = config.tools if options.tools is None else options.tools
@@ -82,4 +60,17 @@ def llm_turn(
         temperature=options.temperature if options.temperature is not None else extra.temperature,
         top_p=extra.top_p,
         max_output_tokens=None if limit == "inf" else limit,
+        parallel_tool_calls=options.parallel_tool_calls,
     )
+
+
+def turn_that_fits(
+    context: Context, options: ResponseOptions, items: Iterable[Item], response_id: str
+) -> LlmTurn | None:
+    """The work of a response, without the oldest of the conversation if all of it is too much; None if
+    that does not help, or may not be."""
+    config, limits = context.config, context.limits
+    turn = llm_turn(
+        config, options, items, response_id=response_id, default_instructions=limits.default_instructions
+    )
+    return turn if fit(turn, limits.prompt_bytes, config.truncation) else None

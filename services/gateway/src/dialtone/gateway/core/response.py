@@ -13,12 +13,14 @@ from .context import LLM, Context
 from .formats import audio_format, voice_of
 from .items import Item
 from .message_output import MessageOutput
+from .response_input import ResponseInput
 from .sentences import SentenceSplitter, is_speakable
 from .session import SessionConfig
 from .speculation import Speculation
 from .speech_queue import SpeechQueue
 from .timing import TurnMarks
 from .tool_calls import ToolCalls
+from .usage import UsageCount
 
 Status = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
 
@@ -49,7 +51,9 @@ class Response:
         self.status: Status = "in_progress"
         self._details: out.StatusDetails | None = None
         self._output: list[Item] = []
-        self._usage = out.Usage()
+        self.input = ResponseInput()
+        self.count = UsageCount()
+        self.usage = out.Usage()  # known when it is over
         self._notices: dict[str, None] = {}  # each once, in their order
         self.lease_id = ""  # of the model's turn; empty until it is submitted
         self._turn_done: TurnDone | None = None
@@ -72,12 +76,14 @@ class Response:
 
     def submit(self, turn: LlmTurn) -> None:
         self.marks.submitted = self._ctx.now
+        self.count.asked = turn
         self.lease_id = self._ctx.submit(LLM, turn=turn).id
 
     def adopt(self, speculation: Speculation) -> None:
         """Go on from a model's turn that was started before the user was known to have finished."""
         self.marks.submitted = speculation.submitted_at
         self.marks.first_token = speculation.first_token_at
+        self.count.asked = speculation.turn
         self.lease_id = speculation.lease_id
         self._adopted = speculation
 
@@ -136,19 +142,9 @@ class Response:
     def model_done(self, done: TurnDone) -> None:
         self._turn_done = done
         self._ctx.leases.close(self.lease_id)
-        self._add_usage(done)
+        self.count.told(done.usage)
         self._speak(self._splitter.flush())
         self.settle()
-
-    def _add_usage(self, done: TurnDone) -> None:
-        usage = done.usage
-        self._usage.input_tokens += usage.input_tokens
-        self._usage.output_tokens += usage.output_tokens
-        self._usage.total_tokens += usage.input_tokens + usage.output_tokens
-        self._usage.input_token_details.text_tokens += usage.input_tokens
-        self._usage.input_token_details.cached_tokens += usage.cached_tokens
-        self._usage.input_token_details.cached_tokens_details.text_tokens += usage.cached_tokens
-        self._usage.output_token_details.text_tokens += usage.output_tokens
 
     def settle(self) -> None:
         """End the response if the model has finished and all of it was sent."""
@@ -157,6 +153,10 @@ class Response:
         reason = self._turn_done.finish_reason
         cut_off = reason in (TurnDone.FINISH_REASON_LENGTH, TurnDone.FINISH_REASON_CONTENT_FILTER)
         self._close_message("incomplete" if cut_off else "completed")
+        broken = self._tools.take_broken()
+        if broken and not cut_off:
+            self.fail("invalid_tool_arguments", f"The model called {broken[0]} with what is not JSON.")
+            return
         self._output += self._tools.send(
             self._ctx,
             response_id=self.id,
@@ -203,6 +203,8 @@ class Response:
         self, status: Status, *, reason: str | None = None, error: tuple[str, str, str] | None = None
     ) -> None:
         self.status = status
+        written = self.text + self._tools.written
+        self.usage = self.count.total(written=written, spoken_us=self.speech.playback.sent_us)
         if status != "completed" and status != "in_progress":
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
@@ -234,7 +236,7 @@ class Response:
     # --- how it looks ---
 
     def _snapshot(self) -> out.Response:
-        options, config = self.options, self._config
+        options, config, extra = self.options, self._config, self._config.dialtone
         return out.Response(
             id=self.id,
             status=self.status,
@@ -246,8 +248,9 @@ class Response:
             audio=out.ResponseAudio(
                 out.ResponseAudioOutput(self._format, options.voice or config.audio.output.voice)
             ),
-            usage=self._usage if self.over else None,
+            usage=self.usage if self.over else None,
             metadata=options.metadata,
+            temperature=extra.temperature if options.temperature is None else options.temperature,
         )
 
     @property

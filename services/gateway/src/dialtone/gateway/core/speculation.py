@@ -35,6 +35,7 @@ class Speculation:
         self._item_id = item_id
         self._text = text
         self.response_id = response_id
+        self.turn = turn
         self.submitted_at = context.now
         self.lease_id = context.submit(LLM, turn=turn).id
         self.first_token_at: float | None = None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+
+import msgspec
 
 from dialtone.v1.turn_pb2 import ToolCallDelta
 
@@ -10,6 +14,9 @@ from . import server_events as out
 from .context import Context
 from .effects import PutItem
 from .items import FunctionCallItem
+
+# What the protocol allows a call's id to be.
+_CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 @dataclass(slots=True)
@@ -25,9 +32,7 @@ class ToolCalls:
 
     def __init__(self) -> None:
         self._calls: dict[int, PartialCall] = {}
-
-    def __len__(self) -> int:
-        return len(self._calls)
+        self.written = ""  # all that the model wrote to make them, in vain too
 
     def forget(self) -> None:
         self._calls.clear()
@@ -37,16 +42,26 @@ class ToolCalls:
         call.call_id = delta.call_id or call.call_id
         call.name = delta.name or call.name
         call.arguments += delta.arguments
+        self.written += delta.name + delta.arguments
+
+    def take_broken(self) -> list[str]:
+        """Give up the calls whose arguments are not JSON, and return their names."""
+        broken = {at: call for at, call in self._calls.items() if json_arguments(call.arguments) is None}
+        for at in broken:
+            del self._calls[at]
+        return [call.name for call in broken.values()]
 
     def send(
         self, ctx: Context, *, response_id: str, first_index: int, conversational: bool
     ) -> list[FunctionCallItem]:
         """Send each call as an output item of its own, in the model's order."""
         items = []
+        used = {item.call_id for item in ctx.conversation if isinstance(item, FunctionCallItem)}
         for position, (_, call) in enumerate(sorted(self._calls.items())):
             index = first_index + position
-            item_id, call_id = ctx.new_id("item"), call.call_id or ctx.new_id("call")
-            arguments = call.arguments or "{}"
+            item_id, call_id = ctx.new_id("item"), _call_id(ctx, call.call_id, used)
+            used.add(call_id)
+            arguments = json_arguments(call.arguments) or "{}"
             added = FunctionCallItem(item_id, call_id, call.name, "", "in_progress")
             ctx.send(out.OutputItemAdded(response_id, index, added))
             previous = ctx.conversation.last_id
@@ -63,3 +78,23 @@ class ToolCalls:
             ctx.send(out.OutputItemDone(response_id, index, item))
             items.append(item)
         return items
+
+
+def _call_id(ctx: Context, given: str, used: Collection[str]) -> str:
+    """The model's id if the protocol has it and no other call does: some models count from 0 each turn."""
+    return given if _CALL_ID.fullmatch(given) and given not in used else ctx.new_id("call")
+
+
+def json_arguments(text: str) -> str | None:
+    """The arguments of a call as JSON text; None if the model wrote something else.
+
+    No arguments are an empty object. Small models wrap the object into a string once more.
+    """
+    text = text.strip()
+    try:
+        value = msgspec.json.decode(text or "{}")
+        if isinstance(value, str):
+            text, value = value, msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return text if text and value is not None else "{}"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dialtone.gateway.core import session as core
+from dialtone.gateway.core.chat_messages import text_of
 from dialtone.gateway.core.items import (
     FunctionCallItem,
     FunctionCallOutputItem,
@@ -16,7 +17,6 @@ from dialtone.gateway.core.items import (
     OutputText,
     SessionRecord,
 )
-from dialtone.gateway.core.prompt import text_of
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.stores import SessionSummary
 
