@@ -1,5 +1,7 @@
 """Sessions that only listen: each item gets its words, and nothing is ever answered."""
 
+from typing import Any
+
 import pytest
 
 from dialtone.gateway.core import client_events as ask
@@ -18,9 +20,11 @@ from dialtone.v1.ears_pb2 import Transcript
 
 from .harness import Rig, Worker
 
+VAD = ServerVad()
 
-def listening(detection: TurnDetection | None = ServerVad(), asked: Transcription | None = None) -> Rig:
-    audio = Audio(input=AudioInput(turn_detection=detection, transcription=asked))
+
+def listening(detection: TurnDetection | None = VAD) -> Rig:
+    audio = Audio(input=AudioInput(turn_detection=detection))
     return Rig(SessionConfig(type="transcription", audio=audio))
 
 
@@ -133,7 +137,7 @@ def test_every_committed_item_gets_exactly_one_end_of_its_words() -> None:
     rig = listening()
     ears = rig.listen()
 
-    def say(number: int, final: dict[str, object]) -> None:
+    def say(number: int, final: dict[str, Any]) -> None:
         ears.started(number, number * 1000)
         rig.speak(500)
         ears.stopped(number, number * 1000 + 500)

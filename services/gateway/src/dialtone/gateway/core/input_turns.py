@@ -55,6 +55,7 @@ class InputTurns:
         self._utterances: dict[int, Utterance] = {}
         self.next_number = 1
         self._committed_us = 0  # all input before this belongs to items, or was cleared
+        self._told_us = 0  # the last place in the input that the client was told
 
     # --- state ---
 
@@ -116,7 +117,13 @@ class InputTurns:
     def announce(self, utterance: Utterance) -> None:
         utterance.announced = True
         start_us = max(utterance.start_us, self._committed_us)  # what is an item already is in no other
-        self._ctx.send(out.SpeechStarted(start_us // 1000, utterance.item_id))
+        self._ctx.send(out.SpeechStarted(self._tell_ms(start_us), utterance.item_id))
+
+    def _tell_ms(self, us: int) -> int:
+        """A place in the input as the client is told it, in ms: none is before the last, and none after
+        what was sent. Ears that begin anew may draw the line between two utterances elsewhere."""
+        self._told_us = max(self._told_us, min(us, self._ears.input_us))
+        return self._told_us // 1000
 
     def _begin(self, number: int, start_us: int) -> Utterance:
         utterance = Utterance(number, self._ctx.new_id("item"), start_us)
@@ -130,12 +137,12 @@ class InputTurns:
         if utterance is None or utterance.committed:
             return
         now = self._ctx.now
-        utterance.end_us = event.audio_end_us
+        utterance.end_us = min(event.audio_end_us, self._ears.input_us)
         utterance.marks.endpoint = now
         # Audio comes in real time: what was heard since the last voiced sample is how long ago it came.
         utterance.marks.speech_end = now - max(0, self._ears.input_us - event.speech_end_us) / 1e6
         if utterance.announced:
-            self._ctx.send(out.SpeechStopped(event.audio_end_us // 1000, utterance.item_id))
+            self._ctx.send(out.SpeechStopped(self._tell_ms(utterance.end_us), utterance.item_id))
         self._commit(utterance)
 
     def partly_transcribed(self, utterance: Utterance, text: str) -> None:
@@ -153,8 +160,8 @@ class InputTurns:
         self._let_go()
         utterance.marks.transcript = self._ctx.now
         error = (event.error.code, event.error.message) if event.HasField("error") else None
-        self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
-        return Understood(utterance, event.text if utterance.item_id in self._ctx.conversation else "")
+        there = self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
+        return Understood(utterance, event.text if there else "")
 
     def overdue(self) -> list[Understood]:
         """Give up on transcripts that did not come."""
@@ -172,10 +179,13 @@ class InputTurns:
 
     def _set_words(
         self, utterance: Utterance, text: str, error: tuple[str, str] | None, duration_us: int
-    ) -> None:
+    ) -> bool:
+        """Put the words into the utterance's item, and tell them. False if the client has deleted it."""
         ctx = self._ctx
         item = ctx.conversation.get(utterance.item_id)
-        if isinstance(item, MessageItem):
+        there = False
+        if isinstance(item, MessageItem) and item.content == [InputAudio()]:  # no other under its id
+            there = True
             item = msgspec.structs.replace(item, content=[InputAudio(text)])
             ctx.conversation.replace(item)
             ctx.emit(PutItem(item, ctx.conversation.previous_id(item.id)))
@@ -192,6 +202,7 @@ class InputTurns:
                 ctx.send(out.TranscriptionDelta(utterance.item_id, 0, rest))
             usage = out.DurationUsage(round(duration_us / 1e6, 3))
             ctx.send(out.TranscriptionCompleted(utterance.item_id, 0, text, usage))
+        return there
 
     # --- the client's side ---
 
@@ -216,7 +227,8 @@ class InputTurns:
         end_us = self._ears.input_us
         start_us = max(self._committed_us, end_us - length_us)
         silence = Utterance(0, self._ctx.new_id("item"), start_us, end_us)
-        self._ctx.send(out.TimeoutTriggered(start_us // 1000, end_us // 1000, silence.item_id))
+        place = self._tell_ms(start_us), self._tell_ms(end_us)
+        self._ctx.send(out.TimeoutTriggered(*place, silence.item_id))
         self._commit(silence)
         self._let_go()
         self._set_words(silence, "", None, end_us - start_us)
