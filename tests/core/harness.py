@@ -175,7 +175,7 @@ class Rig:
             if isinstance(effect, do.PutItem):
                 items[effect.item.id] = effect.item
             elif isinstance(effect, do.RemoveItem):
-                del items[effect.item_id]
+                items.pop(effect.item_id, None)  # it may never have come to be stored
         return items
 
     def closes(self) -> Iterator[do.Close]:

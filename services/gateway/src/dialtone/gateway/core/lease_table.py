@@ -44,6 +44,11 @@ class HeldLease:
     def id(self) -> str:
         return self.work.lease_id
 
+    @property
+    def claimed(self) -> bool:
+        """Whether somebody has it, or had it since it was issued last."""
+        return self.attempt >= self.work.attempt_base
+
     def claim(self, attempt: int, now: float) -> bool:
         """Give the lease to this attempt, unless one as high has had it already."""
         if attempt <= self.attempt or attempt < self.work.attempt_base:

@@ -48,7 +48,8 @@ class MessageOutput:
         self._ctx.send(event(*self._at(), delta=delta))
 
     def audio(self, chunk: bytes) -> None:
-        self._ctx.send(out.OutputAudioDelta(*self._at(), delta=chunk))
+        if chunk:
+            self._ctx.send(out.OutputAudioDelta(*self._at(), delta=chunk))
 
     def close(self, status: Status, kept_text: str | None = None) -> MessageItem:
         """End the message. The conversation keeps `kept_text` when not all of it was heard."""
@@ -63,7 +64,9 @@ class MessageOutput:
         text = self.text if kept_text is None else kept_text
         content: Content = OutputAudio(text) if self._audio else OutputText(text)
         item = self._item(status, [content])
-        if self._conversational and self.item_id in ctx.conversation:
+        present = ctx.conversation.get(self.item_id)
+        # A client may have deleted it meanwhile, and have put an item of its own in its place.
+        if self._conversational and present is not None and present.status == "in_progress":
             previous = ctx.conversation.previous_id(self.item_id)
             ctx.conversation.replace(item)
             ctx.send(out.ItemDone(item, previous))
