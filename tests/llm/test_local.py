@@ -1,6 +1,7 @@
 """The local model: cached prompts, stopping, tools."""
 
 import asyncio
+import json
 import os
 import stat
 import time
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from dialtone.bus import WorkError
-from dialtone.v1.turn_pb2 import TurnDone
+from dialtone.v1.turn_pb2 import Message, TurnDone
 from tests.llm.conversations import calls_of, done_of, read, text_of, turn
 from tests.llm.local_model import local_backend
 
@@ -112,12 +113,47 @@ async def test_a_required_tool_is_called() -> None:
             assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
 
 
+async def test_a_call_and_its_result_make_an_answer() -> None:
+    async with local_backend() as backend:
+        asked = turn("What is the weather in Paris?", tools=("get_weather",))
+        asked.temperature = 0
+        first = await read(backend.stream(asked))
+        [(call_id, name, arguments)] = calls_of(first)
+        assert (name, json.loads(arguments)["city"]) == ("get_weather", "Paris")
+        assert text_of(first) == ""
+        assert done_of(first).usage.output_tokens > 0
+        message = asked.messages.add(role=Message.ROLE_ASSISTANT)
+        message.tool_calls.add(call_id=call_id, name=name, arguments=arguments)
+        result = "It is 21 degrees and sunny."
+        asked.messages.add(role=Message.ROLE_TOOL, tool_call_id=call_id, text=result)
+        second = await read(backend.stream(asked))
+        # The model calls the same again, and is asked for words.
+        assert not calls_of(second)
+        assert "sunny" in text_of(second)
+        assert "{" not in text_of(second)
+        assert done_of(second).finish_reason == TurnDone.FINISH_REASON_STOP
+        assert done_of(second).usage.input_tokens > done_of(first).usage.input_tokens
+        # Without tools in the session it may not imitate the calls that it finds there.
+        del asked.tools[:]
+        assert "{" not in text_of(await read(backend.stream(asked)))
+
+
+async def test_a_call_ends_the_answer() -> None:
+    """What a small model says after a call is made up, and takes as long as a sentence."""
+    async with local_backend() as backend:
+        asked = turn("Paris", "Yes?", "Call the tool for it, again and again.", tools=("get_weather",))
+        asked.temperature = 0
+        asked.max_output_tokens = 300
+        events = await read(backend.stream(asked))
+        assert done_of(events).usage.output_tokens < 150
+
+
 async def test_a_model_without_a_tool_template_refuses_tools() -> None:
     async with local_backend("smollm2-135m") as backend:
         assert text_of(await read(backend.stream(turn("Hello"))))
         with pytest.raises(WorkError, match="smollm2-135m does not support tools") as refused:
             await read(backend.stream(turn("Weather?", tools=("get_weather",))))
-        assert refused.value.code == "unsupported"
+        assert refused.value.code == "tools_not_supported"
 
 
 async def test_nobody_else_can_reach_the_model() -> None:
