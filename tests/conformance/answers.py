@@ -18,12 +18,9 @@ def tells_a_story(body: Mapping[str, Any]) -> Answer | None:
     return None
 
 
-def reports_all_results(body: Mapping[str, Any]) -> Answer | None:
-    """Whatever tools have returned since the user spoke, also where an answer was given in between."""
-    results: list[str] = []
-    for message in reversed(body["messages"]):
-        if message["role"] == "user":
-            break
-        if message["role"] == "tool":
-            results.insert(0, message["content"])
-    return Answer(f"Results: {'; '.join(results)}.") if results else None
+def reports_results(body: Mapping[str, Any]) -> Answer | None:
+    """All that tools have returned, until they are thanked: an answer may stand between two results."""
+    results = [message["content"] for message in body["messages"] if message["role"] == "tool"]
+    if not results or body["messages"][-1]["content"] == "Thank you":
+        return None
+    return Answer(f"Results: {'; '.join(results)}.")

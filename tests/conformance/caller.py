@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,25 +18,16 @@ from tests.integration.caller import client_of
 
 
 class Caller:
-    """One connection: every frame that came, held against the SDK's types, and what to wait for.
-
-    Kinds of events are named as GA names them. Events are what the SDK makes of a frame.
-    """
+    """One connection: what came, and what to wait for. Kinds of events are named as GA names them."""
 
     def __init__(self, dialect: Dialect, connection: Any) -> None:
         self.dialect = dialect
         self.connection = connection
         self.events: list[Any] = []
-        self._ids: set[str] = set()
 
     async def next(self) -> Any:
         """Read one event."""
-        frame = await self.connection.recv_bytes()
-        raw = json.loads(frame)
-        self.dialect.check(raw)
-        assert raw["event_id"] not in self._ids, f"sent twice: {raw['event_id']}"
-        self._ids.add(raw["event_id"])
-        event = self.connection.parse_event(frame)
+        event = await self.connection.recv()
         self.events.append(event)
         return event
 

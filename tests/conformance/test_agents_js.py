@@ -8,7 +8,7 @@ import pytest
 
 from dialtone.local.call.recording import Recording, save_wav
 from tests.conformance.agents_js import Told, run
-from tests.conformance.answers import STORY, reports_all_results, tells_a_story
+from tests.conformance.answers import STORY, reports_results, tells_a_story
 from tests.conformance.caller import Server
 from tests.fixtures.chat_answers import TEXT
 from tests.fixtures.chat_server import ChatServer
@@ -54,7 +54,7 @@ async def test_a_spoken_question(server: Server, wav: str) -> None:
 
 
 async def test_tools_run_and_their_results_are_answered(server: Server, chat_server: ChatServer) -> None:
-    chat_server.rules.insert(0, reports_all_results)
+    chat_server.rules.insert(0, reports_results)
     told = await run("function_calls.mjs", **place(server))
     assert sorted(told.told("tool")) == ["Paris", "Tokyo"]
     history = told.history()

@@ -54,7 +54,7 @@ async def test_without_an_input_it_sees_the_conversation(
         await create_beside(caller, "summary", instructions="Summarise.")
         await caller.until("response.done")
     said = [message["content"] for message in chat_server.seen[-1].body["messages"]]
-    assert said == ["Summarise.", "Remember the number seven.", TEXT]
+    assert said[:3] == ["Summarise.", "Remember the number seven.", TEXT]
 
 
 async def test_several_run_beside_the_default_response_and_each_can_be_cancelled(
