@@ -8,7 +8,7 @@ import time
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter
 
-from dialtone.gateway.rest.health import create_health_router
+from dialtone.gateway.rest.health import create_health_router, create_metrics_router
 from tests.rest.conftest import client_of
 
 
@@ -58,7 +58,7 @@ async def test_metrics_are_in_the_form_that_prometheus_reads() -> None:
     registry = CollectorRegistry()
     Counter("dialtone_test", "For this test", registry=registry).inc()
     app = FastAPI()
-    app.include_router(create_health_router({}, registry))
+    app.include_router(create_metrics_router(registry))
     async with client_of(app) as client:
         answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")

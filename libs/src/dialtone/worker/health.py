@@ -1,4 +1,4 @@
-"""The small HTTP server of a worker: metrics, liveness, readiness."""
+"""The small HTTP server beside a process's work: metrics, and of a worker liveness and readiness."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
@@ -39,14 +40,24 @@ def health_app(not_ready: Callable[[], str]) -> Starlette:
 
 @contextlib.asynccontextmanager
 async def serve_health(host: str, port: int, not_ready: Callable[[], str]) -> AsyncIterator[int]:
-    """Serve inside the block; gives the port, which was chosen by the system if `port` is 0."""
+    """Serve a worker's health inside the block; gives the port, as `serve_beside` does."""
+    async with serve_beside(health_app(not_ready), host, port) as chosen:
+        yield chosen
+
+
+@contextlib.asynccontextmanager
+async def serve_beside(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+    """Serve a small app beside the process's work inside the block.
+
+    Gives the port, which was chosen by the system if `port` is 0. Raises OSError when it is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
     listening.listen()  # from here on a probe waits rather than being refused
     config = uvicorn.Config(
-        health_app(not_ready),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -7,17 +7,20 @@ import gc
 import logging
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
 import uvicorn
 import uvloop
 
-from dialtone.gateway.app import open_app
+from dialtone.gateway.app import create_metrics_app, open_app
 from dialtone.gateway.runtime.large_messages import BoundedSocket, LargeMessages
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
+from dialtone.worker.health import serve_beside
 
 log = get_logger(__name__)
 
@@ -38,6 +41,16 @@ def listen(settings: GatewaySettings) -> socket.socket:
     return listening
 
 
+@asynccontextmanager
+async def _metrics(settings: GatewaySettings) -> AsyncIterator[None]:
+    """Serve the metrics at their own port inside the block, where they have one."""
+    if settings.metrics_port == 0:
+        yield
+        return
+    async with serve_beside(create_metrics_app(), settings.http_host, settings.metrics_port):
+        yield
+
+
 def _not_a_refusal(record: logging.LogRecord) -> bool:
     """Leaves out what uvicorn says, as an error, of every WebSocket handshake that is refused."""
     return record.getMessage() != "ASGI callable returned without completing handshake."
@@ -47,7 +60,7 @@ async def serve(settings: GatewaySettings) -> None:
     listening = listen(settings)
     places = LargeMessages(settings.large_messages, within_s=settings.large_message_s)
     lag = asyncio.create_task(watch_loop_lag())
-    async with open_app(settings) as app:
+    async with open_app(settings) as app, _metrics(settings):
         config = uvicorn.Config(
             app,
             ws=cast(type[asyncio.Protocol], partial(BoundedSocket, places=places)),

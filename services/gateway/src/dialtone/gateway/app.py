@@ -12,7 +12,7 @@ from dialtone.bus import Bus, ExhaustedWork, Stage
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.errors import install_error_handlers
-from dialtone.gateway.rest.health import create_health_router
+from dialtone.gateway.rest.health import create_health_router, create_metrics_router
 from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
@@ -60,9 +60,18 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
     app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores)))
+    if settings.metrics_are_public:
+        app.include_router(create_metrics_router())
     realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings)
     voice = VoiceSockets(switchboard, stores.sessions, keys, settings)
     app.include_router(create_sockets_router(realtime, voice))
+    return app
+
+
+def create_metrics_app() -> FastAPI:
+    """What is served at `metrics_port`."""
+    app = FastAPI(title="Dialtone metrics", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(create_metrics_router())
     return app
 
 

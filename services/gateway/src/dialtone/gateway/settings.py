@@ -43,6 +43,9 @@ class GatewaySettings(ServiceSettings):
     """Address that clients connect to. Any but a loopback address needs `api_keys`."""
     http_port: int = Field(default=8000, ge=0, le=65535)
     """Port that clients connect to; 0 takes any free one."""
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port of `/metrics` alone, at the same address. 0: at `http_port`, if that is a loopback address;
+    where clients come from elsewhere, it is not served then."""
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients may present, separated by commas; each `tenant:key`, or `key` for the tenant
     "default". With none, on a loopback address, everybody is the tenant "default"."""
@@ -103,6 +106,11 @@ class GatewaySettings(ServiceSettings):
     """A turn that no worker has taken up in this time ends its response as overloaded."""
     work_claim_timeout_tts_s: float = Field(default=5.0, gt=0)
     """A sentence that no worker has taken up in this time is delivered as text alone."""
+
+    @property
+    def metrics_are_public(self) -> bool:
+        """Whether whoever may reach the gateway may read its metrics."""
+        return self.metrics_port == 0 and is_loopback(self.http_host)
 
     @field_validator("api_keys", mode="before")
     @classmethod

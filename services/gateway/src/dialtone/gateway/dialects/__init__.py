@@ -15,7 +15,8 @@ Frame = str | bytes  # a text or a binary frame of a WebSocket
 
 
 class Dialect(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def decode(self, frame: Frame) -> ClientEvent | None:
         """What the client asks with this frame; None if there is nothing to do.

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from dialtone.gateway.core.field_rules import Errors, FieldError, wrong_type
-from dialtone.gateway.core.server_events import SessionCreated
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.core.session_update import merge_session
 from dialtone.gateway.dialects.json_frames import BadFrame, read_object
@@ -83,7 +82,7 @@ def create_client_secrets_router(
         if wanted.session_id is not None:
             session_id, shown = wanted.session_id, await stored(tenant, wanted.session_id)
         minted = await mint(tenant, wanted.seconds, config, wanted.session_id)
-        session = session_object(SessionCreated(session_id, 0, shown))
+        session = session_object(shown, session_id, 0)
         del session["expires_at"]  # it has not begun
         return ClientSecretOut(**minted, session=session)
 

@@ -20,9 +20,7 @@ class Readiness(BaseModel):
     checks: dict[str, bool]
 
 
-def create_health_router(
-    readiness: Mapping[str, Callable[[], Awaitable[bool]]], registry: CollectorRegistry = REGISTRY
-) -> APIRouter:
+def create_health_router(readiness: Mapping[str, Callable[[], Awaitable[bool]]]) -> APIRouter:
     """The routes of health. `readiness` names what must work for new calls to be taken; a check that
     takes longer than a second counts as not ready."""
     router = APIRouter(tags=["health"])
@@ -41,6 +39,13 @@ def create_health_router(
             response.status_code = 503
             response.headers["Retry-After"] = "1"
         return Readiness(ready=ready, checks=dict(zip(readiness, results, strict=True)))
+
+    return router
+
+
+def create_metrics_router(registry: CollectorRegistry = REGISTRY) -> APIRouter:
+    """What a scraper reads; not for those who only may call."""
+    router = APIRouter(tags=["health"])
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
