@@ -14,13 +14,26 @@ from dialtone.gateway.core.items import (
     OutputAudio,
     OutputText,
 )
-from dialtone.gateway.core.session import PCM_24K, SessionConfig
+from dialtone.gateway.core.session import (
+    PCM_24K,
+    Audio,
+    AudioFormat,
+    AudioInput,
+    AudioOutput,
+    Extensions,
+    FunctionChoice,
+    FunctionTool,
+    NoiseReduction,
+    SemanticVad,
+    SessionConfig,
+    Transcription,
+)
 
 R, A, U, F = "resp_1", "item_a", "item_u", "item_f"
 
 USER_AUDIO = MessageItem(U, "user", [InputAudio()])
 USER_TEXT = MessageItem(U, "user", [InputText('say "hi"\n\u2028你好')])
-USER_IMAGE = MessageItem(U, "user", [InputImage("data:image/png;base64,AA==")])
+USER_IMAGE = MessageItem(U, "user", [InputImage("data:image/png;base64,iVBORw0KGgo=")])
 SYSTEM = MessageItem("item_s", "system", [InputText("be brief")])
 ASSISTANT = MessageItem(A, "assistant", [OutputAudio("Hello.")])
 ASSISTANT_TEXT = MessageItem(A, "assistant", [OutputText("Hello.")], status="incomplete")
@@ -51,11 +64,37 @@ def response(status: str = "completed", **changes: object) -> out.Response:
         "max_output_tokens": "inf",
         "audio": out.ResponseAudio(out.ResponseAudioOutput(PCM_24K, "alloy")),
         "usage": out.Usage(3, 2, 1),
+        "temperature": 0.7,
         "metadata": {"client_event_id": "x"},
     } | changes
     return out.Response(**members)  # type: ignore[arg-type]
 
 
+EVERYTHING = SessionConfig(
+    model="qwen",
+    output_modalities=["text"],
+    instructions="Sei kurz.",
+    audio=Audio(
+        AudioInput(
+            AudioFormat("audio/pcmu"),
+            Transcription("whisper-1", "de", "Namen"),
+            NoiseReduction("near_field"),
+            SemanticVad("low", interrupt_response=False),
+        ),
+        AudioOutput(AudioFormat("audio/pcma"), "joe", 1.2),
+    ),
+    tools=[FunctionTool("f", "does f", {"type": "object", "default": None})],
+    tool_choice=FunctionChoice("f"),
+    max_output_tokens=100,
+    tracing={"workflow_name": "w"},
+    truncation={"type": "retention_ratio", "retention_ratio": 0.8},
+    prompt={"id": "p"},
+    include=["item.input_audio_transcription.logprobs"],
+    dialtone=Extensions(temperature=0.9, noise_scale=0.5),
+)
+LISTENING = SessionConfig(
+    type="transcription", audio=Audio(AudioInput(transcription=Transcription("whisper-1", "en", "x")))
+)
 FAILED = out.StatusDetails("failed", error=out.StatusError("server_error", "overloaded", "too busy"))
 
 EVENTS: list[out.ServerEvent] = [
@@ -63,14 +102,19 @@ EVENTS: list[out.ServerEvent] = [
     out.Error(out.ErrorDetail("server_error", None, "broken")),
     out.SessionCreated("sess_1", 1_800_000_000, SessionConfig()),
     out.SessionUpdated("sess_1", 1_800_000_000, SessionConfig(instructions="Sei kurz.")),
+    out.SessionUpdated("sess_1", 1_800_000_000, EVERYTHING),
+    out.SessionCreated("sess_1", 1_800_000_000, LISTENING),
+    out.SessionUpdated("sess_1", 1_800_000_000, LISTENING),
     out.SpeechStarted(100, U),
     out.SpeechStopped(900, U),
     out.InputCommitted(U, None),
     out.InputCommitted(U, A),
     out.InputCleared(),
+    out.TimeoutTriggered(9_000, 15_000, U),
     *(out.ItemAdded(item, None) for item in ITEMS),
     *(out.ItemDone(item, "item_before") for item in ITEMS),
     *(out.ItemRetrieved(item) for item in ITEMS),
+    out.ItemRetrieved(USER_AUDIO, b"\x01\x02" * 480),
     out.ItemDeleted(U),
     out.ItemTruncated(A, 0, 1500),
     out.TranscriptionDelta(U, 0, "hel"),
@@ -83,6 +127,7 @@ EVENTS: list[out.ServerEvent] = [
         response("incomplete", status_details=out.StatusDetails("incomplete", "max_output_tokens"))
     ),
     out.ResponseDone(response("failed", status_details=FAILED, conversation_id=None, max_output_tokens=100)),
+    out.RateLimitsUpdated([out.RateLimit("requests", 100, 99, 0.6), out.RateLimit("tokens", 1, 0, 60.0)]),
     out.OutputItemAdded(R, 0, OPENING),
     out.OutputItemDone(R, 1, CALL),
     out.ContentPartAdded(R, A, 0, 0, out.AudioPart("")),

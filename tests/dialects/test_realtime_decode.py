@@ -1,4 +1,5 @@
-"""What the GA dialect makes of clients' frames, right ones and wrong ones."""
+"""What the dialects make of clients' frames, right ones and wrong ones. Of the GA names mostly; what is
+of the beta protocol only has a test module of its own."""
 
 from __future__ import annotations
 
@@ -19,18 +20,25 @@ from dialtone.gateway.core.items import (
     InputImage,
     InputText,
     Item,
+    ItemReference,
     MessageItem,
     OutputAudio,
     OutputText,
 )
 from dialtone.gateway.core.session import AudioFormat, FunctionTool
 from dialtone.gateway.dialects.realtime import RealtimeDialect
+from dialtone.gateway.dialects.realtime_beta import RealtimeBetaDialect
+from dialtone.gateway.dialects.realtime_beta_session import flat_path
+from dialtone.gateway.dialects.realtime_socket import MAX_APPEND
 from tests.dialects.json_values import JSON, OBJECTS
-from tests.dialects.wrong_frames import WRONG, created, message, respond
+from tests.dialects.wrong_frames import BETA_WRONG, GA_WRONG, WRONG, created, message, respond
+
+Dialect = type[RealtimeDialect] | type[RealtimeBetaDialect]
+DIALECTS: list[Dialect] = [RealtimeDialect, RealtimeBetaDialect]
 
 
-def decode(message: Any) -> ask.ClientEvent | None:
-    return RealtimeDialect().decode(message if isinstance(message, str | bytes) else json.dumps(message))
+def decode(message: Any, dialect: Dialect = RealtimeDialect) -> ask.ClientEvent | None:
+    return dialect().decode(message if isinstance(message, str | bytes) else json.dumps(message))
 
 
 def b64(audio: bytes) -> str:
@@ -66,6 +74,10 @@ EVENTS: list[tuple[dict[str, Any], ask.ClientEvent | None]] = [
         {"type": "conversation.item.truncate", "item_id": "i", "audio_end_ms": 1500.0},
         ask.TruncateItem(item_id="i", content_index=0, audio_end_ms=1500),
     ),
+    (
+        {"type": "conversation.item.truncate", "item_id": "i", "content_index": None, "audio_end_ms": 0},
+        ask.TruncateItem(item_id="i", content_index=0, audio_end_ms=0),
+    ),
     ({"type": "response.create"}, ask.CreateResponse()),
     ({"type": "response.create", "response": None}, ask.CreateResponse()),
     ({"type": "response.cancel"}, ask.CancelResponse()),
@@ -84,7 +96,8 @@ EVENTS: list[tuple[dict[str, Any], ask.ClientEvent | None]] = [
                 "conversation": "none",
                 "metadata": {"client_event_id": "abc"},
                 "input": [
-                    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+                    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+                    {"type": "item_reference", "id": "item_7"},
                 ],
                 "prompt": None,
                 "parallel_tool_calls": True,
@@ -103,7 +116,7 @@ EVENTS: list[tuple[dict[str, Any], ask.ClientEvent | None]] = [
                 max_output_tokens=50,
                 conversation="none",
                 metadata={"client_event_id": "abc"},
-                input=[MessageItem("", "user", [InputText("hi")])],
+                input=[MessageItem("", "user", [InputText("hi")]), ItemReference("item_7")],
             ),
         ),
     ),
@@ -119,6 +132,9 @@ def test_events(message: dict[str, Any], event: ask.ClientEvent | None) -> None:
     assert decode(message) == event
     assert decode(json.dumps(message).encode()) == event
 
+
+PNG = "data:image/png;base64,iVBORw0KGgoA"
+JPEG = "data:image/jpeg;base64,/9j/4AAQ"
 
 ITEMS: list[tuple[dict[str, Any], Item]] = [
     (message("system", {"type": "input_text", "text": "x"}), MessageItem("", "system", [InputText("x")])),
@@ -138,14 +154,22 @@ ITEMS: list[tuple[dict[str, Any], Item]] = [
     ),
     (message("user", {"type": "input_audio", "transcript": None}), MessageItem("", "user", [InputAudio()])),
     (
-        message("user", {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "low"}),
-        MessageItem("", "user", [InputImage("data:image/png;base64,AA==", "low")]),
+        message("user", {"type": "input_image", "image_url": PNG, "detail": "low"}),
+        MessageItem("", "user", [InputImage(PNG, "low")]),
+    ),
+    (
+        message("user", {"type": "input_image", "image_url": JPEG, "detail": None}),
+        MessageItem("", "user", [InputImage(JPEG)]),
     ),
     (
         message("assistant", {"type": "output_text", "text": "x"}),
         MessageItem("", "assistant", [OutputText("x")]),
     ),
     (message("assistant", {"type": "text", "text": "x"}), MessageItem("", "assistant", [OutputText("x")])),
+    (
+        message("assistant", {"type": "audio", "transcript": "x", "audio": None}),
+        MessageItem("", "assistant", [OutputAudio("x")]),
+    ),
     (
         message("assistant", {"type": "output_audio", "transcript": "x"}),
         MessageItem("", "assistant", [OutputAudio("x")]),
@@ -158,19 +182,31 @@ ITEMS: list[tuple[dict[str, Any], Item]] = [
 ]
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("wire", "item"), ITEMS, ids=[str(wire)[:60] for wire, _ in ITEMS])
-def test_items(wire: dict[str, Any], item: Item) -> None:
-    event = decode({"type": "conversation.item.create", "item": wire, "previous_item_id": "root"})
+def test_items(wire: dict[str, Any], item: Item, dialect: Dialect) -> None:
+    frame = {"type": "conversation.item.create", "item": wire, "previous_item_id": "root"}
+    event = decode(frame, dialect)
     assert event == ask.CreateItem(item=item, previous_item_id="root")
 
 
-@pytest.mark.parametrize(("frame", "code", "param"), WRONG.values(), ids=WRONG.keys())
-def test_a_wrong_frame_is_answered_by_what_is_wrong(frame: Any, code: str, param: str | None) -> None:
+WRONG_FRAMES = [
+    pytest.param(dialect, *wrong, id=f"{dialect.name}-{name}")
+    for dialect, own in ((RealtimeDialect, GA_WRONG), (RealtimeBetaDialect, BETA_WRONG))
+    for name, wrong in (WRONG | own).items()
+]
+
+
+@pytest.mark.parametrize(("dialect", "frame", "code", "param"), WRONG_FRAMES)
+def test_a_wrong_frame_is_answered_by_what_is_wrong(
+    dialect: Dialect, frame: Any, code: str, param: str | None
+) -> None:
     begin = time.perf_counter()
-    event = decode(frame)
+    event = decode(frame, dialect)
     assert time.perf_counter() - begin < 0.5
     assert isinstance(event, ask.Invalid), event
-    assert (event.code, event.param) == (code, param)
+    told = event.param and flat_path(event.param) if dialect is RealtimeBetaDialect else event.param
+    assert (event.code, told) == (code, param)
     assert 0 < len(event.message) < 1000
 
 
@@ -205,26 +241,57 @@ def test_half_a_sample_does_not_outlive_the_buffer(event: str) -> None:
     assert append == ask.AppendAudio(audio=b"\x01\x02")
 
 
-def test_fifteen_megabytes_of_audio_are_one_append() -> None:
-    audio = bytes(15 * 2**20)
-    event = decode('{"type":"input_audio_buffer.append","audio":"' + b64(audio) + '"}')
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_fifteen_megabytes_of_audio_are_one_append_and_more_are_refused(dialect: Dialect) -> None:
+    begin = time.perf_counter()
+    event = decode('{"type":"input_audio_buffer.append","audio":"' + b64(bytes(MAX_APPEND)) + '"}', dialect)
+    assert time.perf_counter() - begin < 1
     assert isinstance(event, ask.AppendAudio)
-    assert len(event.audio) == len(audio)
+    assert len(event.audio) == MAX_APPEND
+    more = b64(bytes(MAX_APPEND + 2))
+    refused = decode('{"event_id":"e","type":"input_audio_buffer.append","audio":"' + more + '"}', dialect)
+    assert isinstance(refused, ask.Invalid)
+    assert (refused.code, refused.param, refused.event_id) == ("invalid_value", "audio", "e")
 
 
-TYPES = [message["type"] for message, _ in EVENTS]
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_image_of_some_megabytes_is_taken(dialect: Dialect) -> None:
+    image = PNG + "AAAA" * (3 * 2**18)
+    event = decode(created(message("user", {"type": "input_image", "image_url": image})), dialect)
+    assert isinstance(event, ask.CreateItem), event
+    assert event.item == MessageItem("", "user", [InputImage(image)])
+
+
+def test_the_error_about_a_frame_that_is_too_large_names_the_clients_event() -> None:
+    event = decode({"type": "response.create", "event_id": "mine_7", "x": "y" * 8_400_000})
+    assert isinstance(event, ask.Invalid)
+    assert (event.code, event.event_id) == ("event_too_large", "mine_7")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_unknown_type_is_answered_by_the_known_ones(dialect: Dialect) -> None:
+    event = decode({"type": "response.begin"}, dialect)
+    assert isinstance(event, ask.Invalid)
+    for kind in ("session.update", "input_audio_buffer.append", "response.create", "response.cancel"):
+        assert f"'{kind}'" in event.message
+    assert ("'transcription_session.update'" in event.message) is (dialect is RealtimeBetaDialect)
+
+
+TYPES = [*(message["type"] for message, _ in EVENTS), "transcription_session.update"]
 
 
 @given(st.one_of(st.text(), st.binary(), JSON.map(json.dumps)))
 def test_any_frame_is_read_without_an_exception(frame: str | bytes) -> None:
-    event = decode(frame)
-    assert event is None or isinstance(event, ask.ClientEvent)
+    for dialect in DIALECTS:
+        event = decode(frame, dialect)
+        assert event is None or isinstance(event, ask.ClientEvent)
 
 
 @given(st.sampled_from(TYPES), OBJECTS)
 def test_any_members_are_read_without_an_exception(kind: str, members: dict[str, Any]) -> None:
-    event = decode({**members, "type": kind})
-    assert event is None or isinstance(event, ask.ClientEvent)
+    for dialect in DIALECTS:
+        event = decode({**members, "type": kind}, dialect)
+        assert event is None or isinstance(event, ask.ClientEvent)
 
 
 @given(
@@ -235,7 +302,8 @@ def test_any_item_is_read_without_an_exception(
 ) -> None:
     for item in ({**members, "type": kind}, {**members, "type": kind, "role": "user", "content": content}):
         for frame in (created(item), respond(input=[item])):
-            assert isinstance(decode(frame), ask.CreateItem | ask.CreateResponse | ask.Invalid)
+            for dialect in DIALECTS:
+                assert isinstance(decode(frame, dialect), ask.CreateItem | ask.CreateResponse | ask.Invalid)
 
 
 @given(st.data())

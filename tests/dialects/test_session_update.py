@@ -117,7 +117,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("max_output_tokens", 10**30, "", VALUE),
     ("tools", {"type": "function"}, "", TYPE),
     ("tools", [{"type": "function"}], "[0].name", MISSING),
-    ("tools", [{"name": "f"}, {"type": "mcp", "name": "g"}], "[1].type", VALUE),
+    ("tools", [{"name": "f"}, {"type": "web_search", "name": "g"}], "[1].type", VALUE),
     ("tools", [{"name": "f", "parameters": []}], "[0].parameters", TYPE),
     ("tools", [{"name": "f"}] * 129, "", VALUE),
     ("tool_choice", "maybe", "", VALUE),
@@ -198,10 +198,16 @@ def test_absent_members_keep_their_value() -> None:
     assert second.audio.input.turn_detection == ServerVad()
 
 
+def test_a_remote_mcp_tool_is_refused_by_its_name_and_the_other_tools_apply() -> None:
+    tools = [{"name": "f"}, {"type": "mcp", "server_label": "wiki", "server_url": "https://x"}, {"name": "g"}]
+    config, errors = merge_session(SessionConfig(), {"tools": tools})
+    assert [error.param for error in errors] == ["session.tools[1].type"]
+    assert "'wiki'" in errors[0].message
+    assert [tool.name for tool in config.tools] == ["f", "g"]
+
+
 def test_a_wrong_language_leaves_transcription_on() -> None:
-    config, errors = merge_session(
-        SessionConfig(), nested("audio.input.transcription.language", 7)
-    )
+    config, errors = merge_session(SessionConfig(), nested("audio.input.transcription.language", 7))
     assert [error.param for error in errors] == ["session.audio.input.transcription.language"]
     assert config.audio.input.transcription == Transcription()
 

@@ -102,7 +102,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "NaN": ('{"is_close":NaN}', "wrong frame"),
     "lone surrogate": ('{"audio":"\\ud800"}', "wrong frame"),
     "deep": ('{"audio":' + "[" * 100_000, "wrong frame"),
-    "large and wrong": ('{"audio":7,"x":"' + "y" * 2_000_000 + '"}', "wrong frame"),
+    "large and wrong": ('{"audio":7,"x":"' + "y" * 2_000_000 + '"}', "the frame is larger than"),
     "audio is a number": (frame(7), "audio is not a string"),
     "audio is a list": (frame([1, 2]), "audio is not a string"),
     "audio is no base64": (frame("%%%%"), "audio is not valid base64"),

@@ -1,4 +1,5 @@
-"""Frames that a client of the GA protocol must not send: the code and the path that each is answered by."""
+"""Frames that a client of the Realtime protocol must not send: the code and the path that each is
+answered by. `WRONG` are wrong in both dialects, `GA_WRONG` and `BETA_WRONG` in one."""
 
 from __future__ import annotations
 
@@ -20,7 +21,11 @@ def respond(**options: Any) -> dict[str, Any]:
 TRUNCATE = {"type": "conversation.item.truncate", "item_id": "i"}
 IMAGE = {"type": "input_image", "image_url": "http://example.com/x.png"}
 
-WRONG: dict[str, tuple[Any, str, str | None]] = {
+PNG = "data:image/png;base64,"
+
+Wrong = dict[str, tuple[Any, str, str | None]]
+
+WRONG: Wrong = {
     "empty frame": ("", "invalid_json", None),
     "not JSON": ("hello", "invalid_json", None),
     "cut off": ('{"type":"response.cr', "invalid_json", None),
@@ -49,7 +54,13 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
         "invalid_json",
         None,
     ),
-    "too large": ({"type": "response.create", "x": "y" * 1_100_000}, "event_too_large", None),
+    "too large": ({"type": "session.update", "x": "y" * 1_100_000}, "event_too_large", None),
+    "too large for images": (
+        {"type": "conversation.item.create", "x": "y" * 8_400_000},
+        "event_too_large",
+        None,
+    ),
+    "large and not JSON": ('{"type":"response.create","x":' + "y" * 1_100_000, "event_too_large", None),
     "a great many members": (
         '{"type":"response.create","x":[' + "[]," * 300_000 + "[]]}",
         "event_too_large",
@@ -82,16 +93,6 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
     "audio is not ASCII": ({"type": "input_audio_buffer.append", "audio": "ÄÄÄÄ"}, "invalid_value", "audio"),
     "update without session": ({"type": "session.update"}, "missing_required_parameter", "session"),
     "session is a list": ({"type": "session.update", "session": []}, "invalid_type", "session"),
-    "to transcription": (
-        {"type": "session.update", "session": {"type": "transcription"}},
-        "invalid_parameter",
-        "session.type",
-    ),
-    "unknown session type": (
-        {"type": "session.update", "session": {"type": 1}},
-        "invalid_value",
-        "session.type",
-    ),
     "no item": ({"type": "conversation.item.create"}, "missing_required_parameter", "item"),
     "item is a string": (created("x"), "invalid_type", "item"),
     "item without type": (created({"role": "user"}), "missing_required_parameter", "item.type"),
@@ -151,6 +152,37 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
         "invalid_value",
         "item.content[0].audio",
     ),
+    "image without its address": (
+        created(message("user", {"type": "input_image"})),
+        "missing_required_parameter",
+        "item.content[0].image_url",
+    ),
+    "image that is a number": (
+        created(message("user", {**IMAGE, "image_url": 7})),
+        "invalid_type",
+        "item.content[0].image_url",
+    ),
+    "image of another kind": (
+        created(message("user", {**IMAGE, "image_url": "data:image/gif;base64,R0lGODlh"})),
+        "invalid_value",
+        "item.content[0].image_url",
+    ),
+    "image that is no base64": (
+        created(message("user", {**IMAGE, "image_url": PNG + "!!!!"})),
+        "invalid_value",
+        "item.content[0].image_url",
+    ),
+    "image that is none": (
+        created(message("user", {**IMAGE, "image_url": PNG + "AAAA"})),
+        "invalid_value",
+        "item.content[0].image_url",
+    ),
+    "item of a remote tool": (
+        created({"type": "mcp_approval_response", "approval_request_id": "a", "approve": True}),
+        "invalid_value",
+        "item.type",
+    ),
+    "clearing what a WebRTC call plays": ({"type": "output_audio_buffer.clear"}, "invalid_value", "type"),
     "image by address": (created(message("user", IMAGE)), "invalid_value", "item.content[0].image_url"),
     "call without id": (
         created({"type": "function_call", "name": "f", "arguments": "{}"}),
@@ -188,12 +220,39 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
         "content_index",
     ),
     "response is a list": ({"type": "response.create", "response": [1]}, "invalid_type", "response"),
+    "another conversation": (respond(conversation="conv_2"), "invalid_value", "response.conversation"),
+    "too many pairs": (
+        respond(metadata={str(i): "" for i in range(17)}),
+        "invalid_value",
+        "response.metadata",
+    ),
+    "metadata that is no text": (respond(metadata={"a": 1}), "invalid_type", "response.metadata.a"),
+    "metadata too long": (respond(metadata={"a": "x" * 513}), "invalid_value", "response.metadata.a"),
+    "input is an object": (respond(input={}), "invalid_type", "response.input"),
+    "input with a reference to nothing": (
+        respond(input=[{"type": "item_reference"}]),
+        "missing_required_parameter",
+        "response.input[0].id",
+    ),
+    "input with a remote tool": (
+        respond(tools=[{"type": "mcp", "server_label": "x"}]),
+        "invalid_value",
+        "response.tools[0].type",
+    ),
+    "input with a wrong part": (
+        respond(input=[message("user", {"type": "input_text", "text": 1})]),
+        "invalid_type",
+        "response.input[0].content[0].text",
+    ),
+    "cancel by number": ({"type": "response.cancel", "response_id": 1}, "invalid_type", "response_id"),
+}
+
+GA_WRONG: Wrong = {
     "both modalities": (
         respond(output_modalities=["audio", "text"]),
         "invalid_value",
         "response.output_modalities",
     ),
-    "another conversation": (respond(conversation="conv_2"), "invalid_value", "response.conversation"),
     "audio of a response": (respond(audio="loud"), "invalid_type", "response.audio"),
     "output of a response": (respond(audio={"output": 1}), "invalid_type", "response.audio.output"),
     "rate of a response": (
@@ -206,23 +265,37 @@ WRONG: dict[str, tuple[Any, str, str | None]] = {
         "invalid_type",
         "response.audio.output.voice",
     ),
-    "too many pairs": (
-        respond(metadata={str(i): "" for i in range(17)}),
+    "an event of the beta protocol": (
+        {"type": "transcription_session.update", "session": {}},
         "invalid_value",
-        "response.metadata",
+        "type",
     ),
-    "metadata that is no text": (respond(metadata={"a": 1}), "invalid_type", "response.metadata.a"),
-    "metadata too long": (respond(metadata={"a": "x" * 513}), "invalid_value", "response.metadata.a"),
-    "input is an object": (respond(input={}), "invalid_type", "response.input"),
-    "input with a reference": (
-        respond(input=[{"type": "item_reference", "id": "x"}]),
-        "invalid_value",
-        "response.input[0].type",
-    ),
-    "input with a wrong part": (
-        respond(input=[message("user", {"type": "input_text", "text": 1})]),
+}
+
+BETA_WRONG: Wrong = {
+    "audio alone": (respond(modalities=["audio"]), "invalid_value", "response.modalities"),
+    "modalities are text": (respond(modalities="text"), "invalid_type", "response.modalities"),
+    "format of ga": (
+        respond(output_audio_format={"type": "audio/pcm", "rate": 24000}),
         "invalid_type",
-        "response.input[0].content[0].text",
+        "response.output_audio_format",
     ),
-    "cancel by number": ({"type": "response.cancel", "response_id": 1}, "invalid_type", "response_id"),
+    "unknown format": (respond(output_audio_format="mp3"), "invalid_value", "response.output_audio_format"),
+    "voice of a response": (respond(voice=1), "invalid_type", "response.voice"),
+    "too hot": (respond(temperature=1.3), "invalid_value", "response.temperature"),
+    "no tokens": (
+        respond(max_response_output_tokens=0),
+        "invalid_value",
+        "response.max_response_output_tokens",
+    ),
+    "no tokens by the earlier name": (
+        respond(max_output_tokens=0),
+        "invalid_value",
+        "response.max_output_tokens",
+    ),
+    "update of a transcription session without it": (
+        {"type": "transcription_session.update"},
+        "missing_required_parameter",
+        "session",
+    ),
 }

@@ -13,6 +13,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
+
+from .echoed_settings import include, prompt, tracing, truncation
 from .field_rules import (
     Errors,
     FieldError,
@@ -51,6 +54,7 @@ __all__ = [
     "tool_choice",
     "tools",
     "voice",
+    "with_voice",
 ]
 
 MAX_TOOLS = 128
@@ -59,7 +63,6 @@ MAX_ERRORS = 16
 MAX_OUTPUT_TOKENS = 4096
 # The protocol's only rate for PCM.
 PROTOCOL_RATES = (24_000,)
-LOGPROBS = "item.input_audio_transcription.logprobs"
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 
 
@@ -79,6 +82,12 @@ def merge_session(
     errors: Errors = []
     rules = {**_SESSION, "audio": keep_null(_audio(pcm_rates))}
     return members(config, patch, rules, path, errors), errors[:MAX_ERRORS]
+
+
+def with_voice(config: SessionConfig, voice: str) -> SessionConfig:
+    """The same configuration with this voice."""
+    replace = msgspec.structs.replace
+    return replace(config, audio=replace(config.audio, output=replace(config.audio.output, voice=voice)))
 
 
 def _language(value: Any, current: Any, path: str, errors: Errors) -> Any:
@@ -219,16 +228,24 @@ def max_output_tokens(value: Any, current: Any, path: str, errors: Errors) -> An
 
 
 def tools(value: Any, current: Any, path: str, errors: Errors) -> Any:
-    """The whole list or, if one tool of it is wrong, none of it."""
+    """The whole list or, if one tool of it is wrong, none of it. Remote MCP tools, which nothing here
+    can run, are reported and left out."""
     if not isinstance(value, list):
         wrong_type(errors, path, "an array", value)
         return current
     if len(value) > MAX_TOOLS:
         wrong_value(errors, path, f"expected at most {MAX_TOOLS} tools.")
         return current
+    remote = {i: t for i, t in enumerate(value) if isinstance(t, dict) and t.get("type") == "mcp"}
     found = len(errors)
-    read = [_tool(tool, f"{path}[{index}]", errors) for index, tool in enumerate(value)]
-    return current if len(errors) > found else read
+    read = [_tool(t, f"{path}[{i}]", errors) for i, t in enumerate(value) if i not in remote]
+    wrong = len(errors) > found
+    for index, tool in remote.items():
+        label = str(tool.get("server_label"))[:64]
+        wrong_value(
+            errors, f"{path}[{index}].type", f"remote MCP tools are not run here; '{label}' is left out."
+        )
+    return current if wrong else read
 
 
 def _tool(value: Any, path: str, errors: Errors) -> FunctionTool | None:
@@ -259,39 +276,6 @@ def tool_choice(value: Any, current: Any, path: str, errors: Errors) -> Any:
         return current
     chosen = name(value["name"], None, f"{path}.name", errors)
     return current if len(errors) > found else FunctionChoice(chosen)
-
-
-def _tracing(value: Any, current: Any, path: str, errors: Errors) -> Any:
-    return value if isinstance(value, dict) else one_of("auto")(value, current, path, errors)
-
-
-def _truncation(value: Any, current: Any, path: str, errors: Errors) -> Any:
-    if not isinstance(value, dict):
-        return one_of("auto", "disabled")(value, current, path, errors)
-    found = len(errors)
-    one_of("retention_ratio")(value.get("type"), None, f"{path}.type", errors)
-    number(0, 1)(value.get("retention_ratio"), None, f"{path}.retention_ratio", errors)
-    return current if len(errors) > found else value
-
-
-def _prompt(value: Any, current: Any, path: str, errors: Errors) -> Any:
-    if not isinstance(value, dict):
-        wrong_type(errors, path, "an object or null", value)
-    elif "id" not in value:
-        missing(errors, f"{path}.id")
-    elif name(value["id"], None, f"{path}.id", errors):
-        return value
-    return current
-
-
-def _include(value: Any, current: Any, path: str, errors: Errors) -> Any:
-    if not isinstance(value, list):
-        wrong_type(errors, path, "an array or null", value)
-    elif any(entry != LOGPROBS for entry in value):
-        wrong_value(errors, path, f"supported values are: '{LOGPROBS}'.")
-    else:
-        return value[:1]
-    return current
 
 
 def _speaker(value: Any, current: Any, path: str, errors: Errors) -> Any:
@@ -346,9 +330,9 @@ _SESSION = {
     "tools": keep_null(tools),
     "tool_choice": keep_null(tool_choice),
     "max_output_tokens": keep_null(max_output_tokens),
-    "tracing": nullable(_tracing),
-    "truncation": keep_null(_truncation),
-    "prompt": nullable(_prompt),
-    "include": nullable(_include),
+    "tracing": nullable(tracing),
+    "truncation": keep_null(truncation),
+    "prompt": nullable(prompt),
+    "include": nullable(include),
     "dialtone": keep_null(_extensions),
 }

@@ -44,7 +44,9 @@ NAMES = {
 SAME = ("instructions", "tools", "tracing", "include")
 # Temperature is judged here, so that what the core says of `dialtone.temperature` is about just that.
 _FLAT = {nested: flat for flat, nested in NAMES.items() if flat != "temperature"}
-_NESTED_PATH = re.compile(rf"^((?:session|response)\.)?({'|'.join(map(re.escape, _FLAT))})(?=[.\[]|$)")
+# Options of a response that are judged under their flat names keep these.
+_PLACE = r"session\.|response\.(?!max_output_tokens)"
+_NESTED_PATH = re.compile(rf"^({_PLACE})?({'|'.join(map(re.escape, _FLAT))})(?=[.\[]|$)")
 
 
 def ga_patch(flat: dict[str, Any], path: str, errors: Errors) -> dict[str, Any]:
