@@ -47,6 +47,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 
 
 RETENTION = {"type": "retention_ratio", "retention_ratio": 0.5}
+LIMITED = {"token_limits": {"post_instructions": 8000}}
+VARIABLES = {"city": "Basel", "note": {"type": "input_text", "text": "rain"}}
 TAKEN: list[tuple[str, Any, Any]] = [
     ("instructions", "Be brief.", "Be brief."),
     ("instructions", "", ""),
@@ -63,10 +65,13 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("tool_choice", "required", "required"),
     ("tool_choice", {"type": "function", "name": "f"}, FunctionChoice("f")),
     ("tracing", "auto", "auto"),
-    ("tracing", {"workflow_name": "w"}, {"workflow_name": "w"}),
+    ("tracing", {"workflow_name": "w", "group_id": None}, {"workflow_name": "w"}),
+    ("tracing", {"metadata": {"a": [1]}, "colour": "red"}, {"metadata": {"a": [1]}}),
     ("truncation", "disabled", "disabled"),
     ("truncation", RETENTION, RETENTION),
+    ("truncation", RETENTION | LIMITED | {"newer": 1}, RETENTION | LIMITED),
     ("prompt", {"id": "p"}, {"id": "p"}),
+    ("prompt", {"id": "p", "version": None, "variables": VARIABLES}, {"id": "p", "variables": VARIABLES}),
     ("include", ["item.input_audio_transcription.logprobs"], ["item.input_audio_transcription.logprobs"]),
     ("audio.input.format", {"type": "audio/pcm", "rate": 24000}, PCM_24K),
     ("audio.input.format", {"type": "audio/pcm"}, PCM_24K),
@@ -125,7 +130,15 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("tool_choice", [], "", TYPE),
     ("tracing", "manual", "", VALUE),
     ("truncation", {"type": "retention_ratio", "retention_ratio": 2}, ".retention_ratio", VALUE),
+    ("tracing", {"workflow_name": 1}, ".workflow_name", TYPE),
+    ("tracing", {"metadata": "m"}, ".metadata", TYPE),
+    ("truncation", {"retention_ratio": 0.5}, ".type", MISSING),
+    ("truncation", {"type": "retention_ratio"}, ".retention_ratio", MISSING),
+    ("truncation", RETENTION | {"token_limits": [1]}, ".token_limits", TYPE),
     ("prompt", {}, ".id", MISSING),
+    ("prompt", {"id": "p", "version": 2}, ".version", TYPE),
+    ("prompt", {"id": "p", "variables": {"city": 1}}, ".variables.city", TYPE),
+    ("prompt", {"id": "p", "variables": {"v": {"type": "file", "text": ""}}}, ".variables.v.type", VALUE),
     ("include", ["everything"], "", VALUE),
     ("audio", "pcm16", "", TYPE),
     ("audio.input", [], "", TYPE),
@@ -287,3 +300,13 @@ def test_any_json_gives_a_configuration_that_can_be_stored(patch: dict[str, Any]
     assert all(error.param.startswith("session.") and error.message for error in errors)
     again, same = merge_session(config, patch)
     assert (again, same) == (config, errors)
+
+
+def test_a_session_stays_small_enough_to_be_told_in_one_frame() -> None:
+    config, errors = merge_session(SessionConfig(), {"instructions": "\u4f60" * 200_000})
+    assert not errors
+    again, errors = merge_session(
+        config, {"tools": [{"name": f"f{i}", "description": "x" * 9000} for i in range(60)]}
+    )
+    assert [(error.param, error.code) for error in errors] == [("session", "invalid_value")]
+    assert again == config

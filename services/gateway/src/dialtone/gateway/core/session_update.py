@@ -61,6 +61,8 @@ MAX_TOOLS = 128
 # Of one patch; more of them tell a client nothing.
 MAX_ERRORS = 16
 MAX_OUTPUT_TOKENS = 4096
+# Of a session as JSON: its client is told all of it in one frame, and many take no more than 1 MiB.
+MAX_SESSION_BYTES = 900_000
 # The protocol's only rate for PCM.
 PROTOCOL_RATES = (24_000,)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
@@ -81,7 +83,11 @@ def merge_session(
     """
     errors: Errors = []
     rules = {**_SESSION, "audio": keep_null(_audio(pcm_rates))}
-    return members(config, patch, rules, path, errors), errors[:MAX_ERRORS]
+    merged = members(config, patch, rules, path, errors)
+    if merged != config and len(msgspec.json.encode(merged)) > MAX_SESSION_BYTES:
+        wrong_value(errors, path, f"a session holds at most {MAX_SESSION_BYTES} bytes, as JSON.")
+        merged = config
+    return merged, errors[:MAX_ERRORS]
 
 
 def with_voice(config: SessionConfig, voice: str) -> SessionConfig:
