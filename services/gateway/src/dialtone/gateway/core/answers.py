@@ -10,14 +10,14 @@ from .context import LLM, TTS, Context
 from .field_rules import FieldError
 from .guesses import Guesses
 from .input_turns import InputTurns, Understood, Utterance
-from .item_requests import ItemRequests
+from .item_requests import ItemRequests, has_sound
 from .items import InputText, MessageItem
 from .lease_table import HeldLease
 from .player import Player
 from .prompt import turn_that_fits
 from .rate_limits import RateLimits
 from .response import Response
-from .response_input import read_input
+from .response_input import asked_last, read_input
 from .timing import TurnMarks
 
 
@@ -54,6 +54,12 @@ class Answers:
     def heard_out_at(self) -> float:
         """When all that was said so far can have been heard."""
         return self._player.busy_until
+
+    @property
+    def has_spoken(self) -> bool:
+        """The conversation holds an answer's audio: the protocol lets its voice not change any more."""
+        speaking = self.active is not None and self.active.speaks and self.active.message_id is not None
+        return speaking or any(map(has_sound, self._ctx.conversation))
 
     # --- beginning ---
 
@@ -176,6 +182,8 @@ class Answers:
         if response.over:
             return
         items = response.input.now(self._ctx.conversation)
+        if response.user_item_id is not None:
+            items = asked_last(items, response.user_item_id)
         if note:
             items.append(MessageItem("", "system", [InputText(note)]))
         turn = turn_that_fits(self._ctx, response.options, items, response.id)
@@ -211,8 +219,9 @@ class Answers:
         """The client has stopped playing an answer, perhaps one that is still being given: then no
         more of it is said, and the response ends when the model does."""
         self.drop_speculation()
-        active = self.active
-        if active is None or not active.speaks or active.message_id != event.item_id:
+        active, item = self.active, self._ctx.conversation.get(event.item_id)
+        given = item is not None and item.status == "in_progress"  # or the client put it where one was
+        if not given or active is None or not active.speaks or active.message_id != event.item_id:
             if self._items.truncate(event, None):
                 self._player.silenced()
         elif self._items.truncate(event, active.speech):
@@ -250,7 +259,7 @@ class Answers:
         if response in self._waiting:
             self._waiting.remove(response)
         item_id = response.message_id
-        if item_id is not None and response.speaks and item_id in self._ctx.conversation:
+        if item_id is not None and response.speaks and response.wrote(self._ctx.conversation.get(item_id)):
             self._items.remember_speech(item_id, response.speech.spoken())
         self._rates.used(response.usage.total_tokens, self._ctx.now)
         if response.conversational:

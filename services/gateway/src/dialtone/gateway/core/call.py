@@ -27,7 +27,7 @@ from dialtone.v1.turn_pb2 import TurnResume
 from . import client_events as ask
 from . import server_events as out
 from .answers import Answers
-from .context import ASR, LLM, Context, Limits
+from .context import ASR, LLM, TTS, Context, Limits
 from .conversation import Conversation
 from .ears_link import EarsLink
 from .effects import (
@@ -51,10 +51,17 @@ from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease, Verdict
 from .session import SessionConfig
-from .session_update import merge_session
+from .session_update import FieldError, merge_session, with_voice
 
 CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced
 
+# What a worker of each stage may say of its work; all else that comes under its lease is passed over.
+SAYS = {
+    ASR: {"speech_started", "speech_sustained", "speech_stopped", "transcript", "progress", "replay"}
+    | {"leg_done", "released"},
+    LLM: {"text", "tool_call", "turn_done", "released"},
+    TTS: {"audio", "sentence_done", "released"},
+}
 GOING_AWAY, TRY_AGAIN_LATER, NORMAL, POLICY_VIOLATION = 1001, 1013, 1000, 1008
 
 
@@ -193,6 +200,10 @@ class Call:
         ctx = self._ctx
         config, wrong = merge_session(ctx.config, event.patch)
         wrong = [*event.errors, *wrong]
+        if config.audio.output.voice != ctx.config.audio.output.voice and self._answers.has_spoken:
+            config = with_voice(config, ctx.config.audio.output.voice)
+            text = "Cannot update a conversation's voice if assistant audio is present."
+            wrong.append(FieldError("session.audio.output.voice", "cannot_update_voice", text))
         for field in wrong:
             ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
         self._answers.drop_speculation()
@@ -278,7 +289,7 @@ class Call:
         verdict = lease.judge(event, self._ctx.now)
         if verdict is Verdict.GAP:
             self._issue_anew(lease, "lost_events", "Events of the work were lost.")
-        elif verdict is Verdict.ACCEPT:
+        elif verdict is Verdict.ACCEPT and event.WhichOneof("body") in SAYS[lease.stage]:
             if event.HasField("released"):
                 lease.released(self._ctx.now)
             elif lease.stage == ASR:
@@ -306,8 +317,8 @@ class Call:
 
     def _submit_failed(self, event: SubmitFailed) -> None:
         lease = self._ctx.leases.get(event.lease_id)
-        if lease is None or lease.held:
-            return
+        if lease is None or lease.claimed:
+            return  # it got onto its queue all the same
         if event.code == "bus_unavailable":  # a broker that restarts is back before the time is up
             lease.submit_again(self._ctx.now + self._ctx.limits.resubmit_s, event.message)
         else:

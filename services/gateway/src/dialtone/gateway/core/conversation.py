@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .items import Item
+from .items import Content, FunctionCallItem, FunctionCallOutputItem, InputImage, InputText, Item, OutputText
+
+
+def size_of(item: Item) -> int:
+    """About how many bytes an item holds: its texts and images, in UTF-8."""
+    if isinstance(item, FunctionCallItem):
+        texts = [item.name, item.arguments]
+    elif isinstance(item, FunctionCallOutputItem):
+        texts = [item.output]
+    else:
+        texts = [_text(part) for part in item.content]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)
+
+
+def _text(part: Content) -> str:
+    if isinstance(part, InputImage):
+        return part.image_url
+    return part.text if isinstance(part, InputText | OutputText) else part.transcript or ""
 
 
 class Conversation:
@@ -13,6 +30,7 @@ class Conversation:
     def __init__(self, items: list[Item]) -> None:
         self._items = {item.id: item for item in items}
         self._order = [item.id for item in items]
+        self.size = sum(map(size_of, items))  # bytes
 
     def __iter__(self) -> Iterator[Item]:
         return (self._items[item_id] for item_id in self._order)
@@ -40,14 +58,17 @@ class Conversation:
         at = 0 if after is None else self._order.index(after) + 1
         self._order.insert(at, item.id)
         self._items[item.id] = item
+        self.size += size_of(item)
 
     def append(self, item: Item) -> None:
         self._order.append(item.id)
         self._items[item.id] = item
+        self.size += size_of(item)
 
     def replace(self, item: Item) -> None:
+        self.size += size_of(item) - size_of(self._items[item.id])
         self._items[item.id] = item
 
     def remove(self, item_id: str) -> None:
         self._order.remove(item_id)
-        del self._items[item_id]
+        self.size -= size_of(self._items.pop(item_id))

@@ -9,6 +9,7 @@ import msgspec
 from . import client_events as ask
 from . import server_events as out
 from .context import Context
+from .conversation import size_of
 from .effects import PutItem, RemoveItem
 from .item_audio import ItemAudio
 from .items import FunctionCallItem, FunctionCallOutputItem, Item, MessageItem, OutputAudio
@@ -39,6 +40,17 @@ class ItemRequests:
                 "item_create_duplicate_item_id",
                 f"Item with id '{item.id}' exists already.",
                 param="item.id",
+                event_id=event.event_id,
+            )
+            return
+        limits = ctx.limits
+        full = len(conversation) >= limits.conversation_items
+        if full or conversation.size + size_of(item) > limits.conversation_bytes:
+            ctx.error(
+                "conversation_too_large",
+                f"A conversation holds at most {limits.conversation_items} items and "
+                f"{limits.conversation_bytes} bytes of text and images; delete some of its items first.",
+                param="item",
                 event_id=event.event_id,
             )
             return
@@ -102,7 +114,7 @@ class ItemRequests:
         if item is None:
             self._unknown("truncate", event.item_id, event.event_id)
             return False
-        if speaking is None and not _has_sound(item):
+        if speaking is None and not has_sound(item):
             ctx.error(
                 "unsupported_content_type",
                 "Only model output audio messages can be truncated.",
@@ -166,7 +178,8 @@ class ItemRequests:
         )
 
 
-def _has_sound(item: Item) -> bool:
+def has_sound(item: Item) -> bool:
+    """Whether it is an answer that was spoken."""
     return (
         isinstance(item, MessageItem)
         and item.role == "assistant"

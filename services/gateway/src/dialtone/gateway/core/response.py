@@ -45,7 +45,7 @@ class Response:
         self.id = response_id
         self.conversational = options.conversation == "auto"
         self.marks = marks
-        self._user_item_id = user_item_id
+        self.user_item_id = user_item_id
         self._modalities = options.output_modalities or self._config.output_modalities
         self._format = options.output_format or self._config.audio.output.format
         self.status: Status = "in_progress"
@@ -209,7 +209,7 @@ class Response:
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
         self._ctx.send(out.ResponseDone(self._snapshot()))
-        self._ctx.send(out.TurnMetrics(self.id, self._user_item_id, self.marks.timing(), list(self._notices)))
+        self._ctx.send(out.TurnMetrics(self.id, self.user_item_id, self.marks.timing(), list(self._notices)))
 
     # --- what the speech queue says ---
 
@@ -252,6 +252,10 @@ class Response:
             metadata=options.metadata,
             temperature=extra.temperature if options.temperature is None else options.temperature,
         )
+
+    def wrote(self, item: Item | None) -> bool:
+        """Whether this very item is of its output."""
+        return any(item is written for written in self._output)
 
     @property
     def message_id(self) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .conversation import Conversation
 from .field_rules import FieldError
-from .items import FunctionCallItem, FunctionCallOutputItem, Item, ItemReference
+from .items import FunctionCallItem, FunctionCallOutputItem, Item, ItemReference, MessageItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,15 @@ def read_input(
                 items.append(call)
         items.append(item)
     return ResponseInput(items, frozenset(referenced))
+
+
+def asked_last(items: list[Item], item_id: str) -> list[Item]:
+    """The items, with the one that is answered after any answer that was begun before it was said, and
+    stands behind it."""
+    at = next((at for at, item in enumerate(items) if item.id == item_id), len(items))
+    if not any(isinstance(item, MessageItem) and item.role == "assistant" for item in items[at:]):
+        return items
+    return [*items[:at], *items[at + 1 :], items[at]]
 
 
 def _call(call_id: str, items: list[Item] | Conversation) -> Item | None:
