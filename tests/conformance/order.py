@@ -64,4 +64,4 @@ def assert_order(caller: Caller, *parts: Sequence[str], events: Sequence[Any] | 
         if event.type.startswith(_ANY_TIME) or (kind == DELTAS and came[-1:] == [DELTAS]):
             continue
         came.append(kind)
-    assert came == wanted
+    assert came == wanted, f"{came} instead of {wanted}"

@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 
 from dialtone.local.call.recording import Recording, save_wav
-from tests.conformance.agents_js import Told, run
+from tests.conformance.agents_js import Told, place, run
 from tests.conformance.answers import STORY, reports_results, tells_a_story
 from tests.conformance.caller import Server
 from tests.fixtures.chat_answers import TEXT
 from tests.fixtures.chat_server import ChatServer
 
 HEARD_MS = 1200
-
-
-def place(server: Server, query: str = "model=gpt-realtime") -> dict[str, Any]:
-    return {"url": f"{server.url.replace('http', 'ws', 1)}/v1/realtime?{query}", "key": server.key}
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +116,22 @@ async def test_a_history_written_by_the_client(server: Server, chat_server: Chat
     assert told.history() == [*mine, ("assistant", TEXT)]
     said = [(m["role"], m["content"]) for m in chat_server.seen[-1].body["messages"]]
     assert [words for words in said if words[0] == "user"] == mine
+    assert not told.told("error")
+
+
+async def test_a_transcription_session(server: Server, wav: str) -> None:
+    told = await run("transcription.mjs", wav=wav, **place(server, "intent=transcription"))
+    heard = told.of("conversation.item.input_audio_transcription.completed")[0]
+    assert heard["transcript"]
+    assert not any(event["type"].startswith("response.") for event in told.events)
+    assert not told.told("error")
+
+
+@pytest.mark.models
+async def test_a_recording_is_transcribed_by_the_default_models(real_server: Server, wav: str) -> None:
+    told = await run("transcription.mjs", wav=wav, **place(real_server, "intent=transcription"))
+    heard = told.of("conversation.item.input_audio_transcription.completed")[0]
+    assert "capital" in heard["transcript"].lower()
     assert not told.told("error")
 
 
