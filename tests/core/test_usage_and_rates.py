@@ -98,19 +98,27 @@ def test_a_response_whose_model_said_nothing_used_nothing() -> None:
     st.integers(0, 10**6),
     st.integers(0, 10**6),
     st.integers(0, 10**6),
+    st.integers(0, 10**6),
     st.integers(0, 10**9),
     st.integers(0, 10**9),
     st.text(max_size=40),
     st.text(max_size=40),
 )
 def test_usage_adds_up_whatever_a_model_tells(
-    given: int, cached: int, made: int, heard_us: int, spoken_us: int, prompt: str, written: str
+    given: int, cached: int, images: int, made: int, heard_us: int, spoken_us: int, prompt: str, written: str
 ) -> None:
     count = UsageCount()
     count.heard_us = heard_us
     count.asked = LlmTurn(messages=[Message(text=prompt)])
-    count.told(Usage(input_tokens=given, cached_tokens=cached, output_tokens=made))
+    count.told(Usage(input_tokens=given, cached_tokens=cached, image_tokens=images, output_tokens=made))
     adds_up(count.total(written=written, spoken_us=spoken_us))
+
+
+def test_images_are_told_apart_where_the_models_server_does() -> None:
+    count = UsageCount()
+    count.told(Usage(input_tokens=100, image_tokens=85, output_tokens=3))
+    details = count.total(written="A cat.", spoken_us=0).input_token_details
+    assert (details.text_tokens, details.image_tokens) == (15, 85)
 
 
 def test_rate_limits_are_told_after_each_response_to_the_conversation_with_true_numbers() -> None:

@@ -334,5 +334,5 @@ async def test_connections_are_used_again(make_http: MakeHttp) -> None:
     backend = make_http(connections=1)
     for _ in range(3):
         await read(backend.stream(turn("Hi")))
-    pool = backend._client._transport._pool  # type: ignore[attr-defined]
+    pool = backend._client._transport._pool  # type: ignore[attr-defined]  # httpx does not tell otherwise
     assert len(pool.connections) == 1

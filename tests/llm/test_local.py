@@ -138,16 +138,6 @@ async def test_a_call_and_its_result_make_an_answer() -> None:
         assert "{" not in text_of(await read(backend.stream(asked)))
 
 
-async def test_a_call_ends_the_answer() -> None:
-    """What a small model says after a call is made up, and takes as long as a sentence."""
-    async with local_backend() as backend:
-        asked = turn("Paris", "Yes?", "Call the tool for it, again and again.", tools=("get_weather",))
-        asked.temperature = 0
-        asked.max_output_tokens = 300
-        events = await read(backend.stream(asked))
-        assert done_of(events).usage.output_tokens < 150
-
-
 async def test_a_model_without_a_tool_template_refuses_tools() -> None:
     async with local_backend("smollm2-135m") as backend:
         assert text_of(await read(backend.stream(turn("Hello"))))

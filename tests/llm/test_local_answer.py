@@ -5,7 +5,6 @@ import json
 import pytest
 
 from dialtone.llm.chunks import Choice, Chunk, Delta, ending
-from dialtone.llm.conversation import well_formed
 from dialtone.llm.local_answer import LocalAnswer, constraint
 from dialtone.v1.turn_pb2 import LlmTurn, Message
 from tests.llm.conversations import turn
@@ -24,7 +23,7 @@ def _asked(*, answered: bool = False) -> LlmTurn:
 
 
 def _answer(asked: LlmTurn, text: str, finish: str = "stop") -> tuple[str, LocalAnswer]:
-    answer = LocalAnswer(asked, well_formed(asked.messages))
+    answer = LocalAnswer(asked)
     spoken = ""
     for at in range(0, len(text), 5):
         chunk = Chunk(choices=[Choice(delta=Delta(content=text[at : at + 5]))])
@@ -82,14 +81,14 @@ def test_the_model_is_stopped_as_soon_as_its_calls_are_known() -> None:
 
 def test_a_demanded_call_is_held_to_by_a_grammar_and_prose_where_calls_could_be_imitated() -> None:
     asked = _asked()
-    assert constraint(asked, asked.messages, continues=False) == {}
+    assert constraint(asked, continues=False) == {}
     asked.tool_choice = "function:get_weather"
-    schema = constraint(asked, asked.messages, continues=False)["response_format"]["json_schema"]["schema"]
+    schema = constraint(asked, continues=False)["response_format"]["json_schema"]["schema"]
     assert [one["properties"]["name"] for one in schema["anyOf"]] == [{"const": "get_weather"}]
     asked.tool_choice = "none"
-    assert "grammar" in constraint(asked, asked.messages, continues=False)
+    assert "grammar" in constraint(asked, continues=False)
     plain = turn("Hi")
-    assert constraint(plain, plain.messages, continues=False) == {}
+    assert constraint(plain, continues=False) == {}
     imitating = _asked(answered=True)
     del imitating.tools[:]
-    assert "grammar" in constraint(imitating, imitating.messages, continues=False)
+    assert "grammar" in constraint(imitating, continues=False)

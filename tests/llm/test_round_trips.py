@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from dialtone.bus import WorkError
+from dialtone.gateway.core.chat_messages import messages_of
+from dialtone.gateway.core.items import FunctionCallItem, FunctionCallOutputItem, InputText, Item, MessageItem
 from dialtone.v1.turn_pb2 import LlmTurn, Message, TurnDone
 from tests.fixtures.chat_answers import Answer, Call, minimax_chunk, openai_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
@@ -124,27 +126,29 @@ async def test_a_choice_of_no_tool_of_the_session_is_refused(make_http: MakeHttp
 
 
 @_KINDS
-async def test_a_call_that_was_never_answered_is_no_obstacle(make_http: MakeHttp, kind: str) -> None:
-    asked = _weather("Paris", "Tokyo")
-    calls = [("a", "get_weather", '{"city": "Paris"}'), ("b", "get_weather", '{"city": "Tokyo"}')]
-    _answer_calls(asked, "", calls, "sun")
-    asked.messages.add(role=Message.ROLE_USER, text="Are you there?")
-    assert text_of(await read(make_http(kind).stream(asked))) == "You said something, and this is the answer."
-    # The second result comes after all.
-    asked.messages.add(role=Message.ROLE_TOOL, tool_call_id="b", text="rain")
-    assert text_of(await read(make_http(kind).stream(asked))) == "I looked it up: rain."
-
-
-@_KINDS
-async def test_calls_that_a_client_made_up_are_no_obstacle(
-    chat_server: ChatServer, make_http: MakeHttp, kind: str
+async def test_whatever_a_client_leaves_undone_the_api_takes_the_conversation(
+    make_http: MakeHttp, kind: str
 ) -> None:
-    asked = turn("Hi", tools=("f",))
-    asked.tools[0].parameters_json = "{}"
-    _answer_calls(asked, "", [("a", "f", "no json"), ("b", "f", "")], "", "2")
-    assert text_of(await read(make_http(kind).stream(asked))).endswith("; 2.")
-    calls = chat_server.seen[0].body["messages"][2]["tool_calls"]
-    assert [call["function"]["arguments"] for call in calls] == ['{"input": "no json"}', "{}"]
+    """The gateway's order of messages is one that the APIs accept."""
+    half: list[Item] = [
+        MessageItem("u", "user", [InputText("What is the weather in Paris and Tokyo?")]),
+        FunctionCallItem("f1", "a", "get_weather", "no json"),
+        FunctionCallItem("f2", "b", "f", ""),
+        FunctionCallOutputItem("o1", "a", ""),
+    ]
+    backend = make_http(kind)
+    assert text_of(await read(backend.stream(_turn_of(half)))).startswith("I looked it up: ")
+    later: list[Item] = [*half, MessageItem("v", "user", [InputText("Are you there?")])]
+    assert text_of(await read(backend.stream(_turn_of(later)))).startswith("You said something")
+    later.append(FunctionCallOutputItem("o2", "b", "rain"))
+    assert text_of(await read(backend.stream(_turn_of(later)))) == "I looked it up: rain."
+
+
+def _turn_of(items: list[Item]) -> LlmTurn:
+    asked = turn(tools=("get_weather", "f"))
+    asked.tools[1].parameters_json = "{}"
+    asked.messages.extend(messages_of(items))
+    return asked
 
 
 def _function(name: str | None, arguments: str | None) -> dict[str, str]:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from dialtone.bus import WorkError
 from dialtone.llm.chunks import FunctionDelta, ToolCallPart
 from dialtone.llm.tool_calls import ToolCall, ToolCallAssembler, call_deltas, object_text
+from dialtone.v1.turn_pb2 import Message
+from tests.llm.conversations import turn
 
 
 def _part(
@@ -128,10 +130,17 @@ def test_of_a_cut_answer_only_whole_calls_remain() -> None:
 
 def test_calls_get_ids_of_their_own_where_they_have_none_or_share_one() -> None:
     calls = [ToolCall("", "f", "{}"), ToolCall("c", "g", "{}"), ToolCall("c", "h", "{}")]
-    deltas = call_deltas(calls)
+    deltas = call_deltas(calls, turn("Hi"))
     ids = [delta.call_id for delta in deltas]
     assert ids[0].startswith("call_")
     assert ids[1] == "c"
     assert len(set(ids)) == 3
     assert [delta.index for delta in deltas] == [0, 1, 2]
     assert all(delta.done for delta in deltas)
+
+
+def test_an_id_that_an_earlier_turn_used_is_not_used_again() -> None:
+    asked = turn("Hi")
+    asked.messages.add(role=Message.ROLE_ASSISTANT).tool_calls.add(call_id="call_0", name="f", arguments="{}")
+    [delta] = call_deltas([ToolCall("call_0", "f", "{}")], asked)
+    assert delta.call_id != "call_0"

@@ -18,13 +18,13 @@ class LocalAnswer:
     """One answer to a turn. Small models call tools that do not exist, call again what has been answered, and
     write JSON that is none: `again` is the turn to ask then, which leaves no room for it."""
 
-    def __init__(self, turn: LlmTurn, conversation: Sequence[Message]) -> None:
+    def __init__(self, turn: LlmTurn) -> None:
         tools = [tool.name for tool in offered_tools(turn)]
         self._turn = turn
         self._written = WrittenCalls(tools, bare=True)
         self._single = turn.HasField("parallel_tool_calls") and not turn.parallel_tool_calls
         self._answered: Collection[str] = (
-            () if tools and chosen_tools(turn) else _calls_since_asked(conversation)
+            () if tools and chosen_tools(turn) else _calls_since_asked(turn.messages)
         )
         self.reader = AnswerReader([self._written] if tools else [])
         self.spoke = False
@@ -56,7 +56,7 @@ class LocalAnswer:
         return turn
 
 
-def constraint(turn: LlmTurn, conversation: Sequence[Message], *, continues: bool) -> dict[str, Any]:
+def constraint(turn: LlmTurn, *, continues: bool) -> dict[str, Any]:
     """Return the members of a request that hold a small model to the turn's `tool_choice`.
 
     Asked for by that alone, it just talks; and it imitates the calls that it finds in the conversation. What
@@ -76,15 +76,15 @@ def constraint(turn: LlmTurn, conversation: Sequence[Message], *, continues: boo
         ]
         schema = {"type": "json_schema", "json_schema": {"schema": {"anyOf": calls}}}
         return {"tool_choice": "auto", "response_format": schema}
-    if turn.tools or any(message.tool_calls for message in conversation):
+    if turn.tools or any(message.tool_calls for message in turn.messages):
         return {"grammar": f"root ::= {'' if continues else _PROSE_BEGINS} {_PROSE}"}
     return {}
 
 
-def _calls_since_asked(conversation: Sequence[Message]) -> set[str]:
+def _calls_since_asked(messages: Sequence[Message]) -> set[str]:
     """Return the calls that the model has made since somebody last spoke to it."""
     calls: set[str] = set()
-    for message in conversation:
+    for message in messages:
         if message.role == Message.ROLE_USER:
             calls.clear()
         calls |= {_key(call.name, call.arguments) for call in message.tool_calls}

@@ -14,7 +14,7 @@ import msgspec
 
 from dialtone.bus import WorkError
 from dialtone.llm.chunks import ToolCallPart
-from dialtone.v1.turn_pb2 import ToolCallDelta
+from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta
 
 _BROKEN = "bad_tool_call"
 
@@ -36,9 +36,10 @@ def bad_tool_call(message: str) -> WorkError:
     return WorkError(_BROKEN, message, retryable=True)
 
 
-def call_deltas(calls: Sequence[ToolCall]) -> list[ToolCallDelta]:
-    """Return what tells the gateway of these calls; two of one id get ids of their own."""
-    seen: set[str] = set()
+def call_deltas(calls: Sequence[ToolCall], turn: LlmTurn) -> list[ToolCallDelta]:
+    """Return what tells the gateway of these calls. An id that the conversation knows already gets another:
+    some servers count their calls from 0 in every turn, and results go by the id."""
+    seen = {call.call_id for message in turn.messages for call in message.tool_calls}
     deltas: list[ToolCallDelta] = []
     for index, call in enumerate(calls):
         call_id = call.call_id if call.call_id and call.call_id not in seen else new_call_id()

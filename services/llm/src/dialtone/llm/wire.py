@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from dialtone.bus import WorkError
 from dialtone.llm.continuation import INSTRUCTION
-from dialtone.llm.tool_calls import object_text
 from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
 ContinuePrefix = Literal["none", "trailing", "prefix", "vllm"]
@@ -15,6 +14,7 @@ ContinuePrefix = Literal["none", "trailing", "prefix", "vllm"]
 `prefix` member of the message (DeepSeek, Mistral); `continue_final_message` (vLLM, SGLang)."""
 
 _FUNCTION = "function:"
+_NO_OUTPUT = "(no output)"  # MiniMax refuses a message without content
 _IMAGE = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)
 
 _ROLES = {
@@ -32,7 +32,7 @@ def wire_message(message: Message) -> dict[str, Any]:
     if role is None:
         raise WorkError("invalid_request", "a message has no role")
     if role == "tool":
-        return {"role": role, "tool_call_id": message.tool_call_id, "content": message.text}
+        return {"role": role, "tool_call_id": message.tool_call_id, "content": message.text or _NO_OUTPUT}
     if message.image_urls:
         parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
         parts += [{"type": "image_url", "image_url": {"url": _image(url)}} for url in message.image_urls]
@@ -43,7 +43,7 @@ def wire_message(message: Message) -> dict[str, Any]:
             {
                 "id": call.call_id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+                "function": {"name": call.name, "arguments": call.arguments or "{}"},
             }
             for call in message.tool_calls
         ]
@@ -54,14 +54,6 @@ def _image(url: str) -> str:
     if not _IMAGE.match(url):
         raise WorkError("invalid_image_url", "an image is no data URI (data:image/png;base64,...)")
     return url
-
-
-def _arguments(text: str) -> str:
-    """Return a call's arguments as the JSON object that servers want, also of calls that a client made up."""
-    try:
-        return object_text(text)
-    except ValueError:
-        return json.dumps({"input": text}, ensure_ascii=False)
 
 
 def wire_messages(messages: Iterable[Message], delivered: str, mode: ContinuePrefix) -> list[dict[str, Any]]:

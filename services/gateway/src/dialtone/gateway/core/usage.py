@@ -2,7 +2,7 @@
 
 Text tokens are those of the text model: the prompt, and what it wrote, as its server counted them. What
 it did not tell, because it was stopped or does not count, is reckoned from the texts; a model that had
-said nothing yet used nothing. Images are among the text tokens, for no server tells them apart.
+said nothing yet used nothing. Images are among the text tokens where its server does not tell them apart.
 
 Audio tokens are those of the protocol: one for each 100 ms that the user spoke, counted once, by the
 first response that had it in its context; and one for each 50 ms of speech that was sent.
@@ -39,6 +39,7 @@ class UsageCount:
             text_in = text_in or _tokens_of_turn(self.asked)
             text_out = text_out or reckoned(written)
         cached = min(self._told.cached_tokens, text_in)
+        images = min(self._told.image_tokens, text_in - cached)  # which of them are cached, nobody tells
         audio_in = -(-self.heard_us // HEARD_US_PER_TOKEN)
         audio_out = -(-spoken_us // SPOKEN_US_PER_TOKEN)
         return out.Usage(
@@ -46,7 +47,8 @@ class UsageCount:
             input_tokens=text_in + audio_in,
             output_tokens=text_out + audio_out,
             input_token_details=out.InputTokens(
-                text_tokens=text_in,
+                text_tokens=text_in - images,
+                image_tokens=images,
                 audio_tokens=audio_in,
                 cached_tokens=cached,
                 cached_tokens_details=out.CachedTokens(text_tokens=cached),

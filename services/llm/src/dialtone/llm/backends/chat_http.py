@@ -15,7 +15,6 @@ from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import estimate_tokens, prompt_budget, trim
 from dialtone.llm.continuation import OverlapFilter
-from dialtone.llm.conversation import well_formed
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.model_entry import ModelEntry, with_defaults
 from dialtone.llm.tool_calls import bad_tool_call, call_deltas
@@ -83,9 +82,8 @@ class ChatHttp:
         async def count(messages: Any) -> int:
             return estimate_tokens(messages)
 
-        conversation = well_formed(turn.messages)
-        messages = await trim(conversation, budget, count)
-        if len(messages) < len(conversation):
+        messages = await trim(turn.messages, budget, count)
+        if len(messages) < len(turn.messages):
             metrics.TRIMMED.labels(self.name).inc()
         body = self.request(turn, wire_messages(messages, delivered, entry.continue_prefix))
         if delivered and entry.continue_prefix == "vllm":
@@ -101,7 +99,7 @@ class ChatHttp:
             raise bad_tool_call("the model wrote a tool call that cannot be read")
         if turn.HasField("parallel_tool_calls") and not turn.parallel_tool_calls:
             del calls[1:]  # not every server knows the field
-        for delta in call_deltas(calls):
+        for delta in call_deltas(calls, turn):
             yield delta
         yield reader.done(calls=bool(calls))
 

@@ -13,7 +13,6 @@ from dialtone.llm.backend import read_answer
 from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import DEFAULT_ANSWER_TOKENS, prompt_budget, trim
-from dialtone.llm.conversation import well_formed
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.llama_server import LlamaOptions, LlamaServer
 from dialtone.llm.local_answer import LocalAnswer, constraint
@@ -68,35 +67,34 @@ class LocalBackend:
         request = with_defaults(turn, self._entry)
         if not request.HasField("max_output_tokens"):
             request.max_output_tokens = DEFAULT_ANSWER_TOKENS
-        conversation = well_formed(turn.messages)
-        answer = LocalAnswer(request, conversation)
-        async for delta in self._answer(request, conversation, delivered, answer):
+        answer = LocalAnswer(request)
+        async for delta in self._answer(request, delivered, answer):
             yield delta
         usage = answer.reader.done(calls=False).usage
         if again := answer.again():
             log.info("no usable tool call, asking again", tool_choice=again.tool_choice)
-            answer = LocalAnswer(again, conversation)
-            async for delta in self._answer(again, conversation, delivered, answer):
+            answer = LocalAnswer(again)
+            async for delta in self._answer(again, delivered, answer):
                 yield delta
             usage = _sum(usage, answer.reader.done(calls=False).usage)
             if answer.again():
                 raise bad_tool_call(f"model {self._entry.model} called a tool in no usable way")
         calls = answer.calls()
-        for call in call_deltas(calls):
+        for call in call_deltas(calls, turn):
             yield call
         done = answer.reader.done(calls=bool(calls))
         done.usage.CopyFrom(usage)
         yield done
 
     async def _answer(
-        self, turn: LlmTurn, conversation: Sequence[Message], delivered: str, answer: LocalAnswer
+        self, turn: LlmTurn, delivered: str, answer: LocalAnswer
     ) -> AsyncGenerator[TextDelta, None]:
         if self._stream is None:
             raise WorkError("internal", "the model is not loaded", retryable=True)
-        messages = await self._trimmed(turn, conversation, delivered)
+        messages = await self._trimmed(turn, delivered)
         wired = wire_messages(messages, delivered, "trailing")
         body = wire_request(turn, wired, max_tokens_field="max_tokens")
-        body |= constraint(turn, conversation, continues=bool(delivered))
+        body |= constraint(turn, continues=bool(delivered))
         # An answer that is stopped early ends without usage: each chunk counts for itself.
         counts = {"stream_options": {"include_usage": True}, "timings_per_token": True}
         body |= {"cache_prompt": True} | counts | self._entry.extra_body
@@ -105,9 +103,7 @@ class LocalBackend:
             answer.spoke = True
             yield delta
 
-    async def _trimmed(
-        self, turn: LlmTurn, conversation: Sequence[Message], delivered: str
-    ) -> Sequence[Message]:
+    async def _trimmed(self, turn: LlmTurn, delivered: str) -> Sequence[Message]:
         server = self._server
         assert server is not None
         tools = wire_tools(offered_tools(turn))
@@ -118,8 +114,8 @@ class LocalBackend:
             except (httpx.HTTPError, KeyError, ValueError) as error:
                 raise WorkError("invalid_request", "the model's template refuses the conversation") from error
 
-        kept = await trim(conversation, prompt_budget(self._options.context, turn), count)
-        if len(kept) < len(conversation):
+        kept = await trim(turn.messages, prompt_budget(self._options.context, turn), count)
+        if len(kept) < len(turn.messages):
             metrics.TRIMMED.labels(self.name).inc()
         return kept
 
