@@ -181,6 +181,11 @@ def test_the_sessions_turn_detection_is_kept() -> None:
     assert config.audio.input.turn_detection == SemanticVad("high", create_response=True)
 
 
+def test_a_session_that_only_listens_is_answered_all_the_same() -> None:
+    config = VoiceCallDialect().configure(SessionConfig(type="transcription"))
+    assert config.answers_turns
+
+
 # --- call to client ---
 
 

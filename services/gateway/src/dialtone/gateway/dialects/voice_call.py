@@ -91,6 +91,7 @@ class VoiceCallDialect:
         incoming = replace(config.audio.input, format=PCM_16K, turn_detection=detection)
         return replace(
             config,
+            type="realtime",
             output_modalities=["audio"],
             audio=replace(config.audio, input=incoming),
             tools=[],
