@@ -9,7 +9,7 @@ from dialtone.bus import WorkError
 from dialtone.llm.backends.minimax import MiniMaxBackend
 from dialtone.llm.backends.openai import OpenAiBackend
 from dialtone.llm.backends.simulated import SimulatedBackend
-from dialtone.llm.registry import BadRegistry, ModelRegistry
+from dialtone.llm.registry import BadRegistry, ModelRegistry, entries_of
 from dialtone.llm.service import make_registry
 from dialtone.llm.settings import LlmSettings
 
@@ -106,3 +106,21 @@ def test_a_wrong_registry_is_refused_without_repeating_its_secrets(source: str) 
 def test_a_default_that_nothing_serves_is_refused() -> None:
     with pytest.raises(BadRegistry, match="nonesuch"):
         _registry(llm_default_model="nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "images"),
+    [
+        ({"openai_api_key": "k"}, "gpt-*", True),
+        ({"openai_base_url": "http://127.0.0.1:1/v1"}, "openai", False),
+        ({"openai_base_url": "http://127.0.0.1:1/v1", "openai_images": True}, "openai", True),
+        ({"minimax_api_key": "k"}, "minimax", False),
+        ({"minimax_api_key": "k"}, "MiniMax-*", False),
+        ({"minimax_api_key": "k"}, "MiniMax-M3*", True),
+        ({"minimax_api_key": "k", "minimax_model": "MiniMax-M3"}, "minimax", True),
+        ({}, "local", False),
+    ],
+)
+def test_who_takes_images(settings: dict[str, object], name: str, images: bool) -> None:
+    entries, _ = entries_of(LlmSettings.model_validate(settings))
+    assert entries[name].images is images

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -95,8 +96,11 @@ class LocalBackend:
         wired = wire_messages(messages, delivered, "trailing")
         body = wire_request(turn, wired, max_tokens_field="max_tokens")
         body |= constraint(turn, continues=bool(delivered))
-        # An answer that is stopped early ends without usage: each chunk counts for itself.
-        counts = {"stream_options": {"include_usage": True}, "timings_per_token": True}
+        counts: dict[str, Any] = {"stream_options": {"include_usage": True}}
+        if offered_tools(turn):
+            counts["timings_per_token"] = (
+                True  # an answer that is stopped after its calls has no usage at its end
+            )
         body |= {"cache_prompt": True} | counts | self._entry.extra_body
         chunks = self._stream.chunks("v1/chat/completions", body)
         async for delta in read_answer(chunks, answer.reader, answer.enough):
