@@ -98,9 +98,8 @@ class LocalBackend:
         body |= constraint(turn, continues=bool(delivered))
         counts: dict[str, Any] = {"stream_options": {"include_usage": True}}
         if offered_tools(turn):
-            counts["timings_per_token"] = (
-                True  # an answer that is stopped after its calls has no usage at its end
-            )
+            # An answer that is stopped after its calls has no usage at its end.
+            counts["timings_per_token"] = True
         body |= {"cache_prompt": True} | counts | self._entry.extra_body
         chunks = self._stream.chunks("v1/chat/completions", body)
         async for delta in read_answer(chunks, answer.reader, answer.enough):
