@@ -1,9 +1,11 @@
 """From tokens to text: where a short window's answer is cut, and what of it is repetition."""
 
+import numpy as np
 import pytest
 
-from dialtone.vad_asr.asr.decoding import Phrase, phrases, spoken_text, without_rounds
+from dialtone.vad_asr.asr.decoding import Phrase, phrases, spoken_text, spoken_until, without_rounds
 from dialtone.vad_asr.asr.hallucination import Confidence, is_invented
+from dialtone.vad_asr.asr.recognition import Passage
 
 BEGIN, END_OF_TEXT = 1000, 900
 SURE, UNSURE = Confidence(0.02, -0.3), Confidence(0.2, -1.6)
@@ -56,6 +58,31 @@ def decode(tokens: list[int]) -> str:
 )
 def test_what_was_spoken(spoken: list[Phrase], seconds: float, text: str) -> None:
     assert spoken_text(spoken, seconds, decode) == text
+
+
+@pytest.mark.parametrize(
+    ("spoken", "until"),
+    [
+        ([Phrase(0, 2, (0,)), Phrase(2, 9.9, (1,))], None),
+        ([Phrase(0, 2, (0,)), Phrase(2, None, (1,))], None),
+        ([Phrase(0, 2, (0,)), Phrase(2.5, 4, (1,))], 4),
+        ([Phrase(0, 2, (0,)), Phrase(11, 12, (1,))], 2),
+    ],
+    ids=["heard all", "cut off by its length", "stopped early", "goes on behind the end"],
+)
+def test_how_far_the_model_listened(spoken: list[Phrase], until: float | None) -> None:
+    assert spoken_until(spoken, 10.0) == until
+
+
+def test_what_is_left_of_a_passage_is_asked_about_if_somebody_speaks_in_it() -> None:
+    samples = np.arange(10 * 16_000, dtype=np.int16)
+    passage = Passage(samples, "en", "names", 5_000_000, voice=((0, 32_000), (40_000, 88_000)))
+    rest = passage.after(3.0)
+    assert rest is not None
+    assert (rest.language, rest.prompt, rest.voiced_us) == ("en", "names", 2_500_000)
+    assert rest.voice == ((0, 40_000),)
+    assert np.array_equal(rest.samples, samples[48_000:])
+    assert passage.after(5.0) is None  # half a second of voice is left: its end, heard already
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -94,11 +95,16 @@ class _PooledTranscription:
 
     async def _run(self, passages: Sequence[Passage]) -> Recognition:
         answers: list[Recognition] = []
-        for passage in passages:
+        waiting = deque(passages)
+        while waiting:
             if answers and self._so_far is not None:
                 self._so_far(joined(answers))
+            passage = waiting.popleft()
             self._job = self._pool.submit(passage, self._urgency)
-            answers.append(await self._job.answer)
+            answer = await self._job.answer
+            answers.append(answer)
+            if answer.until and (rest := passage.after(answer.until)) is not None:
+                waiting.appendleft(rest)
         return joined(answers)
 
     @property

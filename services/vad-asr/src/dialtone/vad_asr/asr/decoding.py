@@ -69,6 +69,18 @@ def spoken_text(spoken: Sequence[Phrase], seconds: float, decode: Callable[[list
     return kept.strip()
 
 
+def spoken_until(spoken: Sequence[Phrase], seconds: float) -> float | None:
+    """Where in the first `seconds` the model stopped though more follows; None: it heard all of them."""
+    until = 0.0
+    for phrase in spoken:
+        if phrase.start >= seconds:
+            break
+        if phrase.end is None or phrase.end >= seconds - _END_SLACK_SECONDS:
+            return None
+        until = phrase.end
+    return until
+
+
 def _repeats(said: str, last: str, *, ran_on: bool) -> bool:
     """Whether a phrase is the one before it again, as far as the model got, or the end of it.
 

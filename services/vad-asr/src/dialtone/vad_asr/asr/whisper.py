@@ -19,7 +19,13 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from dialtone.audio import Float32, pcm16_to_float
-from dialtone.vad_asr.asr.decoding import LOOPING_COMPRESSION, compression_ratio, phrases, spoken_text
+from dialtone.vad_asr.asr.decoding import (
+    LOOPING_COMPRESSION,
+    compression_ratio,
+    phrases,
+    spoken_text,
+    spoken_until,
+)
 from dialtone.vad_asr.asr.hallucination import MIN_VOICED_US, Confidence, is_invented
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 
@@ -81,23 +87,26 @@ class ShortWindowWhisper:
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
         """Recognises the passages in one batch, padded to the longest of them."""
         begun = time.perf_counter()
-        answers: dict[int, tuple[str, str]] = {}
+        answers: dict[int, tuple[str, str, float | None]] = {}
         asked = [at for at, passage in enumerate(passages) if passage.voiced_us >= MIN_VOICED_US]
         for at in set(range(len(passages))) - set(asked):
-            answers[at] = ("", self._normal(passages[at].language))
+            answers[at] = ("", self._normal(passages[at].language), None)
         if asked:
             chosen = [passages[at] for at in asked]
             answers.update(zip(asked, self._transcribe(chosen), strict=True))
         compute_us = round((time.perf_counter() - begun) * 1e6)
-        return [Recognition(*answers[at], compute_us=compute_us) for at in range(len(passages))]
+        return [
+            Recognition(text, language, compute_us, until)
+            for text, language, until in (answers[at] for at in range(len(passages)))
+        ]
 
-    def _transcribe(self, passages: Sequence[Passage]) -> list[tuple[str, str]]:
+    def _transcribe(self, passages: Sequence[Passage]) -> list[tuple[str, str, float | None]]:
         encoded = self._model.encode(self._features(passages), to_cpu=len(passages) > 1)
         languages = self._languages(passages, encoded)
         prompts = [self._prompt(p, language) for p, language in zip(passages, languages, strict=True)]
         results = self._generate(encoded, prompts, max(passage.seconds for passage in passages))
         texts = [self._text(*each) for each in zip(passages, languages, results, strict=True)]
-        return list(zip(texts, languages, strict=True))
+        return [(text, code, until) for (text, until), code in zip(texts, languages, strict=True)]
 
     def _features(self, passages: Sequence[Passage], at_least: float = _MIN_WINDOW_SECONDS) -> StorageView:
         seconds = max(passage.seconds for passage in passages)
@@ -181,14 +190,17 @@ class ShortWindowWhisper:
         )
         return results
 
-    def _text(self, passage: Passage, language: str, result: Any) -> str:
+    def _text(self, passage: Passage, language: str, result: Any) -> tuple[str, float | None]:
+        """The words, and where the model stopped if that was too early."""
         tokenizer = self._tokenizer(language)
         tokens: list[int] = result.sequences_ids[0]
-        spoken = phrases(tokens, timestamp_begin=tokenizer.timestamp_begin, end_of_text=tokenizer.eot)
-        text = spoken_text(list(spoken), passage.seconds, tokenizer.decode)
+        spoken = list(phrases(tokens, timestamp_begin=tokenizer.timestamp_begin, end_of_text=tokenizer.eot))
+        text = spoken_text(spoken, passage.seconds, tokenizer.decode)
         confidence = Confidence(
             result.no_speech_prob,
             result.scores[0] * len(tokens) / (len(tokens) + 1),
             looped=compression_ratio(tokenizer.decode(tokens)) > LOOPING_COMPRESSION,
         )
-        return "" if is_invented(text, confidence, passage.voiced_us) else text
+        if is_invented(text, confidence, passage.voiced_us):
+            return "", None
+        return text, spoken_until(spoken, passage.seconds)
