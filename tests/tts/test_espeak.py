@@ -52,6 +52,15 @@ async def test_length_scale_and_speed_change_the_pace() -> None:
 
 
 @needs_espeak
+@pytest.mark.parametrize("speed", [0.25, 0.5, 0.75, 1.5])
+async def test_the_protocols_speeds_are_obeyed_also_those_that_the_program_has_not(speed: float) -> None:
+    engine = EspeakEngine("espeak-ng", "en")
+    text = "The weather today is sunny and warm."
+    plain = len(await spoken(engine, text))
+    assert len(await spoken(engine, text, Style(speed=speed))) * speed == pytest.approx(plain, rel=0.15)
+
+
+@needs_espeak
 async def test_text_is_never_an_option_or_markup() -> None:
     engine = EspeakEngine("espeak-ng", "en")
     assert len(await spoken(engine, "--help me")) > 10_000

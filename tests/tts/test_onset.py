@@ -24,3 +24,12 @@ def test_a_long_silence_is_kept_beyond_a_quarter_second() -> None:
     onset = Onset(RATE)
     heard = np.concatenate([onset.feed(audio[i : i + 500]) for i in range(0, len(audio), 500)])
     assert 0.74 * RATE < len(heard) < 0.77 * RATE
+
+
+def test_what_is_kept_before_the_voice_rises_from_nothing() -> None:
+    hiss = np.full(3_000, 0.002, dtype=np.float32)
+    voice = np.full(1_000, 0.2, dtype=np.float32)
+    heard = Onset(RATE).feed(np.concatenate((hiss, voice)))
+    assert heard[0] == 0.0
+    assert np.abs(np.diff(heard[:200])).max() < 0.0001
+    assert np.array_equal(heard[-1_000:], voice)

@@ -29,7 +29,14 @@ class Onset:
         if len(loud) or len(block) >= self._left:
             self._found = True
             self._held = block[:0]
-            return block[max(int(loud[0]) - self._kept, 0) :] if len(loud) else block[self._left :]
+            if not len(loud):
+                return block[self._left :]
+            voice = int(loud[0])
+            start = max(voice - self._kept, 0)
+            rising = block[start:].copy()
+            # The hiss that is kept does not begin with a step.
+            rising[: voice - start] *= np.linspace(0.0, 1.0, voice - start, dtype=np.float32)
+            return rising
         self._held = block[-self._kept :]
         self._left -= len(block) - len(self._held)
         return block[:0]

@@ -20,6 +20,9 @@ _NAMES = {"zh": ("cmn-latn-pinyin", "cmn"), "no": ("nb",)}
 READS_LATIN_AS_PINYIN = "cmn-latn-pinyin"
 _WORDS_PER_MINUTE = 165
 _SLOWEST, _FASTEST = 80, 450  # what espeak-ng accepts
+# Slower than that, words are set apart: what a step of the gap between them adds then, and how many.
+_GAP_STEP_S = 0.035
+_LONGEST_GAP = 200
 _HEADER = 44  # bytes of the WAV header that --stdout writes
 _SAMPLE_RATE = 22_050
 _BLOCK = 8_192  # bytes
@@ -59,8 +62,10 @@ class EspeakEngine:
 
     async def speak(self, text: str, style: Style) -> AsyncGenerator[Float32, None]:
         """Yield the program's output as it comes; of the style, length scale and speed apply."""
+        speed, gap = _pace(style)
         process = await asyncio.create_subprocess_exec(
-            self._program, "-v", self._name, "-s", str(_speed(style)), "-b", "1", "--stdin", "--stdout",
+            self._program, "-v", self._name, "-s", str(speed), "-g", str(gap),
+            "-b", "1", "--stdin", "--stdout",
             stdin=PIPE, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
         try:
@@ -112,6 +117,9 @@ async def _complaint(process: Process) -> str:
     )
 
 
-def _speed(style: Style) -> int:
+def _pace(style: Style) -> tuple[int, int]:
+    """Words a minute, and steps of the gap between words."""
     length = (1.0 if style.length_scale is None else style.length_scale) / style.speed
-    return max(_SLOWEST, min(_FASTEST, round(_WORDS_PER_MINUTE / length)))
+    wanted = _WORDS_PER_MINUTE / length
+    apart_s = max(60 / wanted - 60 / _SLOWEST, 0.0)
+    return max(_SLOWEST, min(_FASTEST, round(wanted))), min(round(apart_s / _GAP_STEP_S), _LONGEST_GAP)
