@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from dialtone.local.state import StackState
 from tests.conformance.caller import Server
-from tests.conformance.dialect import Beta, Dialect, Ga
+from tests.conformance.dialect import Beta, Dialect, Ga, named
 from tests.fixtures.chat_server import ChatServer
 from tests.fixtures.stack import running
 
 KEY = "sk-conformance-0123456789"
 
 
-@pytest.fixture(params=[Ga(), Beta()], ids=lambda dialect: dialect.name)
+@pytest.fixture(params=[Ga(), Beta()], ids=named)
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     chosen: Dialect = request.param
     return chosen
@@ -24,12 +25,13 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 @pytest.fixture(scope="package")
 def served(shared_chat_server: ChatServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A stack whose recogniser and voice are simulated and whose model is the chat server."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("API_KEYS", KEY)
-        for name, value in shared_chat_server.environment.items():
-            patch.setenv(name, value)
-        with running("simulated", tmp_path_factory.mktemp("conformance")) as state:
-            yield Server(state.url, KEY)
+    with ExitStack() as stack:
+        # For the start only: other stacks are started while this one runs.
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {"API_KEYS": KEY, **shared_chat_server.environment}.items():
+                patch.setenv(name, value)
+            state = stack.enter_context(running("simulated", tmp_path_factory.mktemp("conformance")))
+        yield Server(state.url, KEY)
 
 
 @pytest.fixture

@@ -137,6 +137,11 @@ class Beta:
 Dialect = Ga | Beta
 
 
+def named(value: Dialect | str) -> str:
+    """The part of a test's id that stands for this."""
+    return value if isinstance(value, str) else value.name
+
+
 def _beta_modalities(modality: Modality) -> list[str]:
     return ["text"] if modality == "text" else ["audio", "text"]
 

@@ -47,6 +47,7 @@ FUNCTION_CALL = (
 # They come when they are ready.
 _ANY_TIME = (
     "session.",
+    "transcription_session.",
     "rate_limits.",
     "conversation.item.input_audio_transcription.",
     "conversation.created",

@@ -122,9 +122,9 @@ async def test_pipecat_truncates_an_answer_that_was_played_to_its_end(
 
 
 async def test_pipecat_asks_for_a_response_while_the_user_is_speaking(
-    server: Server, dialect: Dialect, question: Recording
+    server: Server, question: Recording
 ) -> None:
-    async with server.calling(dialect) as caller:
+    async with server.calling(Ga()) as caller:
         await caller.set_up(Setup())
         async with caller.speaking(question):
             await caller.until("input_audio_buffer.speech_started")

@@ -9,7 +9,7 @@ import pytest
 from dialtone.local.call.recording import Recording
 from tests.conformance.answers import STORY, tells_a_story
 from tests.conformance.caller import Caller, Server
-from tests.conformance.dialect import Dialect, Setup
+from tests.conformance.dialect import Dialect, Ga, Setup
 from tests.fixtures.chat_server import ChatServer
 
 HEARD_MS = 1200
@@ -107,11 +107,9 @@ async def test_speaking_over_an_answer_ends_it_and_is_answered(
     assert not caller.errors()
 
 
-async def test_an_answer_that_may_not_be_interrupted_goes_on(
-    server: Server, dialect: Dialect, question: Recording
-) -> None:
+async def test_an_answer_that_may_not_be_interrupted_goes_on(server: Server, question: Recording) -> None:
     keep_talking = {"type": "server_vad", "interrupt_response": False, "create_response": False}
-    async with server.calling(dialect) as caller:
+    async with server.calling(Ga()) as caller:
         await caller.set_up(Setup(turn_detection=keep_talking))
         await begin_story(caller)
         async with caller.speaking(question):

@@ -6,7 +6,7 @@ import pytest
 
 from dialtone.local.call.recording import Recording
 from tests.conformance.caller import Caller, Server
-from tests.conformance.dialect import AudioFormat, Dialect
+from tests.conformance.dialect import AudioFormat, Beta, Dialect, Ga, named
 from tests.conformance.order import SPEECH, USER_ITEM, assert_order
 from tests.conformance.sound import frames, silence
 
@@ -69,7 +69,7 @@ async def test_a_response_is_refused(server: Server, dialect: Dialect) -> None:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("form", ["pcm", "pcmu", "pcma"])
+@pytest.mark.parametrize(("dialect", "form"), [(Ga(), "pcmu"), (Beta(), "pcm")], ids=named)
 async def test_a_recording_is_understood(
     real_server: Server, dialect: Dialect, question: Recording, form: AudioFormat
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dialtone.audio import pcm16_to_bytes
 from dialtone.local.call.recording import Recording, has_voice
 from tests.conformance.caller import Server
-from tests.conformance.dialect import AudioFormat, Dialect, Setup
+from tests.conformance.dialect import AudioFormat, Beta, Dialect, Ga, Setup, named
 from tests.conformance.order import SPEECH, SPOKEN_ANSWER, USER_ITEM, WRITTEN_ANSWER, assert_order
 from tests.conformance.sound import frames, recorded, silence
 from tests.fixtures.chat_answers import TEXT
@@ -97,7 +97,7 @@ async def test_a_turn_ended_by_the_client_is_answered_when_it_asks(
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("form", ["pcm", "pcmu", "pcma"])
+@pytest.mark.parametrize(("dialect", "form"), [(Ga(), "pcm"), (Ga(), "pcma"), (Beta(), "pcmu")], ids=named)
 async def test_a_recording_is_understood_and_answered_by_the_default_models(
     real_server: Server, dialect: Dialect, question: Recording, form: AudioFormat
 ) -> None:
