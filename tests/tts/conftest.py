@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from dialtone.bus import Handler
-from dialtone.models import ModelMissing
+from dialtone.models import ModelMissing, locate
 from dialtone.tts.loading import load
 from dialtone.tts.settings import TtsSettings
 from dialtone.worker import Loaded
@@ -41,3 +42,10 @@ def real_stage() -> Iterator[Loaded]:
 def real(real_stage: Loaded) -> Handler:
     """The handler of a real stage."""
     return real_stage.handler
+
+
+@pytest.fixture(scope="session")
+def model_file(real_stage: Loaded) -> Path:
+    """The default voice's model, seen to be there."""
+    del real_stage
+    return next(locate("piper-en-joe").glob("*.onnx"))

@@ -21,7 +21,7 @@ from dialtone.v1.common_pb2 import (
 )
 from dialtone.worker import Loaded
 from tests.tts.leases import SentenceLease, assert_continuous
-from tests.tts.test_piper import STILL, model_file
+from tests.tts.test_piper import STILL
 
 FORMATS = {
     "pcm": AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000),
@@ -31,8 +31,6 @@ FORMATS = {
 # Of one code to the next: 1/16 of the sample's magnitude at most, and 4 (mu-law) or 16 (A-law) near zero.
 CODE_STEP, CODE_FLOOR = 1 / 16, 16
 SENTENCES = ["The weather today is sunny and warm.", "Would you like to book a table?", "Yes."]
-
-__all__ = ["model_file"]  # a fixture
 
 
 def decoded(data: bytes, name: str) -> Pcm16:

@@ -13,7 +13,6 @@ import pytest
 import soxr
 
 from dialtone.bus import Handler, WorkError
-from dialtone.models import locate
 from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.piper import PiperEngine, cut_runs
 from dialtone.tts.engines.vits import CONTEXT_FRAMES, Scales, UndividedModel, VitsModel, load_model, windows
@@ -40,13 +39,6 @@ def test_long_runs_are_cut_at_clauses_else_at_words() -> None:
     assert ["".join(run) for run in cut_runs(list("one two, three four"), 12)] == ["one two,", " three four"]
     assert ["".join(run) for run in cut_runs(list("one two three four"), 12)] == ["one two ", "three four"]
     assert ["".join(run) for run in cut_runs(list("a" * 25), 12)] == ["a" * 12, "a" * 12, "a"]
-
-
-@pytest.fixture(scope="module")
-def model_file(real_stage: Loaded) -> Path:
-    """The default voice's model, seen to be there."""
-    del real_stage
-    return next(locate("piper-en-joe").glob("*.onnx"))
 
 
 @pytest.fixture(scope="module")
