@@ -12,6 +12,7 @@ from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.items import Item
+from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.v1.common_pb2 import Error, Usage
 from dialtone.v1.ears_pb2 import (
@@ -113,14 +114,20 @@ class Rig:
     ) -> None:
         ids = count(1)
         self.now = 100.0
-        self.call = Call(
+        beginning = Beginning(
             call_id="call_test",
             session_id="sess_test",
             config=config or SessionConfig(),
             items=items or [],
-            new_id=lambda prefix: f"{prefix}_{next(ids)}",
             expires_at=2_000_000_000,
             limits=limits or Limits(),
+            dialect="realtime",
+            event_prefix="event_",
+            code="",
+        )
+        self.recording: list[bytes] = []
+        self.call: Call = RecordedCall(
+            beginning, new_id=lambda prefix: f"{prefix}_{next(ids)}", write=self.recording.append
         )
         self.effects: list[do.Effect] = []
         self.ears: Worker | None = None  # listening, and saying so

@@ -17,6 +17,8 @@ class ConversationView:
         self.undone: set[str] = set()  # added, and not done
         self.committed: set[str] = set()  # items made of input audio
         self.settled: set[str] = set()  # those whose transcription is over
+        self.unsettled: set[str] = set()  # those that the client waits for
+        self._transcribing = False  # as the session was told last
         self._adding: str | None = None  # committed just now, and to be added next
         self._position_ms = 0
         self._speaking: dict[str, bool] = {}  # utterances announced by their item, and whether they go on
@@ -71,6 +73,10 @@ class ConversationView:
     def _input(self, event: out.ServerEvent) -> None:
         assert self._adding is None, f"{event} between a commit and its item"
         match event:
+            case out.SessionCreated() | out.SessionUpdated():
+                self._transcribing = event.config.transcription is not None
+                if not self._transcribing:
+                    self.unsettled.clear()
             case out.SpeechStarted(start_ms, item_id):
                 assert item_id not in self._speaking
                 self._speaking[item_id] = True
@@ -87,13 +93,17 @@ class ConversationView:
                 assert previous == (self.order[-1] if self.order else None)
                 self.committed.add(item_id)
                 self._adding = item_id
+                if self._transcribing:
+                    self.unsettled.add(item_id)
             case out.TranscriptionDelta(item_id):
                 assert item_id not in self.settled
                 assert event.delta
             case out.TranscriptionCompleted(item_id) | out.TranscriptionFailed(item_id):
+                assert self._transcribing
                 assert item_id in self.committed
                 assert item_id not in self.settled, "transcribed twice"
                 self.settled.add(item_id)
+                self.unsettled.discard(item_id)
 
     def _moves_to(self, ms: int) -> None:
         assert ms >= self._position_ms, f"back from {self._position_ms} to {ms} ms"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.call import CoreEvent
 from dialtone.gateway.core.items import Item
+from dialtone.gateway.core.recording import read_frames
+from dialtone.gateway.core.rerun import CallRerun
 from dialtone.gateway.core.session import SessionConfig
 from tests.core.harness import Rig
 
@@ -77,7 +81,15 @@ class WatchedRig(Rig):
         self.wait(SILENCE_S)
         assert not self.responses.open, "a response is owed for ever"
         assert not self.conversation.undone
+        assert self.call.closed or not self.conversation.unsettled, "words are owed for ever"
         self.feed(ask.Disconnected())
         self._holds_nothing()
         assert all(lease.over for lease in self.leases.leases.values())
         self.conversation.is_stored(list(self.call._ctx.conversation))
+        self._goes_the_same_way_again()
+
+    def _goes_the_same_way_again(self) -> None:
+        recording = BytesIO(b"".join(self.recording))
+        reruns = list(CallRerun(read_frames(recording)).steps())
+        assert len(reruns) == len(self.recording) - 1
+        assert not reruns[-1].difference, reruns[-1]

@@ -1,6 +1,7 @@
 """What the gateway is told by its environment: the variable of a field is its name in upper case."""
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -95,11 +96,31 @@ class GatewaySettings(ServiceSettings):
     call_max_beta_s: float = Field(default=1800.0, gt=0)
     """Longest that a call of the Realtime protocol's beta dialect may last."""
 
+    record_calls_dir: Path | None = None
+    """Folder for a recording of every call, which `python -m dialtone.gateway.replay` runs again; none
+    are made without. A recording holds the audio and the text of all who speak, readable to this user."""
+    record_calls_max_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    """Largest recording of one call; what comes after is left out."""
+
     default_instructions: str = DEFAULT_INSTRUCTIONS
     """System instructions of sessions that bring none."""
     candidate_pause_ms: int = Field(default=250, ge=0, le=10_000)
     """Pause after which the answer to a turn is begun on suspicion that the turn is over; 0 never does.
     A session's own setting goes before it."""
+    interrupt_min_speech_ms: int = Field(default=0, ge=0, le=10_000)
+    """Speech over an answer that is shorter does not interrupt it; 0: every speech does. A session's own
+    setting goes before it."""
+    interrupt_min_words: int = Field(default=0, ge=0, le=20)
+    """Words that speech over an answer needs to interrupt it; 0: it need not be understood. A session's
+    own setting goes before it."""
+    requests_per_minute: int = Field(default=600, ge=0)
+    """Responses that one call may ask for in a minute; its client is told what is left. 0 sets no limit."""
+    tokens_per_minute: int = Field(default=4_000_000, ge=0)
+    """Tokens that the responses of one call may use in a minute. 0 sets no limit."""
+    conversation_items: int = Field(default=10_000, ge=1)
+    """Items of a conversation up to which a client may add its own."""
+    conversation_bytes: int = Field(default=4 * 2**20, ge=1024)
+    """Bytes of text and images in a conversation up to which a client may add its own."""
     work_claim_timeout_asr_s: float = Field(default=8.0, gt=0)
     """Ears that no worker has taken up in this time end the call as overloaded."""
     work_claim_timeout_llm_s: float = Field(default=5.0, gt=0)

@@ -37,7 +37,7 @@ class RealtimeSocket(ABC):
 
     def __init__(self) -> None:
         # Random, so that events of different connections can be told apart in a log.
-        self._event_prefix = f"event_{secrets.token_hex(6)}"
+        self.event_prefix = f"event_{secrets.token_hex(6)}"
         self._event_number = count(1)
         self._append = msgspec.json.Decoder(_Append).decode
         self._samples = SampleAligner()
@@ -94,7 +94,7 @@ class RealtimeSocket(ABC):
         return [] if frame is None else [frame]
 
     def _event_id(self) -> str:
-        return f"{self._event_prefix}{next(self._event_number):06}"
+        return f"{self.event_prefix}{next(self._event_number):06}"
 
     def _take_format(self, pcm: bool) -> None:
         if pcm != self._pcm:

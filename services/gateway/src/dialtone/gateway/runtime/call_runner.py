@@ -14,6 +14,7 @@ from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import AppendAudio
+from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
@@ -33,6 +34,11 @@ STORE_LIMIT = 1024
 STORE_FLUSH_S = 5.0
 DRAIN_S = 1.0
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
+
+
+def is_for_client(event: out.ServerEvent, config: SessionConfig) -> bool:
+    """Measurements are for the operator, and for those clients that asked."""
+    return config.dialtone.turn_metrics or not isinstance(event, out.TurnMetrics)
 
 
 class CallRunner:
@@ -194,8 +200,8 @@ class CallRunner:
     def _send(self, event: out.ServerEvent) -> None:
         if isinstance(event, out.TurnMetrics):
             observe_turn(event.metrics)
-            if not self._call.config.dialtone.turn_metrics:
-                return
+        if not is_for_client(event, self._call.config):
+            return
         for frame in self._dialect.encode(event):
             self._outbound.put(frame)
 

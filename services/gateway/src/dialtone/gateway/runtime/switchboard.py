@@ -16,9 +16,12 @@ from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
 from dialtone.gateway.core.effects import Close, Displaced
 from dialtone.gateway.core.items import SessionRecord
+from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.dialects import Dialect
+from dialtone.gateway.dialects.realtime_socket import RealtimeSocket
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
+from dialtone.gateway.runtime.call_files import CallFile, CallFiles
 from dialtone.gateway.runtime.call_runner import CallRunner
 from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.outbound import Frame, Outbound
@@ -59,6 +62,8 @@ class Switchboard:
         self._gateway_id = new_id("gateway")
         self._calls: dict[str, LiveCall] = {}
         self._places_taken = 0
+        folder = settings.record_calls_dir
+        self._recordings = CallFiles(folder, settings.record_calls_max_bytes) if folder else None
         self._limits = Limits(
             claim_s={
                 ASR: settings.work_claim_timeout_asr_s,
@@ -66,6 +71,12 @@ class Switchboard:
                 TTS: settings.work_claim_timeout_tts_s,
             },
             candidate_pause_ms=settings.candidate_pause_ms,
+            interrupt_min_speech_ms=settings.interrupt_min_speech_ms,
+            interrupt_min_words=settings.interrupt_min_words,
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+            conversation_items=settings.conversation_items,
+            conversation_bytes=settings.conversation_bytes,
             default_instructions=settings.default_instructions,
         )
 
@@ -153,15 +164,8 @@ class Switchboard:
             send_timeout_s=settings.send_timeout_s,
             on_stalled=lambda: runner.put(Disconnected()),
         )
-        call = Call(
-            call_id=call_id,
-            session_id=record.id,
-            config=record.config,
-            items=record.items,
-            new_id=new_id,
-            expires_at=int(time.time() + longest_s),
-            limits=replace(self._limits, session_s=longest_s),
-        )
+        limits = replace(self._limits, session_s=longest_s)
+        call, recording = self._make_call(dialect, record, call_id, limits)
         runner = CallRunner(
             call,
             call_id=call_id,
@@ -191,7 +195,39 @@ class Switchboard:
             metrics.active_calls.labels(dialect.name).dec()
             metrics.calls.labels(dialect.name, end).inc()
             log.info("call closed", end=end)
+            if recording is not None:
+                await recording.close()
         return line, close
+
+    def _make_call(
+        self, dialect: Dialect, record: SessionRecord, call_id: str, limits: Limits
+    ) -> tuple[Call, CallFile | None]:
+        """A call of this session, and the recording of it where calls are recorded."""
+        expires_at = int(time.time() + limits.session_s)
+        recording = self._recordings.begin(call_id) if self._recordings else None
+        if self._recordings is None or recording is None:
+            call = Call(
+                call_id=call_id,
+                session_id=record.id,
+                config=record.config,
+                items=record.items,
+                new_id=new_id,
+                expires_at=expires_at,
+                limits=limits,
+            )
+            return call, None
+        beginning = Beginning(
+            call_id=call_id,
+            session_id=record.id,
+            config=record.config,
+            items=record.items,
+            expires_at=expires_at,
+            limits=limits,
+            dialect=dialect.name,
+            event_prefix=dialect.event_prefix if isinstance(dialect, RealtimeSocket) else "",
+            code=self._recordings.code,
+        )
+        return RecordedCall(beginning, new_id=new_id, write=recording.write), recording
 
     async def run(self) -> None:
         """Keep what this gateway owns of the registry, until cancelled."""
