@@ -117,6 +117,7 @@ EVENTS: list[tuple[dict[str, Any], ask.ClientEvent | None]] = [
                 conversation="none",
                 metadata={"client_event_id": "abc"},
                 input=[MessageItem("", "user", [InputText("hi")]), ItemReference("item_7")],
+                parallel_tool_calls=True,
             ),
         ),
     ),

@@ -10,6 +10,7 @@ from dialtone.gateway.core.client_events import ResponseOptions
 from dialtone.gateway.core.field_rules import (
     Errors,
     Rule,
+    boolean,
     keep_null,
     members,
     number,
@@ -104,5 +105,6 @@ _OPTIONS: dict[str, Rule] = {
         "metadata": _metadata,
         "input": _input,
         "temperature": number(0, 2),
+        "parallel_tool_calls": boolean,
     }.items()
 }
