@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ class Speaker:
         self._kept: list[EarsInput] = []
         self.attempt = 0
 
-    async def put(self, **body: object) -> None:
-        frame = EarsInput(lease_id="l1", attempt=self.attempt, seq=len(self._kept), **body)  # type: ignore[arg-type]
+    async def put(self, **body: Any) -> None:
+        frame = EarsInput(lease_id="l1", attempt=self.attempt, seq=len(self._kept), **body)
         self._kept.append(frame)
         await self._publish(frame)
 

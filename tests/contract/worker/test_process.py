@@ -154,4 +154,5 @@ async def test_a_model_that_does_not_load_ends_the_process_with_the_reason(
     await until(lambda: worker.logged("cannot start") is not None, "the log line")
     line = worker.logged("cannot start")
     assert line is not None
-    assert "no such model" in line["exception"]
+    assert line["error"] == "no such model"
+    assert "FileNotFoundError: no such model" in line["exception"]

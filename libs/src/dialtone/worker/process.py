@@ -106,9 +106,12 @@ class _Process:
             self._loaded = True
             return loaded
 
-        async with asyncio.TaskGroup() as group:
-            loading = group.create_task(load())
-            connecting = group.create_task(Bus.connect(self._settings, name=self._service))
+        try:
+            async with asyncio.TaskGroup() as group:
+                loading = group.create_task(load())
+                connecting = group.create_task(Bus.connect(self._settings, name=self._service))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # one broke, and the other was cancelled for it
         return connecting.result(), loading.result()
 
     async def _work(self, bus: Bus, loaded: Loaded, port: int, asked: "asyncio.Task[bool]") -> int:
