@@ -12,10 +12,10 @@ from dialtone.audio import (
     ulaw_decode,
     ulaw_encode,
 )
-from dialtone.local.call.recording import Recording
+from dialtone.local.call.recording import FRAME_MS, Recording
 from tests.conformance.dialect import AudioFormat
 
-FRAME_S = 0.02
+FRAME_S = FRAME_MS / 1000
 _RATES = {"pcm": 24_000, "pcmu": 8_000, "pcma": 8_000}
 _ENCODE = {"pcm": pcm16_to_bytes, "pcmu": ulaw_encode, "pcma": alaw_encode}
 _DECODE = {"pcm": pcm16_from_bytes, "pcmu": ulaw_decode, "pcma": alaw_decode}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -51,11 +52,10 @@ async def test_a_spoken_question_is_answered_aloud(
         await caller.set_up(Setup(transcription=TRANSCRIBED))
         async with caller.speaking(question):
             response = (await caller.until("response.done")).response
-    assert_order(
-        caller,
-        [*SPEECH, *USER_ITEM],
-        SPOKEN_ANSWER,
-    )
+        turn = list(caller.events)
+        spoken = caller.of("input_audio_buffer.committed")[0].item_id
+        kept = (await caller.retrieve(spoken)).content[0]
+    assert_order(caller, SPEECH, USER_ITEM, SPOKEN_ANSWER, events=turn)
     started, stopped = (
         caller.of("input_audio_buffer.speech_started")[0],
         caller.of("input_audio_buffer.speech_stopped")[0],
@@ -66,7 +66,9 @@ async def test_a_spoken_question_is_answered_aloud(
     heard = caller.of("conversation.item.input_audio_transcription.completed")[0]
     assert started.item_id == stopped.item_id == committed.item_id == asked.item.id == heard.item_id
     assert asked.item.content[0].type == "input_audio"
-    assert heard.transcript
+    assert heard.transcript == kept.transcript != ""
+    sound = recorded(base64.b64decode(kept.audio), "pcm")
+    assert abs(sound.seconds * 1000 - (stopped.audio_end_ms - started.audio_start_ms)) < 700
     assert answer.previous_item_id == asked.item.id
     assert response.status == "completed"
     assert response.output[0].content[0].transcript == TEXT

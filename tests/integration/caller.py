@@ -46,9 +46,6 @@ class Caller:
     def of(self, kind: str) -> list[Any]:
         return [event for event in self.events if event.type == kind]
 
-    def types(self) -> list[str]:
-        return [event.type for event in self.events]
-
     def audio(self) -> bytes:
         return b"".join(base64.b64decode(e.delta) for e in self.of("response.output_audio.delta"))
 
