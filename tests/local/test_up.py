@@ -31,6 +31,7 @@ def test_up_stays_until_interrupted_and_then_ends_everything(
         assert attached.stdout is not None
         ready = next(line for line in attached.stdout if line.startswith("ready in"))
         (url,) = re.findall(r"http://127\.0\.0\.1:\d+", ready)
+        assert "no API_KEYS" in ready
         assert httpx.get(f"{url}/readyz").status_code == 200
         state = read_state(tmp_path)
         assert state is not None

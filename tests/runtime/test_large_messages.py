@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
-import pytest
 import uvicorn
 from prometheus_client import REGISTRY
 from websockets.asyncio.client import ClientConnection, connect
@@ -34,8 +32,8 @@ class Service:
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] != "websocket.disconnect":
-            size = len(message.get("bytes") or message["text"])
+        while (given := await receive())["type"] != "websocket.disconnect":
+            size = len(given.get("bytes") or given["text"])
             self.got.append(size)
             if size > LARGE:
                 await self.gate.wait()
@@ -86,9 +84,46 @@ def client(service: Service) -> connect:
     return connect(service.url, compression=None, ping_interval=None)
 
 
-def beginning(size: int, sent: int) -> bytes:
-    """The first bytes of a masked frame of this size."""
-    return Frame(Opcode.BINARY, os.urandom(size)).serialize(mask=True)[:sent]
+class RawClient:
+    """A client that writes what the test says and nothing else: no pong in the middle of a message."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def close_code(self) -> int:
+        """Read to the end; the code of the close frame there."""
+        rest = await asyncio.wait_for(self._reader.read(), 10)
+        at = rest.rindex(b"\x88")
+        return int.from_bytes(rest[at + 2 : at + 4])
+
+    async def answer(self) -> int:
+        """The next short text frame; the server's pings are passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                kind, length = await self._reader.readexactly(2)
+                payload = await self._reader.readexactly(length)
+                if kind == 0x81:
+                    return int(payload)
+
+
+@asynccontextmanager
+async def raw_client(service: Service) -> AsyncIterator[RawClient]:
+    port = int(service.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    try:
+        yield RawClient(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def message(size: int) -> bytes:
+    return Frame(Opcode.BINARY, bytes(size)).serialize(mask=True)
 
 
 async def answer(socket: ClientConnection) -> int:
@@ -129,15 +164,15 @@ async def test_a_client_that_leaves_leaves_its_place() -> None:
     async with (
         serving() as service,
         client(service) as has_place,
-        client(service) as waits,
+        raw_client(service) as waits,
         client(service) as next_one,
     ):
-        for socket in (has_place, waits):
-            socket.transport.write(beginning(3 * LARGE, 2 * LARGE))
-            await socket.ping()
+        await has_place.send(b"x" * (2 * LARGE))
+        await service.until_got(2 * LARGE)
+        waits.writer.write(message(3 * LARGE)[: 2 * LARGE])
         sending = asyncio.create_task(next_one.send(b"x" * (2 * LARGE)))
         await until_waiting(2)
-        waits.transport.abort()
+        waits.writer.transport.abort()
         await until_waiting(1)
         has_place.transport.abort()
         service.gate.set()
@@ -146,11 +181,18 @@ async def test_a_client_that_leaves_leaves_its_place() -> None:
 
 
 async def test_a_message_that_dribbles_loses_its_connection() -> None:
-    async with serving(within_s=0.3) as service, client(service) as socket:
-        socket.transport.write(beginning(3 * LARGE, 2 * LARGE))
-        with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(socket.recv(), 10)
-        assert socket.close_code == 1008
+    async with serving(within_s=0.3) as service:
+        async with raw_client(service) as socket:
+            socket.writer.write(message(3 * LARGE)[: 2 * LARGE])
+
+            async def dribble() -> None:
+                while True:
+                    socket.writer.write(b"x")
+                    await asyncio.sleep(PING_S / 4)
+
+            dribbling = asyncio.create_task(dribble())
+            assert await socket.close_code() == 1008
+            dribbling.cancel()
         async with client(service) as another:
             await another.send(b"x" * (2 * LARGE))
             await service.until_got(2 * LARGE)
@@ -171,6 +213,23 @@ async def test_a_client_that_is_not_read_for_a_while_is_not_taken_for_dead() -> 
         assert [await answer(busy) for _ in range(3)] == [2 * LARGE, 8, 8]
         assert await answer(waits) == 2 * LARGE
         await sending
+
+
+async def test_a_client_that_sends_slowly_cannot_answer_pings_and_is_not_taken_for_dead() -> None:
+    async with serving() as service, raw_client(service) as socket:
+        service.gate.set()
+        slow = message(2 * LARGE)
+        step = len(slow) // 15
+        for at in range(0, len(slow), step):
+            socket.writer.write(slow[at : at + step])
+            await asyncio.sleep(PING_S / 4)
+        assert await socket.answer() == 2 * LARGE
+
+
+async def test_a_client_that_says_nothing_more_is_taken_for_dead() -> None:
+    async with serving() as service, raw_client(service) as socket:
+        socket.writer.write(message(3 * LARGE)[: 2 * LARGE])
+        assert await socket.close_code() == 1011
 
 
 async def test_a_message_over_the_limit_gives_its_place_back() -> None:

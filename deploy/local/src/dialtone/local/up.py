@@ -108,7 +108,13 @@ def start_detached(settings: StackSettings, console: Console) -> StackState:
 def announce(console: Console, state: StackState, seconds: float) -> None:
     """Say that the stack is ready, and where."""
     simulated = " (simulated stages)" if state.stages == "simulated" else ""
-    console.print(f"ready in {seconds:.0f} s: {state.url}{simulated}", highlight=False, style="bold")
+    keys = "" if os.environ.get("API_KEYS") else ", open to this machine (no API_KEYS)"
+    console.print(
+        f"ready in {seconds:.0f} s: {state.url}{simulated}{keys}",
+        highlight=False,
+        style="bold",
+        soft_wrap=True,
+    )
 
 
 async def supervise(settings: StackSettings) -> None:

@@ -133,6 +133,7 @@ def _settings_out(config: core.SessionConfig) -> dict[str, Any]:
     limit = config.max_output_tokens
     transcription = audio.input.transcription or core.Transcription()
     return {
+        "type": config.type,
         "instructions": config.instructions,
         "llm": schemas.LlmSettings.model_construct(
             model=config.model,

@@ -171,6 +171,8 @@ class MessageOut(BaseModel):
 class SessionSummaryOut(SessionSettings):
     id: str
     object: Literal["session"] = "session"
+    type: Literal["realtime", "transcription"]
+    """`transcription`: its calls only listen."""
     created_at: int
     """Unix seconds."""
 

@@ -59,6 +59,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self._places = places
         self._coming = 0  # bytes of the message that is on its way
+        self._heard_at = 0.0  # when the client last sent anything
         self._has_place = False
         self._delivered = False  # the message with the place: the application has it, or is to get it
         self._waits = False
@@ -66,6 +67,7 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._coming += len(data)
+        self._heard_at = self.loop.time()
         super().data_received(data)
         if self._coming > LARGE and not (self._has_place or self._waits or self.transport.is_closing()):
             self._take_place()
@@ -87,8 +89,8 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         return await super().receive()
 
     def keepalive_timeout(self) -> None:
-        """A pong that lies unread behind other data is not missing."""
-        if self.read_paused or self._waits:
+        """A pong cannot come in the middle of a message, and may lie unread behind others."""
+        if self.read_paused or self._waits or self._heard_at > self.ping_sent_at:
             self.pong_timer = None
             self.pending_ping_payload = None
             self.schedule_ping()
