@@ -20,7 +20,8 @@ from dialtone.gateway.dialects.realtime import RealtimeDialect
 from dialtone.gateway.dialects.realtime_beta import RealtimeBetaDialect
 from dialtone.gateway.dialects.realtime_beta_decode import BETA_EVENTS
 from dialtone.gateway.dialects.realtime_decode import GA_EVENTS
-from tests.dialects.protocol_tables import all_paths, leaves, names, table
+from tests.dialects.error_codes import codes_of_errors
+from tests.dialects.protocol_tables import DOCUMENT, all_paths, leaves, names, table
 from tests.dialects.server_events import EVENTS
 from tests.dialects.session_samples import updates
 from tests.fixtures.sdk_types import by_type
@@ -167,3 +168,13 @@ def test_every_option_of_a_response_is_in_the_table() -> None:
     assert set(GaOptions.model_fields) == top - {"temperature"}
     # `max_output_tokens` is the earlier name, in no type any more.
     assert set(BetaOptions.model_fields) == flat - {"max_output_tokens"}
+
+
+# --- errors
+
+
+def test_every_code_of_an_error_is_in_the_document() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8").partition("## /chat/voice_call")[0]
+    missing = {code for code in codes_of_errors() if f"`{code}`" not in text}
+    # `input_ended` is of the voice_call protocol, which tells no codes.
+    assert missing == {"input_ended"}

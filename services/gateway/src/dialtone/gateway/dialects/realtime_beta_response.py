@@ -12,7 +12,7 @@ from . import realtime_response as ga
 from .realtime_beta_items import beta_item
 from .realtime_beta_session import (
     DEFAULT_TEMPERATURE,
-    FORMATS,
+    FORMAT_NAMES,
     beta_modalities,
     ga_format,
     ga_modalities,
@@ -21,7 +21,6 @@ from .realtime_beta_session import (
 )
 
 _SAME = ("instructions", "tools", "conversation", "metadata", "input")
-_FORMAT_NAMES = {nested: flat for flat, nested in FORMATS.items()}
 
 
 def read_options(value: Any, path: str, errors: Errors) -> ResponseOptions:
@@ -59,7 +58,7 @@ def beta_response(response: dict[str, Any]) -> dict[str, Any]:
         "conversation_id": response["conversation_id"],
         "modalities": beta_modalities(response["output_modalities"]),
         "voice": output["voice"],
-        "output_audio_format": _FORMAT_NAMES[output["format"]["type"]],
+        "output_audio_format": FORMAT_NAMES[output["format"]["type"]],
         "temperature": DEFAULT_TEMPERATURE if temperature is None else temperature,
         "max_output_tokens": response["max_output_tokens"],
         "usage": response["usage"],

@@ -25,7 +25,7 @@ DEFAULT_TEMPERATURE = 0.8
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.6, 1.2
 
 FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-_FORMAT_NAMES = {ga: beta for beta, ga in FORMATS.items()}
+FORMAT_NAMES = {ga: beta for beta, ga in FORMATS.items()}
 
 # Flat name and where it stands in the nested object; both in sessions and in options of a response.
 NAMES = {
@@ -135,7 +135,7 @@ def beta_modalities(ga: list[Any]) -> list[str]:
 
 
 def beta_format(form: AudioFormat) -> str:
-    return _FORMAT_NAMES[form.type]
+    return FORMAT_NAMES[form.type]
 
 
 def ga_tool_choice(value: Any) -> Any:
