@@ -15,6 +15,7 @@ from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.health import create_health_router, create_metrics_router
 from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
+from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
 from dialtone.gateway.runtime.sockets import create_sockets_router
 from dialtone.gateway.runtime.switchboard import Switchboard
@@ -29,6 +30,8 @@ log = get_logger(__name__)
 @asynccontextmanager
 async def open_app(settings: GatewaySettings) -> AsyncIterator[FastAPI]:
     """The application, ready to serve; what it holds is released at the end of the block."""
+    loop = asyncio.get_running_loop()
+    metrics.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings)
         stack.push_async_callback(stores.close)

@@ -15,6 +15,7 @@ unsent_inputs = Counter(
     "dialtone_gateway_unsent_inputs_total", "Input frames that the broker did not take when they came"
 )
 stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients closed for not reading")
+tasks = Gauge("dialtone_gateway_tasks", "Tasks of the event loop: a number that grows is a leak")
 waiting_messages = Gauge(
     "dialtone_gateway_waiting_messages", "Large messages of clients that wait until others have come"
 )
