@@ -31,6 +31,7 @@ from dialtone.v1.work_pb2 import Work
 
 _LOG_EVERY_S = 5.0
 _GIVE_UP_S = 1.0
+_ROOM_POLL_S = 0.001
 _PENDING_MSGS = 16_384
 _PENDING_BYTES = 8 * 2**20
 log = get_logger(__name__)
@@ -184,6 +185,15 @@ class Bus:
             await nc.publish(subject, payload, reply)
         except nats.errors.Error as error:
             raise _translated(error) from error
+
+    async def wait_room(self) -> None:
+        """Wait while much is still to be written to the broker; for those with a lot to say at once.
+
+        Returns when the broker is lost, too: `publish` says so then.
+        """
+        most = self.settings.nats_max_pending_bytes // 4
+        while self.connected and self._nc.pending_data_size > most:  # noqa: ASYNC110 - nats-py tells nobody
+            await asyncio.sleep(_ROOM_POLL_S)
 
     async def request(self, subject: str, payload: bytes, *, timeout: float) -> bytes:
         """Send a message and wait for the answer.

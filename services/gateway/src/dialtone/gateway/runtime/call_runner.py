@@ -206,6 +206,7 @@ class CallRunner:
             self._outbound.put(frame)
 
     async def _publish_input(self, payload: bytes) -> None:
+        await self._bus.wait_room()  # a recording sent at once is many of these
         try:
             await self._bus.publish(self._audio_subject, payload)
         except BusError:
