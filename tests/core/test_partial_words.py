@@ -44,6 +44,39 @@ CASES: dict[str, tuple[list[str], list[str], str, str]] = {
         "Ice cream for you.",
         "",
     ),
+    "a word that becomes another does not silence those that follow": (
+        [
+            "He was not an ill-sposed young man",
+            "He was not an ill-sposed young man,",
+            "He was not an ill-disposed young man, unless",
+            "He was not an ill-disposed young man, unless to be",
+        ],
+        ["", "He was not an ill-sposed young man", "", ", unless"],
+        "He was not an ill-disposed young man, unless to be rather cold.",
+        " to be rather cold.",
+    ),
+    "two words that become one do neither": (
+        [
+            "I want to go now here is",
+            "I want to go now here is",
+            "I want to go nowhere. Here is what",
+            "I want to go nowhere. Here is what I",
+        ],
+        ["", "I want to go now here is", "", " what"],
+        "I want to go nowhere. Here is what I said.",
+        " I said.",
+    ),
+    "the same words elsewhere are not the place": (
+        [
+            "it was the best",
+            "it was the best",
+            "a b c d e f g h i j k l it was the best",
+            "a b c d e f g h i j k l it was the best of times",
+        ],
+        ["", "it was the best", "", ""],
+        "a b c d e f g h i j k l it was the best of times",
+        "",
+    ),
     "a partial that says less tells nothing": (
         ["one two", "one two three", "one", "one two three four", "one two three four"],
         ["", "one two", "", "", " three four"],
