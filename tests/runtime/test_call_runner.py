@@ -243,3 +243,25 @@ async def test_a_call_that_cannot_begin_says_so(nats_server: NatsServer, bus_set
     assert held.runner.close is not None
     assert held.runner.close.code == 1013
     await bus.close()
+
+
+async def test_a_client_that_sends_ahead_waits_for_its_ears_and_is_answered_meanwhile(bus: Bus) -> None:
+    async with running(bus) as (held, _):
+        taken = 0
+
+        async def upload() -> None:
+            nonlocal taken
+            for _ in range(300):
+                await held.runner.offer(ask.AppendAudio(audio=bytes(48_000)), 64_000)
+                taken += 1
+
+        uploading = asyncio.create_task(upload())
+
+        async def full() -> bool:
+            return held.call.input_full
+
+        await eventually(full)
+        await held.runner.offer(ask.RetrieveItem(item_id="nobody"), 100)
+        await held.until_said("error")
+        assert taken < 60  # of five minutes
+        uploading.cancel()
