@@ -74,6 +74,13 @@ def test_empty_instructions_of_a_response_are_none(instructions: str | None, tol
     assert [text for role, text in prompt(rig) if role == "system"] == ([told] if told else [])
 
 
+def test_a_session_whose_instructions_were_cleared_has_none() -> None:
+    rig = asked()
+    rig.feed(ask.UpdateSession(patch={"instructions": ""}))
+    create(rig)
+    assert prompt(rig) == [("user", "Hi there.")]
+
+
 @pytest.mark.parametrize("choice", ["none", "required", "auto"])
 def test_the_model_is_told_how_to_choose_tools(choice: str) -> None:
     rig = asked()

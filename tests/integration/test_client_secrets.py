@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
+from dialtone.gateway.settings import DEFAULT_INSTRUCTIONS
 from tests.fixtures.gateway import KEY, OTHER_KEY, Gateway
 
 from .caller import calling, client_of
@@ -79,7 +80,9 @@ async def test_a_secret_that_names_no_session_leaves_it_to_the_socket(
     made = await client.realtime.client_secrets.create()
     address = f"{guarded_gateway.socket_url}/v1/realtime"
     async with connect(f"{address}?model=m", additional_headers=by(made.value)) as socket:
-        assert (await first(socket))["session"]["model"] == "m"
+        session = (await first(socket))["session"]
+        assert (session["model"], session["instructions"]) == ("m", DEFAULT_INSTRUCTIONS)
+    assert made.session.to_dict()["instructions"] == DEFAULT_INSTRUCTIONS
     async with connect(f"{address}?intent=transcription", additional_headers=by(made.value)) as socket:
         assert (await first(socket))["session"]["type"] == "transcription"
 

@@ -27,6 +27,7 @@ from dialtone.gateway.core.session import (
     SessionConfig,
     Transcription,
 )
+from dialtone.gateway.settings import DEFAULT_INSTRUCTIONS
 from dialtone.gateway.stores import Stores
 from tests.fixtures.valkey import ValkeyServer
 from tests.rest.conftest import ACME_KEY, DEFAULT_KEY
@@ -121,6 +122,16 @@ async def test_what_was_asked_for_is_read_back(client: httpx.AsyncClient) -> Non
         assert read[section] == EVERYTHING[section]
     assert read["tts"] == {**EVERYTHING["tts"], "speaker_id": "7"}
     assert EVERYTHING["turn_detection"].items() <= read["turn_detection"].items()
+
+
+async def test_a_session_without_instructions_takes_the_operators_and_empty_ones_are_none(
+    client: httpx.AsyncClient,
+) -> None:
+    made = await created(client, {})
+    assert made["instructions"] == DEFAULT_INSTRUCTIONS
+    cleared = await client.patch(f"/v1/sessions/{made['id']}", json={"instructions": ""})
+    assert cleared.json()["instructions"] == ""
+    assert (await created(client, {"instructions": ""}))["instructions"] == ""
 
 
 async def test_a_system_message_at_the_start_is_the_instructions(client: httpx.AsyncClient) -> None:

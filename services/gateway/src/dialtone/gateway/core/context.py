@@ -54,7 +54,6 @@ class Limits:
     idle_answers: int = 3
     # Audio of the user's latest items, for a client that asks for it back.
     item_audio_bytes: int = 512 * 1024
-    default_instructions: str = ""
     # Responses in progress beside the one that writes to the conversation.
     responses_beside: int = 8
     # Of the call; 0 is no limit. The protocol's rate limits, which the client is told of.

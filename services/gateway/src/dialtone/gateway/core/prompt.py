@@ -27,17 +27,13 @@ def llm_turn(
     items: Iterable[Item],
     *,
     response_id: str,
-    default_instructions: str,
 ) -> LlmTurn:
     """The work of a response: its options override the session's configuration.
 
-    Instructions of the response stand even if they are empty; those of the session, where they are
-    empty, are the operator's. The last message is always one to be answered: the user's, or the result
-    of a tool.
+    Empty instructions are none, those of the response like those of the session. The last message is
+    always one to be answered: the user's, or the result of a tool.
     """
-    instructions = options.instructions
-    if instructions is None:
-        instructions = config.instructions or default_instructions
+    instructions = config.instructions if options.instructions is None else options.instructions
     messages = messages_of(items)
     if not messages or messages[-1].role not in (Message.ROLE_USER, Message.ROLE_TOOL):
         opening = options.instructions is None and not any(m.role != Message.ROLE_SYSTEM for m in messages)
@@ -70,7 +66,5 @@ def turn_that_fits(
     """The work of a response, without the oldest of the conversation if all of it is too much; None if
     that does not help, or may not be."""
     config, limits = context.config, context.limits
-    turn = llm_turn(
-        config, options, items, response_id=response_id, default_instructions=limits.default_instructions
-    )
+    turn = llm_turn(config, options, items, response_id=response_id)
     return turn if fit(turn, limits.prompt_bytes, config.truncation) else None

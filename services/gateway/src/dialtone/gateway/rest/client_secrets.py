@@ -6,7 +6,7 @@ what is wrong is named here as there.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -50,6 +50,7 @@ def create_client_secrets_router(
         responses=error_responses(400, 401, 413, 429, 503),
     )
     tenant_of_request = Depends(keys.tenant)
+    fresh = SessionConfig(instructions=settings.default_instructions)
 
     async def mint(
         tenant: str, seconds: int, config: SessionConfig | None, session_id: str | None = None
@@ -76,9 +77,9 @@ def create_client_secrets_router(
         body = await _body(request)
         errors: Errors = []
         wanted = read.client_secret(body, errors)
-        config = None if wanted.session is None else _merged(wanted.session, errors)
+        config = None if wanted.session is None else _merged(fresh, wanted.session, errors)
         _refuse(errors)
-        session_id, shown = new_id("sess"), config or SessionConfig()
+        session_id, shown = new_id("sess"), config or fresh
         if wanted.session_id is not None:
             session_id, shown = wanted.session_id, await stored(tenant, wanted.session_id)
         minted = await mint(tenant, wanted.seconds, config, wanted.session_id)
@@ -109,7 +110,7 @@ def create_client_secrets_router(
     @router.post("/sessions", openapi_extra=read.BETA_BODY)
     async def create_realtime_session(request: Request, tenant: str = tenant_of_request) -> dict[str, Any]:
         """The beta protocol's form of a client secret: the flat session, with the secret inside."""
-        return await beta(request, tenant, SessionConfig())
+        return await beta(request, tenant, fresh)
 
     @router.post("/transcription_sessions", openapi_extra=read.BETA_BODY)
     async def create_transcription_session(
@@ -129,11 +130,13 @@ async def _body(request: Request) -> dict[str, Any]:
         raise ApiError(400, error.code, str(error).replace("frame", "body")) from error
 
 
-def _merged(session: Any, errors: Errors) -> SessionConfig:
+def _merged(fresh: SessionConfig, session: Any, errors: Errors) -> SessionConfig:
     if not isinstance(session, dict):
         wrong_type(errors, "session", "an object", session)
-        return SessionConfig()
-    blank = SessionConfig(type=cast(Any, read.session_type(session, errors)))
+        return fresh
+    blank = fresh
+    if read.session_type(session, errors) == "transcription":
+        blank = SessionConfig(type="transcription")
     config = read.with_model(blank, session, errors, path="session.model")
     config, wrong = merge_session(config, session)
     errors += wrong

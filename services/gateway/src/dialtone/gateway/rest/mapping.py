@@ -25,10 +25,12 @@ from . import schemas
 _replace = msgspec.structs.replace
 
 
-def new_record(wanted: schemas.NewSession, *, tenant: str, now: float) -> SessionRecord:
+def new_record(
+    wanted: schemas.NewSession, *, tenant: str, now: float, default_instructions: str
+) -> SessionRecord:
     """A session with what was asked for and the defaults of the REST interface; `now` in unix seconds."""
     messages = list(wanted.messages)
-    config = apply_settings(core.SessionConfig(), wanted, all_fields=True)
+    config = apply_settings(core.SessionConfig(instructions=default_instructions), wanted, all_fields=True)
     if messages and messages[0].role == "system" and "instructions" not in wanted.model_fields_set:
         config = _replace(config, instructions=messages.pop(0).content)
     return SessionRecord(new_id("sess"), tenant, now, config, [_item(message) for message in messages])
@@ -48,7 +50,7 @@ def apply_settings(
     audio_in: dict[str, Any] = {}
     audio_out: dict[str, Any] = {}
 
-    if "instructions" in sections:
+    if "instructions" in wanted.model_fields_set:  # their default is the operator's, and no schema knows it
         changes["instructions"] = wanted.instructions
     if "llm" in sections:
         named = given(wanted.llm)

@@ -124,7 +124,7 @@ class SessionSettings(_Schema):
     """Settings of a session; absent ones keep their value, or take the default in a new session."""
 
     instructions: Text = ""
-    """What the assistant is told to be; empty: the gateway's default."""
+    """What the assistant is told to be; empty: nothing. A new session without it takes the operator's."""
     llm: LlmSettings = LlmSettings()
     tts: TtsSettings = TtsSettings()
     turn_detection: TurnDetection | None = TurnDetection(engine="webrtc", aggressiveness=1)

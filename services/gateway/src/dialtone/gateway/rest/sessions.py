@@ -43,7 +43,12 @@ def create_sessions_router(store: SessionStore, keys: ApiKeys, settings: Gateway
         wanted: NewSession, response: Response, tenant: str = tenant_of_request
     ) -> SessionOut:
         """Begin a conversation. Its id is what a call names to go on with it."""
-        record = mapping.new_record(wanted, tenant=tenant, now=time.time())
+        record = mapping.new_record(
+            wanted,
+            tenant=tenant,
+            now=time.time(),
+            default_instructions=settings.default_instructions,
+        )
         await store.create(record)
         response.headers["Location"] = f"{router.prefix}/{record.id}"
         return mapping.session_out(record)

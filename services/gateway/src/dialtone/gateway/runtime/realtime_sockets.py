@@ -60,7 +60,7 @@ class RealtimeSockets:
             await deny(socket, unavailable())
 
     async def _connect(self, socket: WebSocket, caller: Caller) -> None:
-        opening = _Opening(socket, caller)
+        opening = _Opening(socket, caller, self.settings.default_instructions)
         offered: list[str] = socket.scope.get("subprotocols", [])
         beta = dialect_of(socket.headers.get("openai-beta"), offered) == RealtimeBetaDialect.name
         dialect = RealtimeBetaDialect() if beta else RealtimeDialect()
@@ -98,8 +98,9 @@ class RealtimeSockets:
 class _Opening:
     """What the handshake and the client's secret say of the session. Raises Refusal."""
 
-    def __init__(self, socket: WebSocket, caller: Caller) -> None:
+    def __init__(self, socket: WebSocket, caller: Caller, default_instructions: str) -> None:
         query = socket.query_params
+        self._instructions = default_instructions
         self._secret = caller.secret
         self._model = query.get("model")
         self._intent = query.get("intent")
@@ -128,7 +129,8 @@ class _Opening:
         if bound is None:
             if self._intent == "transcription":
                 return SessionConfig(type="transcription")
-            return SessionConfig(model=self._model or SessionConfig().model)
+            model = self._model or SessionConfig().model
+            return SessionConfig(model=model, instructions=self._instructions)
         self.check_type(bound)
         if self._model and bound.type == "realtime" and bound.model == SessionConfig().model:
             return msgspec.structs.replace(bound, model=self._model)

@@ -77,7 +77,6 @@ class Switchboard:
             tokens_per_minute=settings.tokens_per_minute,
             conversation_items=settings.conversation_items,
             conversation_bytes=settings.conversation_bytes,
-            default_instructions=settings.default_instructions,
         )
 
     @contextmanager
