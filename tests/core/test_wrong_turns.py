@@ -82,6 +82,16 @@ def test_work_that_was_claimed_is_not_queued_again_when_its_submission_seems_to_
     assert rig.grants()[-1].granted
 
 
+def test_ears_whose_second_claim_is_refused_are_not_sent_everything_again() -> None:
+    rig = Rig()
+    rig.listen()
+    rig.speak(200)
+    sent = len(rig.inputs())
+    rig.claim(rig.work("asr")[0], 0)
+    assert not rig.grants()[-1].granted
+    assert len(rig.inputs()) == sent
+
+
 def test_an_empty_piece_of_audio_is_no_delta() -> None:
     rig = Rig()
     rig.feed(ask.CreateResponse())

@@ -277,8 +277,9 @@ class Call:
         event = frame.event
         lease = self._ctx.leases.get(event.lease_id)
         if event.HasField("claim"):
-            self._ctx.emit(Answer(frame.reply, self._grant(lease, event)))
-            if lease is not None and lease.stage == ASR and lease.attempt == event.attempt:
+            grant = self._grant(lease, event)
+            self._ctx.emit(Answer(frame.reply, grant))
+            if grant.HasField("ears"):
                 self._ears.replay()
             return
         if lease is None:
