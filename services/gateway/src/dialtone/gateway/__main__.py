@@ -17,6 +17,7 @@ import uvloop
 
 from dialtone.gateway.app import create_metrics_app, open_app
 from dialtone.gateway.runtime.large_messages import BoundedSocket, LargeMessages
+from dialtone.gateway.runtime.prompt_requests import PromptRequests
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
@@ -68,7 +69,7 @@ async def serve(settings: GatewaySettings) -> None:
             ws_per_message_deflate=False,
             ws_ping_interval=10,
             ws_ping_timeout=10,
-            http="httptools",
+            http=cast(type[asyncio.Protocol], partial(PromptRequests, within_s=settings.request_timeout_s)),
             lifespan="off",
             log_config=None,
             access_log=False,  # it would print keys given in a query

@@ -88,6 +88,9 @@ class GatewaySettings(ServiceSettings):
     ahead of playback (seconds and two sentences, in base64) must fit."""
     send_timeout_s: float = Field(default=10.0, gt=0)
     """How long one frame may take to be taken by a client; after that its call is ended."""
+    request_timeout_s: float = Field(default=15.0, gt=0)
+    """How long a request may take to come whole, a WebSocket's handshake included; a connection without
+    one is closed then."""
     tcp_user_timeout_s: float = Field(default=15.0, gt=0)
     """How long data that was sent may stay unacknowledged: only this ends the connection of a client
     that vanished while it was being sent to."""
