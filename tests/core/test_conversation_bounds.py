@@ -24,6 +24,7 @@ from dialtone.v1.turn_pb2 import LlmTurn, Message, ToolCall
 
 from .harness import Rig
 
+PNG = "data:image/png;base64,AAAA"
 TEXT = SessionConfig(output_modalities=["text"], instructions="Be brief.")
 
 
@@ -113,8 +114,31 @@ def test_where_the_prompt_cannot_be_shortened_the_response_fails_and_says_so(
     response = rig.of(out.ResponseDone)[0].response
     assert response.status == "failed"
     assert response.status_details.error.code == "context_length_exceeded"
+    assert response.status_details.error.type == "invalid_request_error"
     assert not rig.work("llm")
     assert rig.call._answers.idle
+
+
+@pytest.mark.parametrize(("truncation", "disabled"), [("disabled", True), ("auto", False)])
+def test_the_model_too_is_told_whether_the_conversation_may_be_cut(truncation: str, disabled: bool) -> None:
+    rig = Rig(TEXT)
+    rig.feed(ask.UpdateSession(patch={"truncation": truncation}))
+    put(rig, user("Hi."))
+    rig.feed(ask.CreateResponse())
+    assert rig.work("llm")[0].turn.truncation_disabled == disabled
+    rig.take("llm").failed("context_length_exceeded")
+    [done] = rig.of(out.ResponseDone)
+    error = done.response.status_details.error
+    assert (error.type, error.code) == ("invalid_request_error", "context_length_exceeded")
+
+
+def test_the_model_is_told_how_closely_to_look_at_an_image() -> None:
+    rig = Rig(TEXT)
+    looked_at = [InputImage(PNG, "high"), InputImage(PNG, "low"), InputImage(PNG)]
+    put(rig, MessageItem("", "user", [InputText("Same?"), *looked_at]))
+    rig.feed(ask.CreateResponse())
+    images = rig.work("llm")[0].turn.messages[-1].images
+    assert [(image.url, image.detail) for image in images] == [(PNG, "high"), (PNG, "low"), (PNG, "")]
 
 
 def test_no_guess_is_made_at_what_is_too_long() -> None:

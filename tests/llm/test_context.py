@@ -28,13 +28,12 @@ def _tool_turn(text: str, call_id: str, result: str) -> list[Message]:
 
 
 async def test_what_fits_is_left_alone() -> None:
-    messages = turn("a" * 10, "b" * 10, "c" * 10).messages
-    assert await trim(messages, 1000, _length) == list(messages)
+    asked = turn("a" * 10, "b" * 10, "c" * 10)
+    assert await trim(asked, 1000, _length) == list(asked.messages)
 
 
 async def test_system_message_and_last_turn_stay() -> None:
-    messages = turn("a" * 100, "b" * 100, "c" * 50, system="s" * 20).messages
-    kept = await trim(messages, 80, _length)
+    kept = await trim(turn("a" * 100, "b" * 100, "c" * 50, system="s" * 20), 80, _length)
     assert [m.text[0] for m in kept] == ["s", "c"]
 
 
@@ -43,7 +42,7 @@ async def test_the_cut_stays_put_for_several_turns() -> None:
     firsts = []
     for turns in range(12, 12 + 2 * CUT_STEP):
         texts = [f"{number:05}" for number in range(2 * turns - 1)]
-        kept = await trim(turn(*texts, system="").messages, 60, _length)
+        kept = await trim(turn(*texts, system=""), 60, _length)
         assert await _length(kept) <= 60
         firsts.append(kept[0].text)
     assert len(set(firsts)) <= 3
@@ -61,7 +60,7 @@ async def test_calls_and_results_stay_together(sizes: list[tuple[int, bool]], bu
         else:
             messages += [Message(role=Message.ROLE_USER, text="u" * size)]
             messages += [Message(role=Message.ROLE_ASSISTANT, text="a" * size)]
-    kept = await trim(messages, budget, _length)
+    kept = await trim(LlmTurn(messages=messages), budget, _length)
     assert await _length(kept) <= budget
     called = [call.call_id for m in kept for call in m.tool_calls]
     answered = [m.tool_call_id for m in kept if m.role == Message.ROLE_TOOL]
@@ -74,15 +73,25 @@ async def test_calls_and_results_stay_together(sizes: list[tuple[int, bool]], bu
 async def test_old_steps_of_a_long_last_turn_go_first() -> None:
     question, *first = _tool_turn("q" * 10, "a", "r" * 100)
     _, *second = _tool_turn("", "b", "r" * 20)
-    kept = await trim([question, *first[:2], *second[:2]], 60, _length)
+    kept = await trim(LlmTurn(messages=[question, *first[:2], *second[:2]]), 60, _length)
     assert [m.tool_call_id for m in kept if m.role == Message.ROLE_TOOL] == ["b"]
     assert kept[0] == question
 
 
 async def test_what_cannot_fit_is_said_so() -> None:
     with pytest.raises(WorkError) as failed:
-        await trim(turn("x" * 500).messages, 100, _length)
+        await trim(turn("x" * 500), 100, _length)
     assert failed.value.code == "context_length_exceeded"
+
+
+async def test_nothing_goes_where_truncation_is_disabled() -> None:
+    asked = turn("a" * 100, "b" * 100, "c" * 50, system="s" * 20)
+    asked.truncation_disabled = True
+    assert await trim(asked, 270, _length) == list(asked.messages)
+    with pytest.raises(WorkError) as failed:
+        await trim(asked, 269, _length)
+    assert failed.value.code == "context_length_exceeded"
+    assert not failed.value.retryable
 
 
 def test_the_answer_keeps_its_room() -> None:

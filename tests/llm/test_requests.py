@@ -10,7 +10,9 @@ from dialtone.v1.turn_pb2 import LlmTurn, Message
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp
-from tests.llm.conversations import read, text_of, turn
+from tests.llm.conversations import read, read_until_failure, text_of, turn
+
+IMAGE = "data:image/png;base64,AAAA"
 
 
 def _full_turn() -> LlmTurn:
@@ -61,20 +63,37 @@ async def test_minimax_is_reached_by_the_whole_url_too(chat_server: ChatServer, 
 
 
 @pytest.mark.parametrize("kind", ["openai", "minimax"])
-async def test_images_go_as_parts(chat_server: ChatServer, make_http: MakeHttp, kind: str) -> None:
+async def test_images_go_as_parts_with_how_closely_to_look(
+    chat_server: ChatServer, make_http: MakeHttp, kind: str
+) -> None:
     asked = turn("What is this?")
-    asked.messages[-1].image_urls.append("data:image/png;base64,AAAA")
+    asked.messages[-1].images.add(url=IMAGE)
+    asked.messages[-1].images.add(url=IMAGE, detail="high")
     await read(make_http(kind, images=True).stream(asked))
-    text, image = chat_server.seen[0].body["messages"][-1]["content"]
+    text, plain, close = chat_server.seen[0].body["messages"][-1]["content"]
     assert text == {"type": "text", "text": "What is this?"}
-    assert image == {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    assert plain == {"type": "image_url", "image_url": {"url": IMAGE}}
+    assert close == {"type": "image_url", "image_url": {"url": IMAGE, "detail": "high"}}
+
+
+async def test_a_conversation_that_may_not_be_cut_is_refused_where_it_is_too_long(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    asked = turn("a" * 3000, "b" * 3000, "Well?")
+    asked.truncation_disabled = True
+    backend = make_http(context_window=1024)
+    _, failed = await read_until_failure(backend.stream(asked))
+    assert failed.code == "context_length_exceeded"
+    assert not chat_server.seen
+    asked.truncation_disabled = False
+    assert text_of(await read(backend.stream(asked)))
 
 
 async def test_a_model_without_eyes_refuses_images_by_name(
     chat_server: ChatServer, make_http: MakeHttp
 ) -> None:
     asked = turn("What is this?")
-    asked.messages[-1].image_urls.append("data:image/png;base64,AAAA")
+    asked.messages[-1].images.add(url=IMAGE)
     with pytest.raises(WorkError, match="model m does not take images") as refused:
         await read(make_http().stream(asked))
     assert refused.value.code == "image_input_not_supported"
@@ -90,7 +109,7 @@ async def test_only_images_themselves_are_passed_on(
     chat_server: ChatServer, make_http: MakeHttp, url: str
 ) -> None:
     asked = turn("What is this?")
-    asked.messages[-1].image_urls.append(url)
+    asked.messages[-1].images.add(url=url)
     with pytest.raises(WorkError) as refused:
         await read(make_http(images=True).stream(asked))
     assert refused.value.code == "invalid_image_url"

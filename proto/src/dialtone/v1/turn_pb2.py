@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dialtone.v1 import common_pb2 as dialtone_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/turn.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"\xc4\x02\n\x07LlmTurn\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12&\n\x08messages\x18\x03 \x03(\x0b\x32\x14.dialtone.v1.Message\x12 \n\x05tools\x18\x04 \x03(\x0b\x32\x11.dialtone.v1.Tool\x12\x13\n\x0btool_choice\x18\x05 \x01(\t\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x08 \x01(\rH\x02\x88\x01\x01\x12 \n\x13parallel_tool_calls\x18\t \x01(\x08H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_max_output_tokensB\x16\n\x14_parallel_tool_calls\"\xf6\x01\n\x07Message\x12\'\n\x04role\x18\x01 \x01(\x0e\x32\x19.dialtone.v1.Message.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12)\n\ntool_calls\x18\x03 \x03(\x0b\x32\x15.dialtone.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x12\n\nimage_urls\x18\x05 \x03(\t\"_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04\"B\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"$\n\nTurnResume\x12\x16\n\x0e\x64\x65livered_text\x18\x01 \x01(\t\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"^\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\"\xb6\x02\n\x08TurnDone\x12\x39\n\rfinish_reason\x18\x01 \x01(\x0e\x32\".dialtone.v1.TurnDone.FinishReason\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.dialtone.v1.Usage\x12\x16\n\x0e\x66irst_token_us\x18\x03 \x01(\r\x12\x12\n\ncompute_us\x18\x04 \x01(\r\"\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/turn.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"\xe1\x02\n\x07LlmTurn\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12&\n\x08messages\x18\x03 \x03(\x0b\x32\x14.dialtone.v1.Message\x12 \n\x05tools\x18\x04 \x03(\x0b\x32\x11.dialtone.v1.Tool\x12\x13\n\x0btool_choice\x18\x05 \x01(\t\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_p\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x08 \x01(\rH\x02\x88\x01\x01\x12 \n\x13parallel_tool_calls\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x1b\n\x13truncation_disabled\x18\n \x01(\x08\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x14\n\x12_max_output_tokensB\x16\n\x14_parallel_tool_calls\"\x8c\x02\n\x07Message\x12\'\n\x04role\x18\x01 \x01(\x0e\x32\x19.dialtone.v1.Message.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\x12)\n\ntool_calls\x18\x03 \x03(\x0b\x32\x15.dialtone.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\"\n\x06images\x18\x06 \x03(\x0b\x32\x12.dialtone.v1.Image\"_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04J\x04\x08\x05\x10\x06\"$\n\x05Image\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"B\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x17\n\x0fparameters_json\x18\x03 \x01(\t\"<\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"$\n\nTurnResume\x12\x16\n\x0e\x64\x65livered_text\x18\x01 \x01(\t\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"^\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07\x63\x61ll_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\x12\x0c\n\x04\x64one\x18\x05 \x01(\x08\"\xb6\x02\n\x08TurnDone\x12\x39\n\rfinish_reason\x18\x01 \x01(\x0e\x32\".dialtone.v1.TurnDone.FinishReason\x12!\n\x05usage\x18\x02 \x01(\x0b\x32\x12.dialtone.v1.Usage\x12\x16\n\x0e\x66irst_token_us\x18\x03 \x01(\r\x12\x12\n\ncompute_us\x18\x04 \x01(\r\"\x9f\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,23 +33,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.turn_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LLMTURN']._serialized_start=66
-  _globals['_LLMTURN']._serialized_end=390
-  _globals['_MESSAGE']._serialized_start=393
-  _globals['_MESSAGE']._serialized_end=639
-  _globals['_MESSAGE_ROLE']._serialized_start=544
-  _globals['_MESSAGE_ROLE']._serialized_end=639
-  _globals['_TOOL']._serialized_start=641
-  _globals['_TOOL']._serialized_end=707
-  _globals['_TOOLCALL']._serialized_start=709
-  _globals['_TOOLCALL']._serialized_end=769
-  _globals['_TURNRESUME']._serialized_start=771
-  _globals['_TURNRESUME']._serialized_end=807
-  _globals['_TEXTDELTA']._serialized_start=809
-  _globals['_TEXTDELTA']._serialized_end=834
-  _globals['_TOOLCALLDELTA']._serialized_start=836
-  _globals['_TOOLCALLDELTA']._serialized_end=930
-  _globals['_TURNDONE']._serialized_start=933
-  _globals['_TURNDONE']._serialized_end=1243
-  _globals['_TURNDONE_FINISHREASON']._serialized_start=1084
-  _globals['_TURNDONE_FINISHREASON']._serialized_end=1243
+  _globals['_LLMTURN']._serialized_end=419
+  _globals['_MESSAGE']._serialized_start=422
+  _globals['_MESSAGE']._serialized_end=690
+  _globals['_MESSAGE_ROLE']._serialized_start=589
+  _globals['_MESSAGE_ROLE']._serialized_end=684
+  _globals['_IMAGE']._serialized_start=692
+  _globals['_IMAGE']._serialized_end=728
+  _globals['_TOOL']._serialized_start=730
+  _globals['_TOOL']._serialized_end=796
+  _globals['_TOOLCALL']._serialized_start=798
+  _globals['_TOOLCALL']._serialized_end=858
+  _globals['_TURNRESUME']._serialized_start=860
+  _globals['_TURNRESUME']._serialized_end=896
+  _globals['_TEXTDELTA']._serialized_start=898
+  _globals['_TEXTDELTA']._serialized_end=923
+  _globals['_TOOLCALLDELTA']._serialized_start=925
+  _globals['_TOOLCALLDELTA']._serialized_end=1019
+  _globals['_TURNDONE']._serialized_start=1022
+  _globals['_TURNDONE']._serialized_end=1332
+  _globals['_TURNDONE_FINISHREASON']._serialized_start=1173
+  _globals['_TURNDONE_FINISHREASON']._serialized_end=1332
 # @@protoc_insertion_point(module_scope)

@@ -74,6 +74,8 @@ async def serve(settings: GatewaySettings) -> None:
             log_config=None,
             access_log=False,  # it would print keys given in a query
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=max(1, round(settings.drain_grace_s)),
         )
         gc.collect()

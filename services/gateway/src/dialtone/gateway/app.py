@@ -16,6 +16,7 @@ from dialtone.gateway.rest.health import create_health_router, create_metrics_ro
 from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
 from dialtone.gateway.runtime import metrics
+from dialtone.gateway.runtime.front_door import FrontDoor
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
 from dialtone.gateway.runtime.sockets import create_sockets_router
 from dialtone.gateway.runtime.switchboard import Switchboard
@@ -68,6 +69,9 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings)
     voice = VoiceSockets(switchboard, stores.sessions, keys, settings)
     app.include_router(create_sockets_router(realtime, voice))
+    app.add_middleware(
+        FrontDoor, origins=settings.allowed_origins, per_minute=settings.address_requests_per_minute
+    )
     return app
 
 

@@ -1,6 +1,7 @@
 """What the gateway is told by its environment: the variable of a field is its name in upper case."""
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -11,6 +12,7 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.settings import ServiceSettings
 
 _SHORTEST_KEY = 16
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.\-\[\]:_]+")  # lower case, no path, no star
 SECRET_PREFIX = "ek_"  # of ephemeral secrets
 OPEN_TENANT = "default"  # of keys that name none, and of everybody where there are no keys
 DEFAULT_INSTRUCTIONS = (
@@ -50,6 +52,15 @@ class GatewaySettings(ServiceSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients may present, separated by commas; each `tenant:key`, or `key` for the tenant
     "default". With none, on a loopback address, everybody is the tenant "default"."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of the pages that may open calls from a browser, separated by commas, such as
+    `https://app.example`. With none, nothing that comes from a page is let in."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and networks of proxies, separated by commas, that say in X-Forwarded-For whom they speak
+    for; of all others that header is passed over."""
+    address_requests_per_minute: int = Field(default=3000, ge=0)
+    """Requests, handshakes included, that may come from one address in a minute, a quarter of them at once;
+    more are refused with 429. 0 sets no limit."""
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     """Where live sessions and the call registry are kept."""
@@ -136,12 +147,26 @@ class GatewaySettings(ServiceSettings):
         """Whether whoever may reach the gateway may read its metrics."""
         return self.metrics_port == 0 and is_loopback(self.http_host)
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_keys(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
+            return tuple(entry.strip() for entry in value.split(",") if entry.strip())
         return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("an origin is to be as browsers send it: https://app.example or http://host:port")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxy_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ipaddress.ip_network(proxy)  # a ValueError says what is wrong
+        return proxies
 
     @field_validator("api_keys")
     @classmethod

@@ -24,14 +24,21 @@ def prompt_budget(window: int, turn: LlmTurn) -> int:
     return window - min(answer, window // 2)
 
 
-async def trim(messages: Sequence[Message], budget: int, count: CountTokens) -> list[Message]:
-    """Return the messages without as many of the oldest turns as it takes to fit `budget` tokens.
+async def trim(turn: LlmTurn, budget: int, count: CountTokens) -> list[Message]:
+    """Return the turn's messages without as many of the oldest turns as it takes to fit `budget` tokens.
 
     System messages at the beginning stay. Of a last turn that is too large by itself, tool calls go with
-    their results, oldest first. WorkError("context_length_exceeded") when what must stay does not fit.
+    their results, oldest first. WorkError("context_length_exceeded") when what must stay does not fit, which
+    is all of it where the turn's truncation is disabled.
     """
+    messages = turn.messages
     if await count(messages) <= budget:
         return list(messages)
+    if turn.truncation_disabled:
+        raise WorkError(
+            "context_length_exceeded",
+            "the conversation does not fit the model's context window, and its truncation is disabled",
+        )
     head = next((at for at, m in enumerate(messages) if m.role != Message.ROLE_SYSTEM), len(messages))
     system, turns = list(messages[:head]), _turns(messages[head:])
 
@@ -82,7 +89,7 @@ def estimate_tokens(messages: Sequence[Message], tools: Sequence[Tool] = ()) -> 
     """Estimate on the safe side, for models whose tokenizer is not at hand."""
     texts = [text for m in messages for text in (m.text, *(c.name + c.arguments for c in m.tool_calls))]
     texts += [tool.name + tool.description + tool.parameters_json for tool in tools]
-    images = sum(len(message.image_urls) for message in messages)
+    images = sum(len(message.images) for message in messages)
     return sum(_tokens(text) for text in texts) + 8 * (len(messages) + len(tools)) + 1200 * images
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dialtone.bus import WorkError
 from dialtone.llm.continuation import INSTRUCTION
-from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
+from dialtone.v1.turn_pb2 import Image, LlmTurn, Message, Tool
 
 ContinuePrefix = Literal["none", "trailing", "prefix", "vllm"]
 """How a server is told to go on from a last assistant message: it cannot; it does so unasked (llama.cpp); a
@@ -33,9 +33,9 @@ def wire_message(message: Message) -> dict[str, Any]:
         raise WorkError("invalid_request", "a message has no role")
     if role == "tool":
         return {"role": role, "tool_call_id": message.tool_call_id, "content": message.text or _NO_OUTPUT}
-    if message.image_urls:
+    if message.images:
         parts: list[dict[str, Any]] = [{"type": "text", "text": message.text}] if message.text else []
-        parts += [{"type": "image_url", "image_url": {"url": _image(url)}} for url in message.image_urls]
+        parts += [{"type": "image_url", "image_url": _image(image)} for image in message.images]
         return {"role": role, "content": parts}
     wired: dict[str, Any] = {"role": role, "content": message.text}
     if message.tool_calls:
@@ -50,10 +50,10 @@ def wire_message(message: Message) -> dict[str, Any]:
     return wired
 
 
-def _image(url: str) -> str:
-    if not _IMAGE.match(url):
+def _image(image: Image) -> dict[str, str]:
+    if not _IMAGE.match(image.url):
         raise WorkError("invalid_image_url", "an image is no data URI (data:image/png;base64,...)")
-    return url
+    return {"url": image.url, "detail": image.detail} if image.detail else {"url": image.url}
 
 
 def wire_messages(messages: Iterable[Message], delivered: str, mode: ContinuePrefix) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def refuse_unsupported(turn: LlmTurn, *, model: str, tools: bool, images: bool) 
     "image_input_not_supported"."""
     if offered_tools(turn) and not tools:
         raise WorkError("tools_not_supported", f"model {model} does not support tools")
-    if not images and any(message.image_urls for message in turn.messages):
+    if not images and any(message.images for message in turn.messages):
         raise WorkError("image_input_not_supported", f"model {model} does not take images")
 
 

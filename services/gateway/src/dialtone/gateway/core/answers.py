@@ -170,7 +170,7 @@ class Answers:
             self.active = response
         refused = self._rates.admit(self._ctx.now)
         if refused is not None:
-            response.fail("rate_limit_exceeded", refused, type="rate_limit_error")
+            response.fail("rate_limit_exceeded", refused)
             self._settled(response)
         return response
 
@@ -189,7 +189,7 @@ class Answers:
         turn = turn_that_fits(self._ctx, response.options, items, response.id)
         if turn is None:
             text = "What the model would have to be told is too long, and may not or cannot be shortened."
-            response.fail("context_length_exceeded", text, type="invalid_request_error")
+            response.fail("context_length_exceeded", text)
             self._settled(response)
             return
         self._count_heard(response)

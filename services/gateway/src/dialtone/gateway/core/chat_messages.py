@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from dialtone.v1.turn_pb2 import Message, ToolCall
+from dialtone.v1.turn_pb2 import Image, Message, ToolCall
 
 from .items import FunctionCallItem, FunctionCallOutputItem, InputImage, Item, MessageItem
 
@@ -52,11 +52,11 @@ def messages_of(items: Iterable[Item]) -> list[Message]:
     group = _Calls(messages)
     for at, item in enumerate(items):
         if isinstance(item, MessageItem):
-            images = [part.image_url for part in item.content if isinstance(part, InputImage)]
+            images = [_image(part) for part in item.content if isinstance(part, InputImage)]
             text = text_of(item)
             if text or images:
                 group.close()
-                messages.append(Message(role=ROLES[item.role], text=text, image_urls=images))
+                messages.append(Message(role=ROLES[item.role], text=text, images=images))
         elif at in calls_at:
             call = items[calls_at[at]]
             assert isinstance(call, FunctionCallItem)
@@ -65,6 +65,10 @@ def messages_of(items: Iterable[Item]) -> list[Message]:
             group.add(call, output, made_at=calls_at[at], result_at=at if result else None)
     group.close()
     return messages
+
+
+def _image(part: InputImage) -> Image:
+    return Image(url=part.image_url, detail="" if part.detail == "auto" else part.detail)
 
 
 class _Calls:

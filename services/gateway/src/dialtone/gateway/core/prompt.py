@@ -57,6 +57,7 @@ def llm_turn(
         top_p=extra.top_p,
         max_output_tokens=None if limit == "inf" else limit,
         parallel_tool_calls=options.parallel_tool_calls,
+        truncation_disabled=config.truncation == "disabled",
     )
 
 

@@ -24,6 +24,17 @@ from .usage import UsageCount
 
 Status = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
 
+# Of failures that asking again does not mend: what was asked for has to change, or how often.
+FAILURE_TYPES = {
+    "rate_limit_exceeded": "rate_limit_error",
+    "context_length_exceeded": "invalid_request_error",
+    "image_input_not_supported": "invalid_request_error",
+    "invalid_image_url": "invalid_request_error",
+    "invalid_request": "invalid_request_error",
+    "model_not_found": "invalid_request_error",
+    "tools_not_supported": "invalid_request_error",
+}
+
 
 class Response:
     """One response. It opens with `response.created` and ends with exactly one `response.done`."""
@@ -172,12 +183,12 @@ class Response:
         else:
             self._finish("completed")
 
-    def fail(self, code: str, message: str, *, type: str = "server_error") -> None:
+    def fail(self, code: str, message: str) -> None:
         """Stop here; what was sent of the speech is heard to its end."""
         if self.over:
             return
         self._stop(self.speech.playback.sent_us)
-        self._finish("failed", error=(type, code, message))
+        self._finish("failed", error=(FAILURE_TYPES.get(code, "server_error"), code, message))
 
     def cancel(self, reason: Literal["turn_detected", "client_cancelled"]) -> None:
         """Stop here. Of what was said, the conversation keeps what can have been heard."""

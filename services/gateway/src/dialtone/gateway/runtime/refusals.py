@@ -14,12 +14,17 @@ class Refusal(Exception):
     """The handshake is answered by this instead."""
 
     def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
-        """A `status` of 503 invites the client to try again."""
+        """A `status` of 429 or 503 invites the client to try again."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.param = param
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What the answer says beside the error."""
+        return {"Retry-After": str(RETRY_AFTER_S)} if self.status in (429, 503) else None
 
 
 def wrong_key() -> Refusal:
@@ -34,10 +39,13 @@ def full() -> Refusal:
     return Refusal(503, "gateway_full", "The gateway is full, try again later.")
 
 
+def too_often() -> Refusal:
+    return Refusal(429, "rate_limit_exceeded", "Too many requests from this address, try again later.")
+
+
 async def deny(socket: WebSocket, refusal: Refusal) -> None:
     """Answer a handshake that was not accepted yet."""
     metrics.refused.labels(refusal.code).inc()
     kind = "invalid_request_error" if refusal.status < 500 else "server_error"
     error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if refusal.status == 503 else None
-    await socket.send_denial_response(JSONResponse({"error": error}, refusal.status, headers))
+    await socket.send_denial_response(JSONResponse({"error": error}, refusal.status, refusal.headers))

@@ -82,7 +82,7 @@ class ChatHttp:
         async def count(messages: Any) -> int:
             return estimate_tokens(messages)
 
-        messages = await trim(turn.messages, budget, count)
+        messages = await trim(turn, budget, count)
         if len(messages) < len(turn.messages):
             metrics.TRIMMED.labels(self.name).inc()
         body = self.request(turn, wire_messages(messages, delivered, entry.continue_prefix))

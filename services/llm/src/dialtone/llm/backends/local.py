@@ -117,7 +117,7 @@ class LocalBackend:
             except (httpx.HTTPError, KeyError, ValueError) as error:
                 raise WorkError("invalid_request", "the model's template refuses the conversation") from error
 
-        kept = await trim(turn.messages, prompt_budget(self._options.context, turn), count)
+        kept = await trim(turn, prompt_budget(self._options.context, turn), count)
         if len(kept) < len(turn.messages):
             metrics.TRIMMED.labels(self.name).inc()
         return kept
