@@ -10,6 +10,7 @@ Its parts, each of which owns one thing:
     Hearing        what the ears say, and what it means for the answers
     IdleTimeout    what happens when the user says nothing
     Answers        responses: the active one, those beside it, the one begun on a guess
+    Departure      when the call ends of itself
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
 """
@@ -29,6 +30,7 @@ from . import server_events as out
 from .answers import Answers
 from .context import ASR, LLM, TTS, Context, Limits
 from .conversation import Conversation
+from .departure import Departure
 from .ears_link import EarsLink
 from .effects import (
     Answer,
@@ -36,6 +38,7 @@ from .effects import (
     Close,
     Displaced,
     Effect,
+    GoAway,
     Opened,
     PutConfig,
     Submit,
@@ -53,7 +56,7 @@ from .lease_table import HeldLease, Verdict
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
 
-CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced
+CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced | GoAway
 
 # What a worker of each stage may say of its work; all else that comes under its lease is passed over.
 SAYS = {
@@ -62,7 +65,7 @@ SAYS = {
     LLM: {"text", "tool_call", "turn_done", "released"},
     TTS: {"audio", "sentence_done", "released"},
 }
-GOING_AWAY, TRY_AGAIN_LATER, NORMAL, POLICY_VIOLATION = 1001, 1013, 1000, 1008
+GOING_AWAY, TRY_AGAIN_LATER, POLICY_VIOLATION = 1001, 1013, 1008
 
 
 class Call:
@@ -97,12 +100,13 @@ class Call:
         self._answers = Answers(self._ctx, self._turns, self._items)
         self._idle = IdleTimeout(self._ctx, self._turns, self._answers)
         self._hearing = Hearing(self._ctx, self._ears, self._turns, self._answers, self._idle)
-        self._ending_due: float | None = None  # the client said that it will say no more
+        self._departure = Departure(self._ctx, self._ears, self._turns, self._answers)
         self.closed = False
         self._deadline: float | None = None
         self._handlers: dict[type, Callable[..., None]] = {
             Opened: self._opened,
             Displaced: self._displaced,
+            GoAway: self._departure.go_away,
             Tick: self._tick,
             WorkerFrame: self._worker,
             SubmitFailed: self._submit_failed,
@@ -147,7 +151,7 @@ class Call:
         if type(event) is not ask.AppendAudio:  # the one that comes fifty times a second
             if not self.closed:
                 self._answers.answer_owed()
-                self._finish_ending()
+                self._depart()
             self._idle.look()
             self._deadline = self._next_deadline()
         return self._ctx.drain()
@@ -183,18 +187,13 @@ class Call:
         self._ctx.cancel(self._ctx.leases.ids())
         self.closed = True
 
-    def _end_input(self, _event: ask.EndInput) -> None:
-        if self._ending_due is None:
-            self._ending_due = self._ctx.now + self._ctx.limits.closing_s
-            if self._ears.leased:
-                self._ears.end()
+    def _depart(self) -> None:
+        close = self._departure.look()
+        if close is not None:
+            self._close(close.code, close.reason)
 
-    def _finish_ending(self) -> None:
-        if self._ending_due is None:
-            return
-        listening = self._ctx.leases.get(self._ears.lease_id) is not None
-        if not (listening or self._turns.pending or not self._answers.idle):
-            self._close(NORMAL, "")
+    def _end_input(self, _event: ask.EndInput) -> None:
+        self._departure.end_input()
 
     def _update_session(self, event: ask.UpdateSession) -> None:
         ctx = self._ctx
@@ -219,7 +218,7 @@ class Call:
     # --- input audio ---
 
     def _append(self, event: ask.AppendAudio) -> None:
-        if self._ending_due is not None:
+        if self._departure.ending:
             self._ctx.error("input_ended", "The client has ended its input.", event_id=event.event_id)
             return
         if not self._ears.leased:
@@ -361,14 +360,12 @@ class Call:
             )
             self._close(GOING_AWAY, "session expired")
             return
-        if self._ending_due is not None and now >= self._ending_due:
-            if self._answers.idle:
-                self._close(NORMAL, "")
-                return
-            self._ending_due = now + self._ctx.limits.closing_s  # an answer ends, well or not, by itself
+        self._depart()
+        if self.closed:
+            return
         self._hearing.give_up_overdue()
         self._answers.pump()
-        if self._ending_due is None:
+        if not self._departure.ending:
             self._idle.trigger()
         for lease in self._ctx.leases.all():
             due = self._lease_due(lease)
@@ -392,7 +389,7 @@ class Call:
         return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
 
     def _next_deadline(self) -> float | None:
-        idle_due = self._idle.due() if self._ending_due is None else None
-        times = [self._expiry, self._ending_due, self._turns.due(), self._answers.due(), idle_due]
+        idle_due = None if self._departure.ending else self._idle.due()
+        times = [self._expiry, self._departure.due(), self._turns.due(), self._answers.due(), idle_due]
         times += map(self._lease_due, self._ctx.leases.all())
         return min((time for time in times if time is not None), default=None)

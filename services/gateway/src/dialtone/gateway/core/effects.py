@@ -98,3 +98,9 @@ class Opened(msgspec.Struct):
 
 class Displaced(msgspec.Struct):
     """The session belongs to another call by now."""
+
+
+class GoAway(msgspec.Struct):
+    """The gateway stops: end at the next quiet moment, after `within_s` seconds at the latest."""
+
+    within_s: float
