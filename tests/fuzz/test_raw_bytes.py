@@ -74,7 +74,7 @@ def test_no_bytes_after_the_handshake_harm_anyone(target: Target) -> None:
 
 HALF_OPEN = [
     b"",
-    b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\nUpgra",
+    b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nUpgra",
     handshake(REALTIME) + frame(TEXT, b'{"type":"input_audio_buffer.append","audio":"AAAA')[:-5],
     handshake("/chat/voice_call"),  # no session is named
 ]

@@ -31,9 +31,9 @@ async def opened(gateway: Gateway) -> tuple[asyncio.StreamReader, asyncio.Stream
     "first",
     [
         b"",
-        b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\nUpgra",
-        b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\n",
+        b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nUpgra",
+        b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /livez HTTP/1.1\r\n",
     ],
     ids=["nothing", "half a handshake", "half a body", "half of the second"],
 )

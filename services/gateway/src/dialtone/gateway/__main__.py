@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from dialtone.gateway.app import create_metrics_app, open_app
+from dialtone.gateway.runtime.drain import DrainingServer
 from dialtone.gateway.runtime.large_messages import BoundedSocket, LargeMessages
 from dialtone.gateway.runtime.prompt_requests import PromptRequests
 from dialtone.gateway.settings import GatewaySettings
@@ -23,6 +24,7 @@ from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
 from dialtone.worker.health import serve_beside
 
+LAST_REQUESTS_S = 2  # for requests that are being answered when the calls are over
 log = get_logger(__name__)
 
 
@@ -61,7 +63,7 @@ async def serve(settings: GatewaySettings) -> None:
     listening = listen(settings)
     places = LargeMessages(settings.large_messages, within_s=settings.large_message_s)
     lag = asyncio.create_task(watch_loop_lag())
-    async with open_app(settings) as app, _metrics(settings):
+    async with open_app(settings) as (app, switchboard), _metrics(settings):
         config = uvicorn.Config(
             app,
             ws=cast(type[asyncio.Protocol], partial(BoundedSocket, places=places)),
@@ -76,7 +78,7 @@ async def serve(settings: GatewaySettings) -> None:
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=max(1, round(settings.drain_grace_s)),
+            timeout_graceful_shutdown=LAST_REQUESTS_S,
         )
         gc.collect()
         gc.freeze()  # what stays for good: looking through all of it stops every call for some 30 ms
@@ -84,8 +86,10 @@ async def serve(settings: GatewaySettings) -> None:
         log.info("ready", url=f"http://{host}:{port}")
         if not settings.api_keys:
             log.warning("open: no API_KEYS are set, so every program of this machine may call")
-        await uvicorn.Server(config).serve(sockets=[listening])
+        server = DrainingServer(config, drain=lambda: switchboard.drain(settings.drain_grace_s))
+        await server.serve(sockets=[listening])
     lag.cancel()
+    log.info("stopped")
 
 
 def main() -> None:

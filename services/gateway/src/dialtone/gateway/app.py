@@ -29,8 +29,8 @@ log = get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_app(settings: GatewaySettings) -> AsyncIterator[FastAPI]:
-    """The application, ready to serve; what it holds is released at the end of the block."""
+async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Switchboard]]:
+    """The application, ready to serve, and its calls; what it holds is released at the end of the block."""
     loop = asyncio.get_running_loop()
     metrics.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
     async with AsyncExitStack() as stack:
@@ -46,7 +46,7 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[FastAPI]:
         switchboard = Switchboard(settings, bus, stores.sessions, stores.calls)
         keeping = asyncio.create_task(switchboard.run())
         stack.callback(keeping.cancel)
-        yield create_app(settings, bus, stores, switchboard)
+        yield create_app(settings, bus, stores, switchboard), switchboard
 
 
 def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard: Switchboard) -> FastAPI:
@@ -63,14 +63,17 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     app.include_router(create_sessions_router(stores.sessions, keys, settings))
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
     app.include_router(create_not_served_router())
-    app.include_router(create_health_router(_readiness(bus, stores)))
+    app.include_router(create_health_router(_readiness(bus, stores, switchboard)))
     if settings.metrics_are_public:
         app.include_router(create_metrics_router())
     realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings)
     voice = VoiceSockets(switchboard, stores.sessions, keys, settings)
     app.include_router(create_sockets_router(realtime, voice))
     app.add_middleware(
-        FrontDoor, origins=settings.allowed_origins, per_minute=settings.address_requests_per_minute
+        FrontDoor,
+        origins=settings.allowed_origins,
+        per_minute=settings.address_requests_per_minute,
+        without_keys=not settings.api_keys,
     )
     return app
 
@@ -82,8 +85,13 @@ def create_metrics_app() -> FastAPI:
     return app
 
 
-def _readiness(bus: Bus, stores: Stores) -> Mapping[str, Callable[[], Awaitable[bool]]]:
+def _readiness(
+    bus: Bus, stores: Stores, switchboard: Switchboard
+) -> Mapping[str, Callable[[], Awaitable[bool]]]:
     async def bus_ready() -> bool:
         return bus.connected
 
-    return {"bus": bus_ready, **stores.readiness}
+    async def not_draining() -> bool:
+        return not switchboard.draining
+
+    return {"not_draining": not_draining, "bus": bus_ready, **stores.readiness}

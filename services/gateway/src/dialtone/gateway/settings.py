@@ -158,7 +158,9 @@ class GatewaySettings(ServiceSettings):
     @classmethod
     def _exact_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-            raise ValueError("an origin is to be as browsers send it: https://app.example or http://host:port")
+            raise ValueError(
+                "an origin is to be as browsers send it: https://app.example or http://host:port"
+            )
         return origins
 
     @field_validator("trusted_proxies")

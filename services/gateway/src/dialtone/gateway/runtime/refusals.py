@@ -39,6 +39,10 @@ def full() -> Refusal:
     return Refusal(503, "gateway_full", "The gateway is full, try again later.")
 
 
+def draining() -> Refusal:
+    return Refusal(503, "gateway_draining", "This gateway is about to stop, call again.")
+
+
 def too_often() -> Refusal:
     return Refusal(429, "rate_limit_exceeded", "Too many requests from this address, try again later.")
 

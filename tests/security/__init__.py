@@ -1,0 +1,1 @@
+"""Proofs that the edge holds: one file for each kind of stranger."""
