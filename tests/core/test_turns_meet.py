@@ -72,6 +72,20 @@ def test_a_response_asked_for_meanwhile_is_the_answer() -> None:
     assert len(rig.of(out.ResponseCreated)) == 1
 
 
+def test_a_response_asked_for_before_the_words_have_come_is_the_answer_to_them() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.stopped(1, 800)
+    rig.feed(ask.CreateResponse())
+    ears.final(1, "Tell me a story")
+    assert rig.work("llm")[-1].turn.messages[-1].text == "Tell me a story"
+    rig.answer("Once upon a time.")
+    assert len(rig.of(out.ResponseDone)) == 1
+    assert len(rig.of(out.ResponseCreated)) == 1
+
+
 def test_without_interruption_the_answer_begins_at_once() -> None:
     rig = Rig(UNINTERRUPTED)
     going_on(rig)

@@ -104,11 +104,12 @@ class Answers:
     def understood(self, turn: Understood, *, answer: bool) -> None:
         """The user's turn has its words: answer it, if it is to be answered and says anything."""
         self._heard_us += max(0, turn.utterance.end_us - turn.utterance.start_us)
+        answered = self.active in self._waiting  # the client asked before the words were there
         if not self._turns.awaited:
             waiting, self._waiting = self._waiting, []
             for response in waiting:
                 self._submit(response)
-        if not (answer and turn.text):
+        if answered or not (answer and turn.text):
             self.drop_speculation()
         elif self.active is not None or self._user_goes_on:
             self.drop_speculation()
