@@ -99,7 +99,7 @@ def _service(name: str, command: str, shared: Mapping[str, str], port: int) -> P
         environment={**shared, "HTTP_PORT": str(port)},
         probe=http_ok(f"{url}/readyz"),
         url=url,
-        stop_grace_s=15.0,
+        stop_grace_s=25.0,
     )
 
 

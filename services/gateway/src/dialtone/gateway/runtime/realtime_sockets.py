@@ -27,8 +27,8 @@ from dialtone.gateway.dialects.selection import dialect_of
 from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
-from dialtone.gateway.runtime.refusals import Refusal, deny, full, unavailable
-from dialtone.gateway.runtime.switchboard import GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
+from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import ClientSecrets, SessionStore, StoreUnavailable
 
@@ -54,6 +54,8 @@ class RealtimeSockets:
             await deny(socket, refusal)
         except GatewayFull:
             await deny(socket, full())
+        except GatewayDraining:
+            await deny(socket, draining())
         except SessionBusy:
             await deny(socket, Refusal(409, "session_busy", "The session has a live call already."))
         except (StoreUnavailable, BusError):

@@ -14,7 +14,7 @@ from dialtone.bus import Bus, BusError
 from dialtone.gateway.core.call import Call
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
-from dialtone.gateway.core.effects import Close, Displaced
+from dialtone.gateway.core.effects import Close, Displaced, GoAway
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.dialects import Dialect
@@ -32,6 +32,7 @@ from dialtone.telemetry import bind_call, get_logger
 log = get_logger(__name__)
 
 POLICY_VIOLATION = 1008
+FAREWELL_S = 6.0  # that calls may take to part from their clients and to store what was said, when all end
 LEAVE_S = 1.0  # that a call whose client is gone may take to let go of its session
 
 
@@ -41,6 +42,10 @@ class SessionBusy(Exception):
 
 class GatewayFull(Exception):
     """The gateway has as many calls as it may."""
+
+
+class GatewayDraining(Exception):
+    """The gateway is about to stop."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,9 @@ class Switchboard:
         self._gateway_id = new_id("gateway")
         self._calls: dict[str, LiveCall] = {}
         self._places_taken = 0
+        self._connected = 0  # calls, from before they begin until their sockets are closed
+        self._all_over = asyncio.Event()
+        self._stop_at: float | None = None  # monotonic; while it is None, calls are taken
         folder = settings.record_calls_dir
         self._recordings = CallFiles(folder, settings.record_calls_max_bytes) if folder else None
         self._limits = Limits(
@@ -81,7 +89,9 @@ class Switchboard:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place for one call, from its handshake to its end. Raises GatewayFull."""
+        """A place for one call, from its handshake to its end. Raises GatewayFull, GatewayDraining."""
+        if self.draining:
+            raise GatewayDraining
         if self._places_taken >= self._settings.max_calls:
             raise GatewayFull
         self._places_taken += 1
@@ -104,8 +114,29 @@ class Switchboard:
         """Hold a call of this session (tenant, id) on the socket to its end, `longest_s` at most.
 
         `find` gets the session, when no other call writes to it any more; `accept` is called when
-        nothing stands in the way. Raises SessionBusy, StoreUnavailable or BusError before that.
+        nothing stands in the way. Raises SessionBusy, GatewayDraining, StoreUnavailable or BusError before
+        that.
         """
+        if self.draining:
+            raise GatewayDraining
+        self._connected += 1
+        try:
+            await self._connect(socket, dialect, session, find, accept, longest_s, first)
+        finally:
+            self._connected -= 1
+            if self._connected == 0:
+                self._all_over.set()
+
+    async def _connect(
+        self,
+        socket: WebSocket,
+        dialect: Dialect,
+        session: tuple[str, str],
+        find: Callable[[], Awaitable[SessionRecord]],
+        accept: Callable[[], Awaitable[None]],
+        longest_s: float,
+        first: ClientEvent | None,
+    ) -> None:
         if not self._bus.connected:
             raise BusError("not connected to the broker")
         call_id = new_id("call")
@@ -181,6 +212,8 @@ class Switchboard:
         log.info("call opened", dialect=dialect.name)
         if first is not None:
             runner.put(first)
+        if self._stop_at is not None:  # since the handshake began
+            runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
         line = Line(socket, dialect, runner, outbound, close_s=settings.send_timeout_s)
         close, end = None, "error"
         try:
@@ -227,6 +260,29 @@ class Switchboard:
             code=self._recordings.code,
         )
         return RecordedCall(beginning, new_id=new_id, write=recording.write), recording
+
+    @property
+    def draining(self) -> bool:
+        """New calls are not taken any more."""
+        return self._stop_at is not None
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new calls, and wait until those that are open are over.
+
+        Each ends at its next quiet moment, those that have none within `grace_s` then.
+        """
+        self._stop_at = time.monotonic() + grace_s
+        log.info("draining", calls=len(self._calls), grace_s=grace_s)
+        for live in self._calls.values():
+            live.runner.put(GoAway(grace_s))
+        self._all_over.clear()
+        if self._connected == 0:
+            return
+        try:
+            async with asyncio.timeout(grace_s + FAREWELL_S):
+                await self._all_over.wait()
+        except TimeoutError:
+            log.warning("calls did not end in time", calls=self._connected)
 
     async def run(self) -> None:
         """Keep what this gateway owns of the registry, until cancelled."""

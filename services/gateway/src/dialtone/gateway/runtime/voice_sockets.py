@@ -16,13 +16,13 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
-from dialtone.gateway.runtime.refusals import deny, full, wrong_key
-from dialtone.gateway.runtime.switchboard import GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.refusals import deny, draining, full, wrong_key
+from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
 
 NAMING_S = 30.0  # for a client to name its session
-POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
+POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1012, 1013
 
 
 class NoVoice(Exception):
@@ -48,6 +48,8 @@ class VoiceSockets:
                 await self._serve(socket, tenant)
         except GatewayFull:
             await deny(socket, full())
+        except GatewayDraining:
+            await deny(socket, draining())
 
     async def _serve(self, socket: WebSocket, tenant: str) -> None:
         dialect = VoiceCallDialect()
@@ -89,6 +91,8 @@ class VoiceSockets:
             await _refuse(socket, 400, "the session is one for transcription alone", POLICY_VIOLATION)
         except SessionBusy:
             await _refuse(socket, 409, "the session has a live call already", POLICY_VIOLATION)
+        except GatewayDraining:
+            await _refuse(socket, 503, "the gateway is about to stop, call again", SERVICE_RESTART)
         except (StoreUnavailable, BusError):
             await _refuse(socket, 503, "the service is not available, try again later", TRY_AGAIN_LATER)
 
