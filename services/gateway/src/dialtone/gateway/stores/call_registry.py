@@ -42,19 +42,11 @@ class CallRegistry:
     async def claim(
         self, tenant: str, session_id: str, *, call_id: str, gateway_id: str, ttl_s: float
     ) -> bool:
-        """Take the session for this call for `ttl_s` seconds; False: another call has it."""
+        """Take the session for this call for `ttl_s` seconds, or hold it so much longer; False: another
+        call has it. A claim that ran out, or that Redis forgot in a restart, is taken anew."""
         arguments: list[str | int] = [call_id, gateway_id, max(1, round(ttl_s * 1000))]
         key = _key(tenant, session_id)
         return bool(await self._link.run(lambda _: self._claim(keys=[key], args=arguments)))
-
-    async def renew(
-        self, tenant: str, session_id: str, *, call_id: str, gateway_id: str, ttl_s: float
-    ) -> bool:
-        """Hold the claim for `ttl_s` seconds more; False: another call has taken the session.
-
-        A claim that ran out, or that Redis forgot in a restart, is taken anew if nobody else has it.
-        """
-        return await self.claim(tenant, session_id, call_id=call_id, gateway_id=gateway_id, ttl_s=ttl_s)
 
     async def release(self, tenant: str, session_id: str, *, call_id: str) -> bool:
         """Give the session back; False: this call did not have it."""
