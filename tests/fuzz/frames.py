@@ -26,10 +26,7 @@ COMMON: list[dict[str, Any]] = [
     {"type": "input_audio_buffer.clear"},
     {"type": "conversation.item.create", "item": {"id": "i", **MESSAGE}, "previous_item_id": "root"},
     {"type": "conversation.item.create", "item": CALL},
-    {
-        "type": "conversation.item.create",
-        "item": {"type": "function_call_output", "call_id": "c", "output": "1"},
-    },
+    {"type": "conversation.item.create", "item": OUTPUT},
     {"type": "conversation.item.retrieve", "item_id": "i"},
     {"type": "conversation.item.delete", "item_id": "i"},
     {"type": "conversation.item.truncate", "item_id": "i", "content_index": 0, "audio_end_ms": 10},
@@ -44,11 +41,7 @@ GA: list[dict[str, Any]] = [
             "instructions": "x",
             "tools": [TOOL],
             "audio": {
-                "input": {
-                    "format": {"type": "audio/pcmu"},
-                    "turn_detection": VAD,
-                    "transcription": {"model": "m"},
-                },
+                "input": {**HEARD, "turn_detection": VAD},
                 "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "marin", "speed": 1.0},
             },
         },

@@ -12,6 +12,16 @@ from dialtone.gateway.core.rerun import CallRerun
 from dialtone.gateway.replay import Replay
 
 from .target import Target
+from .witness import Witness
+
+
+def call_of(target: Target, *, turns: int) -> Witness:
+    with target.unharmed() as witness:
+        deadline = time.monotonic() + 60
+        while witness.turns < turns and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert witness.turns >= turns
+    return witness
 
 
 def recorded_since(target: Target, before: set[Path]) -> list[Path]:
@@ -20,10 +30,7 @@ def recorded_since(target: Target, before: set[Path]) -> list[Path]:
 
 def test_a_call_goes_the_same_way_again_to_the_byte(target: Target) -> None:
     before = set(target.recordings.iterdir())
-    with target.unharmed() as witness:
-        deadline = time.monotonic() + 60
-        while witness.turns < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+    witness = call_of(target, turns=2)
     (recording,) = recorded_since(target, before)
     assert frames_of(recording)[: len(witness.frames)] == witness.frames
     command = [sys.executable, "-m", "dialtone.gateway.replay", str(recording)]
@@ -39,6 +46,7 @@ def frames_of(recording: Path) -> list[str]:
 
 
 def test_every_call_that_was_made_here_goes_the_same_way_again(target: Target) -> None:
+    call_of(target, turns=1)  # at least
     for recording in target.recordings.iterdir():
         with recording.open("rb") as file:
             for rerun in CallRerun(read_frames(file)).steps():

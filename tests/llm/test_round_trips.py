@@ -16,7 +16,6 @@ from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 
 _KINDS = pytest.mark.parametrize("kind", ["openai", "minimax"])
-_COUNTS = {"prompt_tokens": 9, "completion_tokens": 3}
 _DONE = b"data: [DONE]\n\n"
 
 
