@@ -1,13 +1,13 @@
 """Keeping a conversation within a model's window: the oldest turns go first.
 
-A turn is a user's message and all that answers it, so a tool call is never cut from its result. The cut
-moves in steps of several turns: between two steps the prompt keeps its beginning, and with it the server's
-prefix cache.
+The cut moves in steps of several turns: between two steps the prompt keeps its beginning, and with it the
+server's prefix cache.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from dialtone.bus import WorkError
+from dialtone.chat import split_steps, split_turns
 from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
 CUT_STEP = 4
@@ -39,8 +39,7 @@ async def trim(turn: LlmTurn, budget: int, count: CountTokens) -> list[Message]:
             "context_length_exceeded",
             "the conversation does not fit the model's context window, and its truncation is disabled",
         )
-    head = next((at for at, m in enumerate(messages) if m.role != Message.ROLE_SYSTEM), len(messages))
-    system, turns = list(messages[:head]), _turns(messages[head:])
+    system, turns = split_turns(messages)
 
     async def fits(dropped: int) -> bool:
         return await count([*system, *(m for turn in turns[dropped:] for m in turn)]) <= budget
@@ -57,32 +56,12 @@ async def trim(turn: LlmTurn, budget: int, count: CountTokens) -> list[Message]:
     kept = [*system, *(m for turn in turns[dropped:] for m in turn)]
     if await count(kept) <= budget:
         return kept
-    steps = _steps(turns[-1]) if turns else []
+    steps = split_steps(turns[-1]) if turns else []
     for first in range(1, len(steps)):
         kept = [*system, *steps[0], *(m for step in steps[first + 1 :] for m in step)]
         if first + 1 < len(steps) and await count(kept) <= budget:
             return kept
     raise WorkError("context_length_exceeded", "the last message does not fit the model's context window")
-
-
-def _turns(messages: Sequence[Message]) -> list[list[Message]]:
-    turns: list[list[Message]] = []
-    for message in messages:
-        if message.role == Message.ROLE_USER or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _steps(turn: Sequence[Message]) -> list[list[Message]]:
-    """Split a turn before each assistant message: what was asked, then each answer with its tools'
-    results."""
-    steps: list[list[Message]] = [[]]
-    for message in turn:
-        if message.role == Message.ROLE_ASSISTANT:
-            steps.append([])
-        steps[-1].append(message)
-    return steps
 
 
 def estimate_tokens(messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:

@@ -1,7 +1,6 @@
 """Keeping a prompt within what one message on the bus can carry.
 
-The model's own window is its worker's to keep. What is dropped here are the oldest turns: a user's
-message and all that answers it, so that a tool call is never cut from its result.
+The model's own window is its worker's to keep. What is dropped here are the oldest turns.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dialtone.chat import split_steps, split_turns
 from dialtone.v1.turn_pb2 import LlmTurn, Message
 
 # Of the room for a prompt, what is left full after a cut where the session names no ratio. The cut
@@ -30,14 +30,12 @@ def fit(turn: LlmTurn, room: int, truncation: Any) -> bool:
         return False
     ratio = truncation.get("retention_ratio") if isinstance(truncation, dict) else None
     step = max(1, round(room * (1 - (RETENTION_RATIO if ratio is None else ratio))))
-    messages = list(turn.messages)
-    head = next((at for at, m in enumerate(messages) if m.role != Message.ROLE_SYSTEM), len(messages))
-    system, turns = messages[:head], _turns(messages[head:])
+    system, turns = split_turns(turn.messages)
     wanted, dropped = -(-over // step) * step, 0
     while len(turns) > 1 and dropped < wanted:
         dropped += _size(turns.pop(0))
     if turns and dropped < over:
-        asked, *steps = _steps(turns[0])
+        asked, *steps = split_steps(turns[0])
         while len(steps) > 1 and dropped < over:
             dropped += _size(steps.pop(0))
         turns[0] = [message for step in (asked, *steps) for message in step]
@@ -51,22 +49,3 @@ def fit(turn: LlmTurn, room: int, truncation: Any) -> bool:
 def _size(messages: Sequence[Message]) -> int:
     """Bytes within the turn, at least: the message, its tag and its length."""
     return sum(message.ByteSize() + 2 for message in messages)
-
-
-def _turns(messages: Sequence[Message]) -> list[list[Message]]:
-    turns: list[list[Message]] = []
-    for message in messages:
-        if message.role == Message.ROLE_USER or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _steps(turn: Sequence[Message]) -> list[list[Message]]:
-    """A turn split before each of the model's messages: what was asked, then each with its results."""
-    steps: list[list[Message]] = [[]]
-    for message in turn:
-        if message.role == Message.ROLE_ASSISTANT:
-            steps.append([])
-        steps[-1].append(message)
-    return steps
