@@ -1,0 +1,82 @@
+"""Injects faults into a stack while callers talk, and prints what they heard.
+
+Every turn of every caller is compared, to the sample, with what it would have been without the fault. Gaps
+are silence beyond that of a turn without a fault: before the answer, and inside it. Written to
+build/chaos.json and build/chaos.md; what was wrong is told in the JSON. Exit status 1: something was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import statistics
+import sys
+import time
+from datetime import UTC, datetime
+
+from tests.bench.stack import BUILD, machine
+from tests.chaos.faults import Fault, all_faults
+from tests.chaos.machines import running_stack
+from tests.chaos.storm import storming
+from tests.chaos.table import Row, markdown, total
+
+USUAL_TURNS = 3
+
+
+async def run(faults: list[Fault], tries: int, calls: int, seed: int) -> tuple[list[Row], float]:
+    """Every fault `tries` times, in an order by chance; the rows, and the usual silence in seconds."""
+    rows = {(fault.name, fault.place): Row(fault.name, fault.place) for fault in faults}
+    order = faults * tries
+    random.Random(seed).shuffle(order)
+    folder = BUILD / "chaos"
+    shutil.rmtree(folder, ignore_errors=True)
+    async with running_stack(folder) as stack, storming(stack, calls=calls, seed=seed) as storm:
+        quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
+        if wrong := [verdict.wrong for verdict in quiet if verdict.wrong]:
+            raise RuntimeError(f"wrong without any fault: {wrong}")
+        usual_s = statistics.median(verdict.silent_s for verdict in quiet)
+        for number, fault in enumerate(order, 1):
+            row = rows[fault.name, fault.place]
+            before, began = len(row.wrong), time.monotonic()
+            row.add(await storm.strike(fault), usual_s)
+            took = time.monotonic() - began
+            print(f"{number}/{len(order)} {fault.name} ({fault.place}) {took:.1f} s", file=sys.stderr)
+            for wrong_turn in row.wrong[before:]:
+                print(f"    {wrong_turn}", file=sys.stderr)
+    return list(rows.values()), usual_s
+
+
+def main() -> int:
+    """Read the command line, inject, write; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--tries", type=int, default=6, help="of each fault at each place")
+    parser.add_argument("--calls", type=int, default=4, help="that talk at once")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="faults whose name or place holds this")
+    given = parser.parse_args()
+    faults = [fault for fault in all_faults() if given.only in f"{fault.name} {fault.place}"]
+    if not faults:
+        parser.error(f"no fault is called {given.only}")
+    rows, usual_s = asyncio.run(run(faults, given.tries, given.calls, given.seed))
+    table = markdown(rows)
+    figures = {
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "seed": given.seed,
+        "calls": given.calls,
+        "usual_silence_ms": round(usual_s * 1e3),
+        "rows": [row.as_dict() for row in rows],
+        "total": total(rows).as_dict(),
+    }
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "chaos.json").write_text(json.dumps(figures, indent=1))
+    (BUILD / "chaos.md").write_text(table)
+    print(table)
+    return 1 if any(row.wrong for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

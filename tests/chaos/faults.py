@@ -1,0 +1,125 @@
+"""What is done to the stack, at which moment of a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.chaos.machines import Stack
+from tests.chaos.tap import Moment, Phase, Tap
+
+Inject = Callable[[Stack, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that happens to the worker of `role` that works for the call; without a role, to a server.
+
+    `after_s`: at random up to this long after the phase has begun.
+    """
+
+    name: str
+    phase: Phase
+    inject: Inject
+    role: str = ""
+    after_s: float = 0.0
+
+    @property
+    def place(self) -> str:
+        """Where it strikes, for a table."""
+        return f"{self.role}, {self.phase}" if self.role else str(self.phase)
+
+    async def strike(self, stack: Stack, tap: Tap, moment: Moment, chance: random.Random) -> set[str]:
+        """Do it; the calls that it hits."""
+        if self.after_s:
+            await asyncio.sleep(chance.uniform(0, self.after_s))
+        if not self.role:
+            await self.inject(stack, 0)
+            return tap.calls
+        pid = tap.holder(moment.call_id, self.role)
+        assert pid is not None, f"nobody holds work of {self.role} for the call in {self.phase}"
+        hit = tap.calls_of(pid)
+        await self.inject(stack, pid)
+        return hit
+
+
+async def kill(stack: Stack, pid: int) -> None:
+    """SIGKILL."""
+    stack.worker(pid).signal(signal.SIGKILL)
+
+
+async def freeze(stack: Stack, pid: int) -> None:
+    """SIGSTOP; it goes on after the turn, when others have its work."""
+    stack.freeze(pid)
+
+
+async def drain(stack: Stack, pid: int) -> None:
+    """SIGTERM: the worker is asked to leave."""
+    stack.worker(pid).signal(signal.SIGTERM)
+
+
+async def restart_broker(stack: Stack, _pid: int) -> None:
+    """SIGKILL to nats-server, which is started again at once, with its files."""
+    await asyncio.to_thread(stack.nats.restart)
+
+
+async def broker_away(stack: Stack, _pid: int) -> None:
+    """SIGKILL to nats-server, which is started again after 3 s."""
+    stack.nats.kill()
+    await asyncio.sleep(3.0)
+    await asyncio.to_thread(stack.nats.start)
+
+
+async def freeze_broker(stack: Stack, _pid: int) -> None:
+    """nats-server stands still for 5 s."""
+    stack.nats.freeze()
+    await asyncio.sleep(5.0)
+    stack.nats.thaw()
+
+
+async def restart_valkey(stack: Stack, _pid: int) -> None:
+    """SIGKILL to Valkey, which comes back after a second, empty."""
+    stack.valkey.kill()
+    await asyncio.sleep(1.0)
+    await asyncio.to_thread(stack.valkey.start)
+
+
+WORKERS = {"killed": kill, "frozen": freeze, "asked to leave": drain}
+SERVERS = {
+    "broker restarted": restart_broker,
+    "broker away 3 s": broker_away,
+    "broker frozen 5 s": freeze_broker,
+    "valkey restarted": restart_valkey,
+}
+_PLACES = (
+    ("asr", Phase.LISTENING, 0.8),
+    ("asr", Phase.RECOGNISING, 0.0),
+    ("asr", Phase.SPEAKING, 0.0),
+    ("llm", Phase.THINKING, 0.0),
+    ("llm", Phase.ANSWERING, 0.3),
+    ("tts", Phase.SPEAKING, 0.0),
+)
+_MOMENTS = (
+    (Phase.LISTENING, 0.8),
+    (Phase.RECOGNISING, 0.0),
+    (Phase.THINKING, 0.0),
+    (Phase.SPEAKING, 0.0),
+)
+
+
+def all_faults() -> list[Fault]:
+    """Every fault at every place where it can strike."""
+    of_workers = [
+        Fault(name, phase, inject, role, after_s)
+        for name, inject in WORKERS.items()
+        for role, phase, after_s in _PLACES
+    ]
+    of_servers = [
+        Fault(name, phase, inject, after_s=after_s)
+        for name, inject in SERVERS.items()
+        for phase, after_s in _MOMENTS
+    ]
+    return [*of_workers, *of_servers]

@@ -1,0 +1,108 @@
+"""Callers who talk while faults strike: one fault a turn."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from tests.chaos.caller import Caller, Turn, Verdict, calling, judge
+from tests.chaos.faults import Fault
+from tests.chaos.machines import Stack
+from tests.chaos.tap import Tap, tapping
+
+PHASE_S = 15.0
+_STAGGER_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One fault: the verdicts of the calls that it hit, and of the others."""
+
+    fault: Fault
+    hit: tuple[Verdict, ...]
+    beside: tuple[Verdict, ...]
+
+
+class Storm:
+    """Some calls on a stack. They last from one fault to the next, but for those that a fault has ended."""
+
+    def __init__(self, stack: Stack, tap: Tap, *, calls: int, seed: int) -> None:
+        self.stack = stack
+        self._tap = tap
+        self._wanted = calls
+        self._chance = random.Random(seed)
+        self._calls: dict[str, tuple[Caller, AsyncExitStack]] = {}
+
+    async def turn(self) -> list[Verdict]:
+        """One turn of every call, to which nothing happens."""
+        await self._call_all()
+        return [await judge(turn) for turn in await asyncio.gather(*self._asking().values())]
+
+    async def strike(self, fault: Fault) -> Outcome:
+        """One turn of every call, with this fault in it."""
+        await self._call_all()
+        moment = self._tap.expect(fault.phase)
+        asking = self._asking()
+        try:
+            async with asyncio.timeout(PHASE_S):
+                hit = await fault.strike(self.stack, self._tap, await moment, self._chance)
+        except BaseException:
+            for task in asking.values():
+                task.cancel()
+            raise
+        verdicts = {call_id: await judge(await task) for call_id, task in asking.items()}
+        await self.stack.heal()
+        for call_id, verdict in verdicts.items():
+            if verdict.wrong or not fault.role:  # the tap missed what was said while the broker was away
+                await self._hang_up(call_id)
+        return Outcome(
+            fault,
+            tuple(verdict for call_id, verdict in verdicts.items() if call_id in hit),
+            tuple(verdict for call_id, verdict in verdicts.items() if call_id not in hit),
+        )
+
+    def _asking(self) -> dict[str, asyncio.Task[Turn]]:
+        async def ask(caller: Caller, after_s: float) -> Turn:
+            await asyncio.sleep(after_s)  # people do not begin at once
+            return await caller.ask()
+
+        return {
+            call_id: asyncio.create_task(ask(caller, number * _STAGGER_S))
+            for number, (call_id, (caller, _)) in enumerate(self._calls.items())
+        }
+
+    async def _call_all(self) -> None:
+        """One after the other: so it is known which of the broker's calls is whose."""
+        while len(self._calls) < self._wanted:
+            known = self._tap.calls
+            exits = AsyncExitStack()
+            caller = await exits.enter_async_context(
+                calling(self.stack.gateway_url, self._chance.randrange(2**32))
+            )
+            async with asyncio.timeout(PHASE_S):
+                while not (new := self._tap.calls - known):
+                    await self._tap.news()
+            self._calls[new.pop()] = (caller, exits)
+
+    async def _hang_up(self, call_id: str) -> None:
+        _, exits = self._calls.pop(call_id)
+        await exits.aclose()
+        self._tap.forget(call_id)
+
+    async def end(self) -> None:
+        for call_id in list(self._calls):
+            await self._hang_up(call_id)
+
+
+@asynccontextmanager
+async def storming(stack: Stack, *, calls: int, seed: int) -> AsyncIterator[Storm]:
+    """Calls on this stack inside the block."""
+    async with tapping(stack.nats.url) as tap:
+        storm = Storm(stack, tap, calls=calls, seed=seed)
+        try:
+            yield storm
+        finally:
+            await storm.end()

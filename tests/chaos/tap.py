@@ -1,0 +1,135 @@
+"""Listens to the bus: in which phase calls are, and which process holds which of their work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dialtone.bus import Bus, Message
+from dialtone.settings import BusSettings
+from dialtone.v1.events_pb2 import WorkerEvent
+
+
+class Phase(StrEnum):
+    """Of a turn, by the event that begins it."""
+
+    LISTENING = "listening"  # the user has begun to speak
+    RECOGNISING = "recognising"  # the user has stopped
+    THINKING = "thinking"  # a model has the turn, and has said nothing yet
+    ANSWERING = "answering"  # its first words are there
+    SPEAKING = "speaking"  # the first sound of a sentence is there
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A call came into a phase."""
+
+    phase: Phase
+    call_id: str
+
+
+@dataclass(slots=True)
+class _Holder:
+    role: str
+    pid: int
+    attempt: int
+
+
+@dataclass
+class Tap:
+    """What the workers of all calls tell their gateway. A worker's id names its role and its process."""
+
+    bus: Bus
+    _holders: dict[str, dict[str, _Holder]] = field(default_factory=dict)  # by call and lease
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: list[tuple[Callable[[Moment], bool], asyncio.Future[Moment]]] = field(default_factory=list)
+
+    def holder(self, call_id: str, role: str) -> int | None:
+        """The process that works in this role for the call: the latest that took something up."""
+        held = [one for one in self._holders.get(call_id, {}).values() if one.role == role]
+        return held[-1].pid if held else None
+
+    def calls_of(self, pid: int) -> set[str]:
+        """The calls that this process holds work of."""
+        return {
+            call_id
+            for call_id, leases in self._holders.items()
+            if any(holder.pid == pid for holder in leases.values())
+        }
+
+    @property
+    def calls(self) -> set[str]:
+        """The calls that anybody holds work of."""
+        return {call_id for call_id, leases in self._holders.items() if leases}
+
+    def forget(self, call_id: str) -> None:
+        """The call is over."""
+        self._holders.pop(call_id, None)
+
+    async def news(self) -> None:
+        """Wait for anybody to take up work."""
+        self._news.clear()
+        await self._news.wait()
+
+    def expect(self, phase: Phase) -> asyncio.Future[Moment]:
+        """The next time that a call comes into this phase."""
+        future: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
+        self._waiting.append((lambda moment: moment.phase is phase, future))
+        return future
+
+    def on_message(self, message: Message) -> None:
+        """Take in an event of a call's."""
+        if not message.data:
+            return  # a worker asks whether the call is still there
+        event = WorkerEvent.FromString(message.data)
+        call_id = message.subject.split(".")[1]
+        leases = self._holders.setdefault(call_id, {})
+        body = event.WhichOneof("body")
+        holder = leases.get(event.lease_id)
+        if body == "claim":
+            worker_id = event.claim.worker_id
+            role, pid = worker_id.partition("-")[0], worker_id.rpartition("-")[2]
+            if holder is None or event.attempt > holder.attempt:
+                leases.pop(event.lease_id, None)  # so that the latest stands last
+                leases[event.lease_id] = _Holder(role, int(pid), event.attempt)
+                self._news.set()
+                if role == "llm":
+                    self._tell(Phase.THINKING, call_id)
+            return
+        if holder is None or event.attempt != holder.attempt:
+            return
+        match body:
+            case "speech_started":
+                self._tell(Phase.LISTENING, call_id)
+            case "speech_stopped":
+                self._tell(Phase.RECOGNISING, call_id)
+            case "text":
+                self._tell(Phase.ANSWERING, call_id)
+            case "audio":
+                self._tell(Phase.SPEAKING, call_id)
+            case "leg_done" | "turn_done" | "sentence_done" | "failed" | "released":
+                del leases[event.lease_id]
+            case _:
+                pass
+
+    def _tell(self, phase: Phase, call_id: str) -> None:
+        moment = Moment(phase, call_id)
+        for waiting in [waiting for waiting in self._waiting if waiting[0](moment)]:
+            self._waiting.remove(waiting)
+            if not waiting[1].done():
+                waiting[1].set_result(moment)
+
+
+@contextlib.asynccontextmanager
+async def tapping(nats_url: str) -> AsyncIterator[Tap]:
+    """Listen inside the block."""
+    bus = await Bus.connect(BusSettings(nats_url=nats_url), name="tap")
+    try:
+        tap = Tap(bus)
+        await bus.subscribe("call.*.events", tap.on_message)
+        yield tap
+    finally:
+        await bus.close()
