@@ -62,6 +62,20 @@ def test_the_question_is_answered_when_what_followed_it_is_taken_back(change: as
     assert rig.work("llm")[-1].turn.messages[-1].text == "Tell me a story"
 
 
+def test_speech_that_was_cleared_before_it_was_heard_is_no_turn() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.speak(1000)
+    rig.feed(ask.ClearAudio())
+    ears.started(1, 100)  # they have not come to the clear
+    ears.stopped(1, 1020)
+    ears.final(1, "")
+    assert not rig.of(out.SpeechStarted)
+    assert not rig.of(out.InputCommitted)
+    rig.voice_turn(ears, number=2)
+    assert len(rig.of(out.InputCommitted)) == 1
+
+
 def test_a_response_asked_for_meanwhile_is_the_answer() -> None:
     rig = Rig()
     ears = going_on(rig)

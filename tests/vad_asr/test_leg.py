@@ -1,5 +1,7 @@
 """The leg's contract: what comes for what was sent, in which order, on which clock."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -187,6 +189,30 @@ async def test_clear_ends_an_announced_turn_without_words(simulated_ears: Ears) 
     assert sorted(call.bodies) == sorted([*ONE_TURN, *ONE_TURN, "leg_done"])
     assert [t.text for t in call.transcripts()] == ["", "simulated question 1"]
     assert [t.utterance for t in call.transcripts()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "cut", [{"clear": {}}, {"commit": CommitInput(utterance=1)}], ids=["clear", "commit"]
+)
+async def test_the_rest_of_a_sound_that_the_client_cut_is_no_turn(
+    simulated_ears: Ears, cut: dict[str, Any]
+) -> None:
+    call = EarsCall(server_vad()).start(simulated_ears.handle)
+    call.say(np.concatenate([silence(0.5), voice_like(1.01)]))
+    call.put(**cut)
+    call.say(silence(1.5))
+    await call.finish()
+    assert call.bodies == [*ONE_TURN, "leg_done"]
+
+
+async def test_who_speaks_on_after_a_clear_begins_a_turn_there(simulated_ears: Ears) -> None:
+    call = EarsCall(server_vad()).start(simulated_ears.handle)
+    call.say(np.concatenate([silence(0.5), voice_like(1.01)]))
+    call.put(clear={})
+    call.say(np.concatenate([voice_like(1.0), silence(1.0)]))
+    await call.finish()
+    assert [start.audio_start_us for start in call.started][1:] == [1_510_000]
+    assert [t.text for t in call.transcripts()] == ["", "simulated question 1"]
 
 
 async def test_turn_detection_changes_from_one_frame_to_the_next(simulated_ears: Ears) -> None:

@@ -92,6 +92,12 @@ class Hearing:
         self.uncommitted = end
         self.endpointer.close(end)
 
+    def cut(self) -> None:
+        """The audio so far belongs to a turn or was cleared because the client says so, perhaps within a
+        word: the rest of that word's sound is no turn of its own."""
+        self._tracker.forget()
+        self.settle(self.position)
+
     def _hear(self, samples: Pcm16) -> Iterator[list[Boundary]]:
         pcm = pcm16_to_bytes(samples)
         for at in range(0, len(pcm), _STEP_BYTES):

@@ -180,6 +180,7 @@ class EarsLeg:
     async def _commit(self, number: int) -> None:
         if self._turn is not None:
             await self._stop(self._turn, self._hearing.position, self._hearing.last_voiced)
+            self._hearing.cut()
             return
         if number and number < self._next_number:
             return  # it ended by itself before the commit came
@@ -188,7 +189,7 @@ class EarsLeg:
         turn = OpenTurn(number, max(self._hearing.uncommitted, self._hearing.recording.start))
         end = self._hearing.position
         self._answer(turn, end, self._final_ask(turn, end))
-        self._hearing.settle(end)
+        self._hearing.cut()
 
     async def _clear(self) -> None:
         end = self._hearing.position
@@ -198,7 +199,7 @@ class EarsLeg:
             await self._send_stopped(turn, end, end)
             # Nothing is left to recognise, but the turn was announced: its end is, too.
             self._answer(turn, end, self._asking.about_nothing())
-        self._hearing.settle(end)
+        self._hearing.cut()
 
     def _reconfigure(self, config: EarsConfig) -> None:
         self._config = self._ahead.config = config

@@ -17,6 +17,9 @@ from .items import InputAudio, MessageItem
 from .partial_words import AgreedWords
 from .timing import TurnMarks
 
+# Ears count in samples of their own rate: they may place a sound this much before where it was sent.
+ROUNDING_US = 30_000
+
 
 @dataclass(slots=True)
 class Utterance:
@@ -55,6 +58,7 @@ class InputTurns:
         self._utterances: dict[int, Utterance] = {}
         self.next_number = 1
         self._committed_us = 0  # all input before this belongs to items, or was cleared
+        self._cleared_us = 0  # all input before this is settled: the client took back what was no item
         self._told_us = 0  # the last place in the input that the client was told
 
     # --- state ---
@@ -108,6 +112,9 @@ class InputTurns:
         if known is not None:
             known.doubtful = False
         if event.utterance < self.next_number:
+            return None
+        if event.audio_start_us < self._cleared_us - ROUNDING_US:  # heard before the ears knew of that
+            self.next_number = event.utterance + 1
             return None
         # One is open at a time: an earlier one that was not ended became a part of another.
         for number in [u.number for u in self._utterances.values() if not u.committed]:
@@ -242,7 +249,7 @@ class InputTurns:
         utterance = self.speaking
         if utterance is not None:
             del self._utterances[utterance.number]
-        self._committed_us = self._ears.input_us
+        self._committed_us = self._cleared_us = self._ears.input_us
         self._ears.clear()
         self._let_go()
 

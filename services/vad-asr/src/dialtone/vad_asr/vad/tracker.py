@@ -62,6 +62,16 @@ class VoiceTracker:
         """Where the voice that is heard now began, once it has lasted long enough to be one."""
         return self._run_start if self._voiced and self._run >= _ONSET_CHUNKS else None
 
+    def forget(self) -> None:
+        """What is heard next is a voice only if it begins anew: the one so far was dealt with."""
+        self._gate.reset()  # networks let go late
+        self._asleep.clear()
+        self._slept = 0
+        self._voiced = False
+        self._run = 0
+        self._pending = b""
+        self._run_start = self._boundary = self.last_voiced = self.position
+
     def feed(self, pcm: bytes) -> None:
         """The next samples of the stream, 16 bit; best at most 30 ms at a time."""
         self.voiced_chunk = None
