@@ -1,7 +1,7 @@
 """The two forms of the Realtime protocol, as the `openai` SDK speaks them.
 
 Scenarios are written once, with GA's names of events and fields; a dialect says what they are called on its
-wire (section 8 of the protocol's reference).
+wire.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The order of a turn's events (section 10 of the protocol's reference), in GA's names."""
+"""The order of a turn's events, which clients rely on, in GA's names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What well-known clients do beyond the protocol's examples (section 12 of its reference), as they do it."""
+"""What well-known clients do beyond the protocol's examples, as they do it."""
 
 from __future__ import annotations
 

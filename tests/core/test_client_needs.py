@@ -1,5 +1,5 @@
-"""What real clients need of responses and items although no schema says so: sections 12 and 13 of the
-protocol's reference, each point by its name. Client libraries are named where one depends on it."""
+"""What real clients need of responses and items although no schema says so, each point by its name.
+Client libraries are named where one depends on it."""
 
 import itertools
 from typing import Any
@@ -16,7 +16,7 @@ from dialtone.v1.turn_pb2 import Message, ToolCallDelta
 
 from .harness import Rig
 
-# Members that may be null: section 13, point 2.
+# Members that may be null; all others clients read without a look.
 NULLABLE = {"transcript", "previous_item_id", "status_details", "usage", "metadata", "conversation_id"}
 NULLABLE |= {"code", "param", "event_id", "temperature"}  # of errors; of beta, which fills it in
 

@@ -63,7 +63,7 @@ def test_every_event_of_the_core_is_here() -> None:
     assert unsent == {out.SentenceSpoken, out.PartialTranscript, out.TurnMetrics}
 
 
-# --- section 12 of the protocol's reference, as far as it is the dialect's
+# --- what clients rely on, as far as it is the dialect's
 
 
 def test_event_ids_are_unique_within_and_across_connections() -> None:
