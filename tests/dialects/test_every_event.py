@@ -54,6 +54,14 @@ def test_every_event_is_one_of_the_sdk_with_all_that_clients_need(
         encode(dialect, event)
 
 
+def test_audio_is_base64_of_the_bytes(dialect: Dialect) -> None:
+    audio = bytes(range(256)) * 4
+    message = encode(dialect, out.OutputAudioDelta("resp_1", "item_1", 0, 1, audio))
+    assert base64.b64decode(message["delta"]) == audio
+    assert (message["response_id"], message["item_id"]) == ("resp_1", "item_1")
+    assert (message["output_index"], message["content_index"]) == (0, 1)
+
+
 def test_every_event_of_the_core_is_here() -> None:
     def kinds(kind: type[out.ServerEvent]) -> set[type]:
         below = kind.__subclasses__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -73,14 +72,6 @@ def test_what_the_assistant_says_is_text_or_audio() -> None:
     assert encode(out.ItemAdded(item, None))["item"]["content"] == content
     assert encode(out.OutputItemDone("r", 0, item))["item"]["content"] == content
     assert encode(out.ResponseDone(response(output=[item])))["response"]["output"][0]["content"] == content
-
-
-def test_audio_is_base64_of_the_bytes() -> None:
-    audio = bytes(range(256)) * 4
-    message = encode(out.OutputAudioDelta("resp_1", "item_1", 0, 1, audio))
-    assert base64.b64decode(message["delta"]) == audio
-    assert (message["response_id"], message["item_id"]) == ("resp_1", "item_1")
-    assert (message["output_index"], message["content_index"]) == (0, 1)
 
 
 def test_a_response_has_the_members_of_the_beta_protocol() -> None:

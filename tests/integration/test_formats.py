@@ -16,22 +16,12 @@ from dialtone.audio import AudioDecoder, AudioEncoder, Pcm16, pcm16_to_float
 from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
 from dialtone.tts.engines.simulated import CHARACTER_S
-from dialtone.v1.common_pb2 import (
-    AUDIO_ENCODING_PCM16,
-    AUDIO_ENCODING_PCMA,
-    AUDIO_ENCODING_PCMU,
-    AudioFormat,
-)
+from tests.fixtures.client_formats import FORMATS
 
 WIRE: dict[str, dict[str, Any]] = {
     "pcm": {"type": "audio/pcm", "rate": 24_000},
     "pcmu": {"type": "audio/pcmu"},
     "pcma": {"type": "audio/pcma"},
-}
-FORMATS = {
-    "pcm": AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000),
-    "pcmu": AudioFormat(encoding=AUDIO_ENCODING_PCMU, sample_rate=8_000),
-    "pcma": AudioFormat(encoding=AUDIO_ENCODING_PCMA, sample_rate=8_000),
 }
 TURNS = 20
 

@@ -13,21 +13,11 @@ from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.tts.pool import SynthesisPool
-from dialtone.v1.common_pb2 import (
-    AUDIO_ENCODING_PCM16,
-    AUDIO_ENCODING_PCMA,
-    AUDIO_ENCODING_PCMU,
-    AudioFormat,
-)
 from dialtone.worker import Loaded
+from tests.fixtures.client_formats import FORMATS
 from tests.tts.leases import SentenceLease, assert_continuous
 from tests.tts.test_piper import STILL
 
-FORMATS = {
-    "pcm": AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000),
-    "pcmu": AudioFormat(encoding=AUDIO_ENCODING_PCMU, sample_rate=8_000),
-    "pcma": AudioFormat(encoding=AUDIO_ENCODING_PCMA, sample_rate=8_000),
-}
 # Of one code to the next: 1/16 of the sample's magnitude at most, and 4 (mu-law) or 16 (A-law) near zero.
 CODE_STEP, CODE_FLOOR = 1 / 16, 16
 SENTENCES = ["The weather today is sunny and warm.", "Would you like to book a table?", "Yes."]

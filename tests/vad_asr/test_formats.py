@@ -6,22 +6,13 @@ import numpy as np
 import pytest
 
 from dialtone.audio import AudioDecoder, AudioEncoder, pcm16_to_float
-from dialtone.v1.common_pb2 import (
-    AUDIO_ENCODING_PCM16,
-    AUDIO_ENCODING_PCMA,
-    AUDIO_ENCODING_PCMU,
-    AudioFormat,
-)
+from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AudioFormat
 from dialtone.vad_asr.service import Ears
 from tests.contract.bus.call_side import until
+from tests.fixtures.client_formats import FORMATS
 from tests.fixtures.speech import Samples, recording, silence, voice_like
 from tests.vad_asr.ears_call import EarsCall, server_vad
 
-FORMATS = {
-    "pcm": AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000),
-    "pcmu": AudioFormat(encoding=AUDIO_ENCODING_PCMU, sample_rate=8_000),
-    "pcma": AudioFormat(encoding=AUDIO_ENCODING_PCMA, sample_rate=8_000),
-}
 FRAMES_US = 40_000  # two frames of 20 ms
 
 
