@@ -53,7 +53,7 @@ class Worker:
 
     def tool(self, index: int, name: str, arguments: str) -> None:
         self.say(tool_call=ToolCallDelta(index=index, call_id=f"call_{index}", name=name))
-        self.say(tool_call=ToolCallDelta(index=index, arguments=arguments, done=True))
+        self.say(tool_call=ToolCallDelta(index=index, arguments=arguments))
 
     def done(self, reason: TurnDone.FinishReason = TurnDone.FINISH_REASON_STOP) -> list[do.Effect]:
         usage = Usage(input_tokens=10, cached_tokens=4, output_tokens=5)

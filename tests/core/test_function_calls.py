@@ -37,7 +37,6 @@ def called(worker: Worker, *calls: tuple[str, str, str]) -> None:
         worker.say(tool_call=ToolCallDelta(index=index, call_id=call_id, name=name))
         for char in arguments:
             worker.say(tool_call=ToolCallDelta(index=index, arguments=char))
-        worker.say(tool_call=ToolCallDelta(index=index, done=True))
     worker.done(TurnDone.FINISH_REASON_TOOL_CALLS)
 
 

@@ -46,17 +46,10 @@ def text_of(events: list[Event]) -> str:
 
 
 def calls_of(events: list[Event]) -> list[tuple[str, str, str]]:
-    """(call id, name, arguments) of each completed tool call, in order."""
-    calls: dict[int, list[str]] = {}
-    done: list[int] = []
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            call = calls.setdefault(event.index, [event.call_id, event.name, ""])
-            call[2] += event.arguments
-            if event.done:
-                done.append(event.index)
-    assert done == sorted(calls), "every call is completed, once"
-    return [(calls[index][0], calls[index][1], calls[index][2]) for index in done]
+    """(call id, name, arguments) of each tool call, in order."""
+    calls = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert [call.index for call in calls] == list(range(len(calls))), "every call comes whole, once"
+    return [(call.call_id, call.name, call.arguments) for call in calls]
 
 
 def done_of(events: list[Event]) -> TurnDone:

@@ -44,9 +44,7 @@ def call_deltas(calls: Sequence[ToolCall], turn: LlmTurn) -> list[ToolCallDelta]
     for index, call in enumerate(calls):
         call_id = call.call_id if call.call_id and call.call_id not in seen else new_call_id()
         seen.add(call_id)
-        deltas.append(
-            ToolCallDelta(index=index, call_id=call_id, name=call.name, arguments=call.arguments, done=True)
-        )
+        deltas.append(ToolCallDelta(index=index, call_id=call_id, name=call.name, arguments=call.arguments))
     return deltas
 
 
