@@ -17,7 +17,8 @@ import uvloop
 
 from dialtone.gateway.app import create_metrics_app, open_app
 from dialtone.gateway.runtime.drain import DrainingServer
-from dialtone.gateway.runtime.large_messages import BoundedSocket, LargeMessages
+from dialtone.gateway.runtime.large_messages import LargeMessages
+from dialtone.gateway.runtime.paced_sockets import PacedSocket
 from dialtone.gateway.runtime.prompt_requests import PromptRequests
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
@@ -66,7 +67,10 @@ async def serve(settings: GatewaySettings) -> None:
     async with open_app(settings) as (app, switchboard), _metrics(settings):
         config = uvicorn.Config(
             app,
-            ws=cast(type[asyncio.Protocol], partial(BoundedSocket, places=places)),
+            ws=cast(
+                type[asyncio.Protocol],
+                partial(PacedSocket, places=places, frames_per_s=settings.messages_per_second),
+            ),
             ws_max_size=settings.max_message_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=10,

@@ -84,6 +84,13 @@ class GatewaySettings(ServiceSettings):
 
     max_calls: int = Field(default=200, ge=1)
     """Calls that this gateway takes at once; more are refused with 503."""
+    messages_per_second: int = Field(default=1000, ge=100)
+    """Frames of one client, pings included, that are read in a second; further ones wait on its side."""
+    wrong_messages_per_minute: int = Field(default=100, ge=1)
+    """Messages that are no event of the protocol which one client may send in a minute; then its call is
+    ended."""
+    call_idle_s: float = Field(default=1800.0, gt=0)
+    """How long a client may send nothing; then its call is ended."""
     max_message_bytes: int = Field(default=21 * 2**20, ge=1024)
     """Largest WebSocket message of a client; the socket of a larger one is closed. The default
     holds the protocol's 15 MiB of audio, in base64."""

@@ -38,6 +38,7 @@ from .effects import (
     Close,
     Displaced,
     Effect,
+    Expelled,
     GoAway,
     Opened,
     PutConfig,
@@ -56,7 +57,7 @@ from .lease_table import HeldLease, Verdict
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
 
-CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced | GoAway
+CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced | Expelled | GoAway
 
 # What a worker of each stage may say of its work; all else that comes under its lease is passed over.
 SAYS = {
@@ -106,6 +107,7 @@ class Call:
         self._handlers: dict[type, Callable[..., None]] = {
             Opened: self._opened,
             Displaced: self._displaced,
+            Expelled: self._expelled,
             GoAway: self._departure.go_away,
             Tick: self._tick,
             WorkerFrame: self._worker,
@@ -176,6 +178,10 @@ class Call:
     def _displaced(self, _event: Displaced) -> None:
         self._ctx.error("session_taken_over", "Another call has the session.", type="server_error")
         self._close(POLICY_VIOLATION, "session taken over")
+
+    def _expelled(self, event: Expelled) -> None:
+        self._ctx.error(event.code, event.message)
+        self._close(POLICY_VIOLATION, event.reason)
 
     def _close(self, code: int, reason: str) -> None:
         self._end()

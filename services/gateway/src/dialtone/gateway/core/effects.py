@@ -100,6 +100,14 @@ class Displaced(msgspec.Struct):
     """The session belongs to another call by now."""
 
 
+class Expelled(msgspec.Struct):
+    """The client did what the gateway does not go on with: the call ends, and this is why."""
+
+    code: str
+    message: str
+    reason: str  # of the close frame
+
+
 class GoAway(msgspec.Struct):
     """The gateway stops: end at the next quiet moment, after `within_s` seconds at the latest."""
 

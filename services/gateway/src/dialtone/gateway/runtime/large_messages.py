@@ -119,7 +119,11 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         """There is a place now."""
         self._waits = False
         self._begin()
-        if not self.read_paused:
+        self.resume()
+
+    def resume(self) -> None:
+        """Read on, unless the client has to wait for something still."""
+        if not (self.read_paused or self._waits or self.transport.is_closing()):
             self.transport.resume_reading()
 
     def _begin(self) -> None:

@@ -7,10 +7,11 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from dialtone.gateway.core.client_events import Disconnected
+from dialtone.gateway.core.client_events import Disconnected, Invalid
 from dialtone.gateway.core.effects import Close
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.call_runner import CallRunner
+from dialtone.gateway.runtime.manners import Manners
 from dialtone.gateway.runtime.outbound import Outbound
 from dialtone.telemetry import get_logger
 
@@ -23,22 +24,32 @@ class Line:
     """Reads and writes one accepted socket for its call's runner, each in a task of its own."""
 
     def __init__(
-        self, socket: WebSocket, dialect: Dialect, runner: CallRunner, outbound: Outbound, *, close_s: float
+        self,
+        socket: WebSocket,
+        dialect: Dialect,
+        runner: CallRunner,
+        outbound: Outbound,
+        manners: Manners,
+        *,
+        close_s: float,
     ) -> None:
         """`close_s`: how long the client may take for the close frame."""
         self._socket = socket
         self._dialect = dialect
         self._runner = runner
         self._outbound = outbound
+        self._manners = manners
         self._close_s = close_s
         self._reading = asyncio.create_task(self._read())
         self._writing = asyncio.create_task(self._write())
 
     async def _read(self) -> None:
-        """Bring what the client sends to its call, until it is gone."""
+        """Bring what the client sends to its call, until it is gone or has to go."""
         try:
             while await self._read_one():
                 pass
+        except TimeoutError:
+            self._runner.put(self._manners.idle())
         except Exception:
             log.exception("reading from the client failed")
         self._runner.put(Disconnected())
@@ -48,7 +59,8 @@ class Line:
 
         In a function of its own, so that megabytes do not lie in its variables until the next comes.
         """
-        message = await self._socket.receive()
+        async with asyncio.timeout(self._manners.idle_s):
+            message = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             return False
         text = message.get("text")
@@ -56,6 +68,8 @@ class Line:
         event = self._dialect.decode(frame)
         if event is not None:
             await self._runner.offer(event, len(frame))
+        if isinstance(event, Invalid) and (expelled := self._manners.wrong()):
+            self._runner.put(expelled)
         return True
 
     async def _write(self) -> None:

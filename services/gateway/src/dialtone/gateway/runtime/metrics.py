@@ -14,7 +14,11 @@ refused = Counter("dialtone_gateway_refused_total", "Handshakes refused, by reas
 unsent_inputs = Counter(
     "dialtone_gateway_unsent_inputs_total", "Input frames that the broker did not take when they came"
 )
+takeovers = Counter("dialtone_gateway_takeovers_total", "Sessions taken over from a live call")
 stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients closed for not reading")
+held_clients = Counter(
+    "dialtone_gateway_held_clients_total", "Times that a client was not read, having sent too many frames"
+)
 tasks = Gauge("dialtone_gateway_tasks", "Tasks of the event loop: a number that grows is a leak")
 waiting_messages = Gauge(
     "dialtone_gateway_waiting_messages", "Large messages of clients that wait until others have come"

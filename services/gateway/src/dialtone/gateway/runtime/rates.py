@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # Those who came last; beyond that the longest gone is forgotten. It takes as many addresses to be
 # forgotten before one's bucket is full again, and that is a flood of another kind.
@@ -19,20 +20,29 @@ class Bucket:
 
     per_s: float
     most: float
-    _tokens: float = -1.0
-    _at: float = 0.0
+    _tokens: float = field(init=False)
+    _at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self._tokens = self.most
 
     def take(self, now: float) -> float:
         """Take a token, or say in how many seconds there will be one. `now` is of a monotonic clock."""
-        if self._tokens < 0:
-            self._tokens = self.most
-        else:
-            self._tokens = min(self.most, self._tokens + (now - self._at) * self.per_s)
-        self._at = now
+        self._fill(now)
         if self._tokens < 1:
             return (1 - self._tokens) / self.per_s
         self._tokens -= 1
         return 0.0
+
+    def spend(self, number: int, now: float) -> float:
+        """Take so many, those that are not there on credit; in how many seconds that is paid back."""
+        self._fill(now)
+        self._tokens -= number
+        return max(0.0, -self._tokens / self.per_s)
+
+    def _fill(self, now: float) -> None:
+        self._tokens = min(self.most, self._tokens + (now - self._at) * self.per_s)
+        self._at = now
 
 
 class Rates:

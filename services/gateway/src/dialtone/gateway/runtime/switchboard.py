@@ -24,6 +24,8 @@ from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.call_files import CallFile, CallFiles
 from dialtone.gateway.runtime.call_runner import CallRunner
 from dialtone.gateway.runtime.line import Line
+from dialtone.gateway.runtime.manners import Limits as MannersLimits
+from dialtone.gateway.runtime.manners import Manners
 from dialtone.gateway.runtime.outbound import Frame, Outbound
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import CallRegistry, SessionStore, StoreUnavailable
@@ -72,6 +74,7 @@ class Switchboard:
         self._stop_at: float | None = None  # monotonic; while it is None, calls are taken
         folder = settings.record_calls_dir
         self._recordings = CallFiles(folder, settings.record_calls_max_bytes) if folder else None
+        self._manners = MannersLimits(settings.wrong_messages_per_minute, settings.call_idle_s)
         self._limits = Limits(
             claim_s={
                 ASR: settings.work_claim_timeout_asr_s,
@@ -214,7 +217,8 @@ class Switchboard:
             runner.put(first)
         if self._stop_at is not None:  # since the handshake began
             runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
-        line = Line(socket, dialect, runner, outbound, close_s=settings.send_timeout_s)
+        manners = Manners(self._manners)
+        line = Line(socket, dialect, runner, outbound, manners, close_s=settings.send_timeout_s)
         close, end = None, "error"
         try:
             await runner.run()

@@ -1,0 +1,110 @@
+"""A client that floods waits or is shown out, and those beside it are served as before (S7, S9)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.fixtures.gateway import Gateway, running_gateway
+
+from .flooder import FLOODS
+
+REALTIME = "/v1/realtime?model=default"
+CLEAR = '{"type": "input_audio_buffer.clear"}'
+WRONG_PER_MINUTE = 20
+PER_SECOND = 200
+IDLE_S = 2.0
+FLOODERS = 4
+FLOOD_S = 2.0
+MOST_S = 0.15  # that the answer to a neighbour may take at p99, on a machine busy with the flooders too
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    limits = {
+        "WRONG_MESSAGES_PER_MINUTE": str(WRONG_PER_MINUTE),
+        "MESSAGES_PER_SECOND": str(PER_SECOND),
+        "CALL_IDLE_S": str(IDLE_S),
+    }
+    with running_gateway(tmp_path_factory.mktemp("floods"), **limits) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def calling(gateway: Gateway) -> AsyncIterator[ClientConnection]:
+    async with connect(gateway.socket_url + REALTIME, compression=None) as socket:
+        assert json.loads(await socket.recv())["type"] == "session.created"
+        yield socket
+
+
+async def ended(socket: ClientConnection) -> tuple[str, int | None]:
+    """The code of the last error, and that of the close."""
+    code = ""
+    with suppress(ConnectionClosed):
+        async with asyncio.timeout(20):
+            while True:
+                message = json.loads(await socket.recv())
+                code = message["error"]["code"] if message["type"] == "error" else code
+    return code, socket.close_code
+
+
+async def test_a_client_that_sends_nothing_right_is_shown_out(gateway: Gateway) -> None:
+    async with calling(gateway) as socket:
+        for _ in range(WRONG_PER_MINUTE):
+            await socket.send("no event")
+            assert json.loads(await socket.recv())["error"]["code"] == "invalid_json"
+        await socket.send(CLEAR)
+        assert json.loads(await socket.recv())["type"] == "input_audio_buffer.cleared"
+        for _ in range(2):
+            await socket.send("no event")
+        assert await ended(socket) == ("too_many_errors", 1008)
+
+
+async def test_a_client_that_sends_too_fast_is_read_at_the_rate_and_loses_nothing(gateway: Gateway) -> None:
+    burst, more = PER_SECOND * 2, PER_SECOND
+    async with calling(gateway) as socket:
+        start = time.monotonic()
+        for _ in range(burst + more):
+            await socket.send(CLEAR)
+        for _ in range(burst + more):
+            assert json.loads(await socket.recv())["type"] == "input_audio_buffer.cleared"
+        assert time.monotonic() - start > more / PER_SECOND / 2
+
+
+async def test_a_client_that_sends_nothing_is_shown_out_pongs_or_not(gateway: Gateway) -> None:
+    async with calling(gateway) as socket:
+        start = time.monotonic()
+        assert await ended(socket) == ("session_idle", 1008)
+        assert IDLE_S * 0.9 < time.monotonic() - start < IDLE_S + 5
+
+
+async def neighbour(gateway: Gateway, until: float) -> list[float]:
+    """How long answers took, one asked for every 20 ms."""
+    took = []
+    async with calling(gateway) as socket:
+        while time.monotonic() < until:
+            start = time.monotonic()
+            await socket.send(CLEAR)
+            await asyncio.wait_for(socket.recv(), 10)
+            took.append(time.monotonic() - start)
+            await asyncio.sleep(0.02)
+    return sorted(took)
+
+
+@pytest.mark.parametrize("name", FLOODS)
+async def test_a_neighbour_of_floods_is_answered_as_before(gateway: Gateway, name: str) -> None:
+    command = ["-m", "tests.security.flooder", gateway.url, name, str(FLOODERS), str(FLOOD_S)]
+    flooding = await asyncio.create_subprocess_exec(sys.executable, *command)
+    took = await neighbour(gateway, time.monotonic() + FLOOD_S)
+    assert await asyncio.wait_for(flooding.wait(), 20) == 0
+    p99 = took[-1 - len(took) // 100]
+    print(f"{name}: {len(took)} answers, p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
+    assert p99 < MOST_S
