@@ -33,6 +33,33 @@ def test_an_attempt_that_was_overtaken_gets_no_grant() -> None:
     rig.claim(work, attempt=0)
     rig.claim(work, attempt=1)
     assert [g.granted for g in rig.grants()[-3:]] == [True, False, False]
+    # Deliveries of one message: the one that came late must not take it away from the one that works.
+    assert [g.reason for g in rig.grants()[-2:]] == ["superseded", "superseded"]
+
+
+def test_an_attempt_of_work_that_was_issued_anew_is_told_that_its_message_is_void() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    old, base = llm.work.SerializeToString(), llm.work.attempt_base
+    llm.skip()
+    llm.text("Lost. ")
+    assert rig.work("llm")[-1].attempt_base > base
+    rig.claim(type(llm.work).FromString(old), attempt=base + 1)
+    assert (rig.grants()[-1].granted, rig.grants()[-1].reason) == (False, "void")
+
+
+def test_a_call_outlives_any_number_of_ears_as_long_as_each_worked_for_a_while() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    for _ in range(10):
+        for _ in range(6):
+            rig.speak(1000)
+            ears.heard()
+        ears.skip()
+        ears.heard()
+        ears = rig.claim(rig.work("asr")[-1])
+    assert not list(rig.closes())
 
 
 def test_a_voice_that_died_starts_after_what_was_delivered() -> None:

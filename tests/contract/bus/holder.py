@@ -18,7 +18,7 @@ async def main(url: str, worker_id: str) -> None:
             await asyncio.sleep(0.02)
 
     bus = await Bus.connect(BusSettings(nats_url=url), name=worker_id)
-    await LeaseWorker(bus, Stage.LLM, hold, slots=1, worker_id=worker_id).run()
+    await LeaseWorker(bus, Stage.LLM, hold, slots=2, worker_id=worker_id).run()
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dialtone.bus import Bus, ExhaustedWork, HandBack, Lease
+from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.turn_pb2 import TextDelta
 from tests.contract.bus.call_side import CallSide, until
 from tests.contract.bus.conftest import StartWorker
@@ -90,6 +91,32 @@ async def test_a_thawed_worker_neither_acks_nor_goes_on(
     assert call.attempts("l1") == [0, 1]
     hold_on.set()
     await until(lambda: call.of("text")[-1].text.text == "finished by attempt 1", "the result")
+
+
+async def test_a_delivery_that_was_overtaken_leaves_the_message_to_the_other(
+    call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    # A frozen worker that wakes up finds old deliveries in its socket; acked, the message would be gone, and
+    # its holder could neither hand it back nor lose it to another.
+    call.grant = lambda claim: Grant(granted=claim.attempt > 0, reason="superseded")
+    await start_worker(finish)
+    await call.submit("l1")
+    await until(lambda: bool(call.of("text")), "the next delivery")
+    assert call.attempts("l1") == [0, 1]
+    await queue.empties()
+
+
+async def test_work_of_a_worker_that_stands_still_does_not_go_to_it_again(
+    call: CallSide, start_holder: Callable[[str], int], start_worker: StartWorker
+) -> None:
+    frozen = start_holder("frozen")
+    await call.submit("l1")
+    await until(lambda: len(call.of("text")) > 3, "the first worker at work", timeout=30)
+    os.kill(frozen, signal.SIGSTOP)
+    await asyncio.sleep(1.3)  # its work is on offer by now, and nobody else is there
+    await start_worker(finish, worker_id="next")
+    await until(lambda: any(event.attempt > 0 for event in call.of("text")), "the result")
+    assert call.attempts("l1") == [0, 1]
 
 
 async def test_work_handed_back_is_delivered_again_at_once(call: CallSide, start_worker: StartWorker) -> None:

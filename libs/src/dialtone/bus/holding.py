@@ -28,6 +28,7 @@ _UNANSWERED_DELAY_S = 0.5
 _GATEWAYS_RETURN_S = 3.0  # after a broker's restart, gateways may come back later than workers
 _SLOW_TO_STOP_S = 2.0
 _CALL_CHECK_S = 1.0
+_SUPERSEDED = "superseded"
 log = get_logger(__name__)
 T = TypeVar("T")
 
@@ -171,6 +172,8 @@ class Holding:
             return await self._settle(lease, asyncio.CancelledError())
         if not grant.granted:
             log.info("claim refused", stage=self._terms.stage, reason=grant.reason)
+            if grant.reason == _SUPERSEDED:
+                return Ending.REFUSED  # an ack would take the message from the one that works on it
             return await self._ack(Ending.REFUSED)
         lease.granted(grant)
         return None

@@ -14,7 +14,9 @@ from dialtone.bus.errors import BusError, BusUnavailable
 from dialtone.bus.subjects import Stage, consumer_name, stream_name
 from dialtone.telemetry import get_logger
 
-_EXPIRES_S = 5.0
+# Shorter than the ack wait: by the time that the work of a frozen worker is delivered again, its own pulls
+# have run out, and the work does not go to it once more.
+_EXPIRES_S = 0.5
 _OVERDUE_S = _EXPIRES_S + 1.0  # an answer that should have come by now is lost
 _RETRY_S = (0.1, 2.0)  # first, longest
 _LOOK_EVERY_S = 1.0

@@ -307,7 +307,7 @@ class Call:
         if lease is None:
             return Grant(granted=False, reason="cancelled")
         if not lease.claim(event.attempt, self._ctx.now):
-            return Grant(granted=False, reason="superseded")
+            return Grant(granted=False, reason=lease.refusal(event.attempt))
         if lease.stage == ASR:
             number, start_us = self._turns.resume_at()
             return Grant(

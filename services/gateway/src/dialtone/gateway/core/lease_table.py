@@ -16,6 +16,7 @@ from dialtone.v1.work_pb2 import Work
 # A work item issued anew outranks every delivery of its older message (at most 5 of each).
 ATTEMPTS_PER_ISSUE = 16
 MAX_ISSUES = 3
+STEADY_S = 5.0  # a leg that one worker held for this long is no poison
 
 
 class Verdict(Enum):
@@ -33,6 +34,7 @@ class HeldLease:
     submitted_at: float
     attempt: int = -1  # of the holder; while only offered, the highest that is void
     held: bool = False
+    held_since: float = 0.0
     next_seq: int = 0
     issues: int = 1
     last_event_at: float = 0.0
@@ -54,11 +56,19 @@ class HeldLease:
         if attempt <= self.attempt or attempt < self.work.attempt_base:
             return False
         self.attempt = attempt
-        self.held = True
+        self.held, self.held_since = True, now
         self.submit_at, self.trouble = None, ""
         self.next_seq = 1  # the claim itself is number 0
         self.last_event_at = now
         return True
+
+    def refusal(self, attempt: int) -> str:
+        """Why the claim of this attempt was refused.
+
+        An attempt that a later delivery of the same message has overtaken is "superseded": the message is
+        the other's, and to ack it would take it away from under it. One of an older message is "void".
+        """
+        return "void" if attempt < self.work.attempt_base else "superseded"
 
     def due(self, claim_s: float, silent_at: float) -> float | None:
         """When something is to be done about it; a holder is suspect from `silent_at` on."""
@@ -74,6 +84,8 @@ class HeldLease:
             return Verdict.GAP
         self.next_seq += 1
         self.last_event_at = now
+        if self.work.HasField("ears") and now - self.held_since >= STEADY_S:
+            self.issues = 1  # it lasts as long as its call, and loses a worker now and then
         return Verdict.ACCEPT
 
     def released(self, now: float) -> None:
