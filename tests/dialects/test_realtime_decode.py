@@ -269,6 +269,22 @@ def test_the_error_about_a_frame_that_is_too_large_names_the_clients_event() -> 
     assert (event.code, event.event_id) == ("event_too_large", "mine_7")
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(depth):
+        value = {"x": value}
+    return value
+
+
+@pytest.mark.parametrize("x", [nested(100), [0] * 60_000], ids=["nested", "members"])
+def test_the_error_about_a_frame_that_is_not_taken_names_the_clients_event(x: Any) -> None:
+    for event_id, told in (("mine_8", "mine_8"), ("e" * 513, None)):
+        event = decode({"type": "response.create", "event_id": event_id, "x": x})
+        assert isinstance(event, ask.Invalid)
+        assert event.code in ("invalid_json", "event_too_large")
+        assert event.event_id == told
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_unknown_type_is_answered_by_the_known_ones(dialect: Dialect) -> None:
     event = decode({"type": "response.begin"}, dialect)

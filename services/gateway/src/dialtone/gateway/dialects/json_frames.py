@@ -55,18 +55,28 @@ def read_object(frame: Frame, large: Container[str] = ()) -> dict[str, Any]:
     nesting deeper than MAX_DEPTH.
     """
     if _parts(frame) > MAX_PARTS:
-        raise BadFrame(f"A frame holds at most {MAX_PARTS} members.", "event_too_large")
+        message = f"A frame holds at most {MAX_PARTS} members."
+        raise BadFrame(message, "event_too_large", _event_id(frame))
     if len(frame) > MAX_SIZE:
         _check_large(frame, large)
     try:
         value = _decode(frame)
     except MALFORMED as error:
-        raise BadFrame("The frame is not valid JSON.") from error
+        raise BadFrame("The frame is not valid JSON.", event_id=_event_id(frame)) from error
     if not isinstance(value, dict):
         raise BadFrame("The frame is not a JSON object.")
     if _deeper_than(value, MAX_DEPTH):
-        raise BadFrame(f"The frame is nested deeper than {MAX_DEPTH} levels.")
+        message = f"The frame is nested deeper than {MAX_DEPTH} levels."
+        raise BadFrame(message, event_id=_event_id(frame))
     return value
+
+
+def _event_id(frame: Frame) -> str | None:
+    """The id of an event that is not taken, if that much of it can be read."""
+    try:
+        return _outside(frame).event_id
+    except MALFORMED:
+        return None
 
 
 def _check_large(frame: Frame, large: Container[str]) -> None:

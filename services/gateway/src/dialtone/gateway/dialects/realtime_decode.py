@@ -40,7 +40,8 @@ def decode_event(frame: Frame, events: Mapping[str, Reader]) -> ask.ClientEvent:
     try:
         message = read_object(frame, LARGE_EVENTS)
     except BadFrame as error:
-        return ask.Invalid(code=error.code, message=str(error), event_id=error.event_id)
+        known = error.event_id if len(error.event_id or "") <= MAX_EVENT_ID else None
+        return ask.Invalid(code=error.code, message=str(error), event_id=known)
     event_id = message.get("event_id")
     if not isinstance(event_id, str | None) or len(event_id or "") > MAX_EVENT_ID:
         return ask.Invalid(
