@@ -20,6 +20,7 @@ from dialtone.gateway.runtime.front_door import FrontDoor
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
 from dialtone.gateway.runtime.sockets import create_sockets_router
 from dialtone.gateway.runtime.switchboard import Switchboard
+from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.runtime.voice_sockets import VoiceSockets
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores, open_stores
@@ -66,8 +67,9 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))
     if settings.metrics_are_public:
         app.include_router(create_metrics_router())
-    realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings)
-    voice = VoiceSockets(switchboard, stores.sessions, keys, settings)
+    places = TenantPlaces(settings.max_calls_per_tenant)
+    realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings, places)
+    voice = VoiceSockets(switchboard, stores.sessions, keys, settings, places)
     app.include_router(create_sockets_router(realtime, voice))
     app.add_middleware(
         FrontDoor,

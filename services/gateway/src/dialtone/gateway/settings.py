@@ -84,6 +84,8 @@ class GatewaySettings(ServiceSettings):
 
     max_calls: int = Field(default=200, ge=1)
     """Calls that this gateway takes at once; more are refused with 503."""
+    max_calls_per_tenant: int = Field(default=0, ge=0)
+    """Calls of one tenant that this gateway takes at once; more are refused with 429. 0: all of MAX_CALLS."""
     messages_per_second: int = Field(default=1000, ge=100)
     """Frames of one client, pings included, that are read in a second; further ones wait on its side."""
     wrong_messages_per_minute: int = Field(default=100, ge=1)

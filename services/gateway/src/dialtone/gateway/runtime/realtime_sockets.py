@@ -29,6 +29,7 @@ from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import ClientSecrets, SessionStore, StoreUnavailable
 
@@ -43,12 +44,13 @@ class RealtimeSockets:
     keys: ApiKeys
     secrets: ClientSecrets
     settings: GatewaySettings
+    places: TenantPlaces
 
     async def serve(self, socket: WebSocket) -> None:
         """Hold a call on the socket to its end, or refuse the handshake."""
         try:
             caller = await caller_of(socket, self.keys, self.secrets)
-            with self.switchboard.place():
+            with self.switchboard.place(), self.places.place(caller.tenant):
                 await self._connect(socket, caller)
         except Refusal as refusal:
             await deny(socket, refusal)

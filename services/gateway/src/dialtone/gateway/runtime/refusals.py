@@ -43,6 +43,10 @@ def draining() -> Refusal:
     return Refusal(503, "gateway_draining", "This gateway is about to stop, call again.")
 
 
+def too_many_calls() -> Refusal:
+    return Refusal(429, "too_many_calls", "You have as many calls as you may, end one first.")
+
+
 def too_often() -> Refusal:
     return Refusal(429, "rate_limit_exceeded", "Too many requests from this address, try again later.")
 

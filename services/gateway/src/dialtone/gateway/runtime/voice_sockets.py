@@ -16,8 +16,9 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
-from dialtone.gateway.runtime.refusals import deny, draining, full, wrong_key
+from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
 
@@ -35,6 +36,7 @@ class VoiceSockets:
     store: SessionStore
     keys: ApiKeys
     settings: GatewaySettings
+    places: TenantPlaces
 
     async def serve(self, socket: WebSocket) -> None:
         """Hold a call on the socket to its end, or refuse it."""
@@ -43,9 +45,11 @@ class VoiceSockets:
             await deny(socket, wrong_key())
             return
         try:
-            with self.switchboard.place():
+            with self.switchboard.place(), self.places.place(tenant):
                 await socket.accept()
                 await self._serve(socket, tenant)
+        except Refusal as refusal:
+            await deny(socket, refusal)
         except GatewayFull:
             await deny(socket, full())
         except GatewayDraining:
