@@ -15,25 +15,21 @@ from .realtime_decode import COMMON_EVENTS, Reader, session_of
 def _session_update(
     message: dict[str, Any], event_id: str | None, errors: Errors
 ) -> ask.UpdateSession | None:
-    return _update(message, event_id, errors)
-
-
-def _transcription_session_update(
-    message: dict[str, Any], event_id: str | None, errors: Errors
-) -> ask.UpdateSession | None:
-    update = _update(message, event_id, errors)
-    if update is not None:
-        update.patch["type"] = "transcription"
-    return update
-
-
-def _update(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.UpdateSession | None:
     flat = session_of(message, errors)
     if flat is None:
         return None
     wrong: Errors = []  # of single members: the rest of the update applies
     patch = ga_patch(flat, "session", wrong)
     return ask.UpdateSession(event_id=event_id, patch=patch, errors=wrong)
+
+
+def _transcription_session_update(
+    message: dict[str, Any], event_id: str | None, errors: Errors
+) -> ask.UpdateSession | None:
+    update = _session_update(message, event_id, errors)
+    if update is not None:
+        update.patch["type"] = "transcription"
+    return update
 
 
 def _response_create(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.CreateResponse:

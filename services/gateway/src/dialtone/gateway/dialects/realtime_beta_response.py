@@ -69,10 +69,7 @@ def beta_response(response: dict[str, Any]) -> dict[str, Any]:
 _TRANSLATED = {
     "modalities": ("output_modalities", ga_modalities),
     "temperature": ("temperature", ga_temperature),
-    "max_response_output_tokens": (
-        "max_output_tokens",
-        _max_output_tokens,
-    ),
+    "max_response_output_tokens": ("max_output_tokens", _max_output_tokens),
     # The name that earlier clients know.
     "max_output_tokens": ("max_output_tokens", _max_output_tokens),
 }

@@ -19,8 +19,9 @@ from dialtone.gateway.core.field_rules import (
     wrong_type,
 )
 from dialtone.gateway.core.session import SessionConfig
+from dialtone.gateway.stores.client_secrets import LONGEST_S
 
-SHORTEST_S, LONGEST_S = 10, 7200
+SHORTEST_S = 10
 DEFAULT_S, BETA_DEFAULT_S = 600, 60
 
 
