@@ -51,6 +51,20 @@ def result(call_id: str, output: str) -> ask.CreateItem:
     return ask.CreateItem(event_id="mine", item=FunctionCallOutputItem("", call_id, output))
 
 
+@pytest.mark.parametrize(
+    ("session", "response", "told"),
+    [(None, None, None), (False, None, False), (False, True, True), (True, False, False)],
+)
+def test_the_model_is_told_whether_it_may_call_at_once_by_the_response_or_else_the_session(
+    session: bool | None, response: bool | None, told: bool | None
+) -> None:
+    rig = Rig(TOOLS)
+    rig.feed(ask.UpdateSession(patch={"parallel_tool_calls": session}))
+    rig.feed(ask.CreateResponse(options=ask.ResponseOptions(parallel_tool_calls=response)))
+    turn = rig.work("llm")[-1].turn
+    assert (turn.parallel_tool_calls if turn.HasField("parallel_tool_calls") else None) is told
+
+
 def test_a_function_call_is_told_in_the_order_of_the_protocol() -> None:
     rig, llm = asked()
     before = len(rig.sent)

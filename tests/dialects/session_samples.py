@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "tool_choice.type": "function",
     "max_output_tokens": 50,
     "max_response_output_tokens": 50,
+    "parallel_tool_calls": False,
     "temperature": 0.9,
     "tracing": "auto",
     "tracing.metadata": {"x": 1},

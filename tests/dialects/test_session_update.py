@@ -23,6 +23,8 @@ from dialtone.gateway.core.session import (
     Transcription,
 )
 from dialtone.gateway.core.session_update import MAX_ERRORS, merge_session
+from dialtone.gateway.dialects.realtime_beta_session import beta_session_object
+from dialtone.gateway.dialects.realtime_encode import session_object
 from tests.dialects.json_values import JSON, OBJECTS
 
 
@@ -266,8 +268,15 @@ def test_model_and_type_stay() -> None:
 
 
 def test_members_that_have_no_use_here_are_passed_over() -> None:
-    patch = {"reasoning": {"effort": "low"}, "parallel_tool_calls": True, "temperature": 0.8, "x": [1]}
+    patch = {"reasoning": {"effort": "low"}, "temperature": 0.8, "x": [1]}
     assert merged(patch) == SessionConfig()
+
+
+def test_calls_at_once_are_shown_to_those_who_said_whether_they_want_them() -> None:
+    shown = session_object(merged({"parallel_tool_calls": False}), "sess_1", 1)
+    assert shown["parallel_tool_calls"] is False
+    assert "parallel_tool_calls" not in session_object(merged({}), "sess_1", 1)
+    assert "parallel_tool_calls" not in beta_session_object(merged({"parallel_tool_calls": False}), "s", 1)
 
 
 def test_other_rates_are_for_those_who_may_name_them() -> None:

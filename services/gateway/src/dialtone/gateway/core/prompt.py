@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import msgspec
+
 from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
 from .chat_messages import messages_of
@@ -43,6 +45,9 @@ def llm_turn(
     tools = config.tools if options.tools is None else options.tools
     choice = options.tool_choice or config.tool_choice
     limit = options.max_output_tokens or config.max_output_tokens
+    parallel = (
+        config.parallel_tool_calls if options.parallel_tool_calls is None else options.parallel_tool_calls
+    )
     extra = config.dialtone
     return LlmTurn(
         response_id=response_id,
@@ -56,7 +61,7 @@ def llm_turn(
         temperature=options.temperature if options.temperature is not None else extra.temperature,
         top_p=extra.top_p,
         max_output_tokens=None if limit == "inf" else limit,
-        parallel_tool_calls=options.parallel_tool_calls,
+        parallel_tool_calls=None if parallel is msgspec.UNSET else parallel,
         truncation_disabled=config.truncation == "disabled",
     )
 

@@ -137,6 +137,8 @@ class SessionConfig(msgspec.Struct, frozen=True):
     tools: list[FunctionTool] = []
     tool_choice: ToolChoice = "auto"
     max_output_tokens: int | Literal["inf"] = "inf"
+    # Whether a model may make several calls at once; only those who set it are shown it.
+    parallel_tool_calls: bool | msgspec.UnsetType = msgspec.UNSET
     tracing: Any = None
     truncation: Any = "auto"
     prompt: Any = None

@@ -336,6 +336,7 @@ _SESSION = {
     "tools": keep_null(tools),
     "tool_choice": keep_null(tool_choice),
     "max_output_tokens": keep_null(max_output_tokens),
+    "parallel_tool_calls": keep_null(boolean),
     "tracing": nullable(tracing),
     "truncation": keep_null(truncation),
     "prompt": nullable(prompt),
