@@ -116,21 +116,6 @@ async def test_an_unknown_session_cannot_be_resumed(stack: StackState) -> None:
     assert b"session_not_found" in refused.value.response.body
 
 
-async def test_a_session_has_one_call_at_a_time(stack: StackState) -> None:
-    address = f"{stack.url.replace('http', 'ws', 1)}/v1/realtime"
-    async with connect(f"{address}?model=default", compression=None) as first:
-        session_id = (await event(first, "session.created"))["session"]["id"]
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect(f"{address}?session_id={session_id}"):
-                pytest.fail("it was let in")
-        assert refused.value.response.status_code == 409
-        async with voice_calling(stack.url, session_id) as second:
-            await second.send(bytes(640))
-            assert (await second.error())["code"] == 409
-        await first.send('{"type": "input_audio_buffer.clear"}')
-        await event(first, "input_audio_buffer.cleared")
-
-
 def frame(**members: Any) -> str:
     return json.dumps(members)
 

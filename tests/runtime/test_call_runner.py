@@ -40,7 +40,9 @@ class GatedStore:
         self.gate.set()
         self.items: list[str] = []
 
-    async def put_item(self, _tenant: str, _session_id: str, item: Item, _after: str | None) -> None:
+    async def put_item(
+        self, _tenant: str, _session_id: str, item: Item, _after: str | None, *, epoch: int
+    ) -> None:
         await self.gate.wait()
         self.items.append(item.id)
 
@@ -67,6 +69,7 @@ class Held:
             call_id=CALL,
             tenant="t",
             session_id="s1",
+            epoch=1,
             bus=bus,
             pool="default",
             store=cast(SessionStore, self.store),  # all that these calls use of one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
@@ -23,7 +23,8 @@ async def registries(valkey: ValkeyServer) -> AsyncIterator[list[CallRegistry]]:
 
 
 async def claim(registry: CallRegistry, call_id: str, session_id: str = "sess_1", ttl_s: float = 30) -> bool:
-    return await registry.claim("default", session_id, call_id=call_id, gateway_id="gw", ttl_s=ttl_s)
+    epoch = await registry.claim("default", session_id, call_id=call_id, gateway_id="gw", ttl_s=ttl_s)
+    return epoch is not None
 
 
 async def test_of_two_that_claim_a_session_at_once_exactly_one_gets_it(
@@ -53,6 +54,61 @@ async def test_only_the_holder_can_renew_or_release(registries: list[CallRegistr
     assert not await claim(registries[1], "call_b")
     assert not await registries[1].release("default", "sess_1", call_id="call_b")
     assert await claim(registries[0], "call_a")
+
+
+async def test_every_claim_has_a_higher_epoch_than_those_before_it(
+    registries: list[CallRegistry], valkey: ValkeyServer
+) -> None:
+    async def epoch(call_id: str, over: str = "") -> int:
+        claimed = await registries[0].claim(
+            "default", "sess_1", call_id=call_id, gateway_id="gw", ttl_s=30, over=over
+        )
+        assert claimed is not None
+        return claimed
+
+    first = await epoch("call_a")
+    assert await epoch("call_a") == first  # the same one
+    second = await epoch("call_b", over="call_a")
+    await registries[0].release("default", "sess_1", call_id="call_b")
+    third = await epoch("call_c")
+    valkey.kill()
+    valkey.start()
+    await eventually(registries[0]._link.ready)
+    assert first < second < third < await epoch("call_d")
+
+
+async def test_a_claim_is_taken_only_from_the_call_that_was_meant(registries: list[CallRegistry]) -> None:
+    assert await claim(registries[0], "call_a")
+    taken = [
+        await registries[1].claim(
+            "default", "sess_1", call_id=f"call_{n}", gateway_id="gw", ttl_s=30, over="call_a"
+        )
+        for n in range(2)
+    ]
+    assert taken[0] is not None
+    assert taken[1] is None
+    assert await registries[0].holder("default", "sess_1") == CallHolder("call_0", "gw")
+
+
+async def test_who_lost_a_claim_cannot_renew_it(registries: list[CallRegistry]) -> None:
+    def renew(call_id: str, epoch: int) -> Awaitable[bool]:
+        return registries[0].renew(
+            "default", "sess_1", call_id=call_id, gateway_id="gw", ttl_s=30, epoch=epoch
+        )
+
+    old = await registries[0].claim("default", "sess_1", call_id="call_a", gateway_id="gw", ttl_s=30)
+    assert old is not None
+    assert await renew("call_a", old)
+    new = await registries[1].claim(
+        "default", "sess_1", call_id="call_b", gateway_id="gw", ttl_s=30, over="call_a"
+    )
+    assert new is not None
+    assert not await renew("call_a", old)
+    # Nor does it get a new epoch by renewing what nobody has any more.
+    await registries[1].release("default", "sess_1", call_id="call_b")
+    assert await renew("call_a", old)
+    again = await registries[1].claim("default", "sess_1", call_id="call_a", gateway_id="gw", ttl_s=30)
+    assert again == old < new
 
 
 async def test_the_same_session_id_of_two_tenants_is_two_sessions(registries: list[CallRegistry]) -> None:

@@ -50,3 +50,8 @@ def control_subject(call_id: str) -> str:
 def events_subject(call_id: str) -> str:
     """Workers to gateway: WorkerEvent."""
     return f"call.{token(call_id)}.events"
+
+
+def leave_subject(gateway_id: str) -> str:
+    """Gateway to gateway: Leave."""
+    return f"gateway.{token(gateway_id)}.leave"

@@ -45,6 +45,8 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         await exhausted.start()
         stack.push_async_callback(exhausted.stop)
         switchboard = Switchboard(settings, bus, stores.sessions, stores.calls)
+        await switchboard.start()
+        stack.push_async_callback(switchboard.stop)
         keeping = asyncio.create_task(switchboard.run())
         stack.callback(keeping.cancel)
         yield create_app(settings, bus, stores, switchboard), switchboard

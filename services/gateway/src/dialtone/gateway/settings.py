@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -79,6 +79,9 @@ class GatewaySettings(ServiceSettings):
     """Bytes that the waiting writes may hold, as JSON."""
     call_claim_ttl_s: float = Field(default=5.0, gt=0)
     """A gateway that does not renew its claim of a call for this long has lost it."""
+    session_takeover: Literal["take_over", "refuse"] = "take_over"
+    """What happens when a client calls with a session that has a live call: the new call takes it over
+    and the old one is closed, or the new one is refused with 409."""
     max_client_secrets: int = Field(default=10_000, ge=1)
     """Ephemeral secrets of one tenant that may live at once; more are refused with 429."""
 
@@ -88,6 +91,8 @@ class GatewaySettings(ServiceSettings):
     """Calls of one tenant that this gateway takes at once; more are refused with 429. 0: all of MAX_CALLS."""
     messages_per_second: int = Field(default=1000, ge=100)
     """Frames of one client, pings included, that are read in a second; further ones wait on its side."""
+    message_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a message of up to 1 MiB may take to come whole; then its call is ended."""
     wrong_messages_per_minute: int = Field(default=100, ge=1)
     """Messages that are no event of the protocol which one client may send in a minute; then its call is
     ended."""

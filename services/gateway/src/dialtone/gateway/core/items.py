@@ -83,3 +83,4 @@ class SessionRecord(msgspec.Struct):
     created_at: float  # unix seconds
     config: SessionConfig
     items: list[Item] = []
+    epoch: int = 0  # the highest of the calls' claims that it has seen

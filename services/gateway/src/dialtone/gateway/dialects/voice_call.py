@@ -37,7 +37,7 @@ from .pcm_alignment import SampleAligner
 from .wav import wav_file
 
 WRONG_FRAME = "wrong frame"
-UNKNOWN_SESSION = "session_not_found"
+CODES = {"session_not_found": 404, "session_taken_over": 409}  # of errors; 500 of all others
 # Audio collected for one WAV file, about half a minute; more goes out as a further file.
 MAX_WAV = 2_000_000
 MAX_SESSION_ID = 256
@@ -160,7 +160,7 @@ class VoiceCallDialect:
             case out.TranscriptionFailed(error=error):
                 return [error_frame(error.message)]
             case out.Error(error=detail):
-                return [error_frame(detail.message, code=404 if detail.code == UNKNOWN_SESSION else 500)]
+                return [error_frame(detail.message, code=CODES.get(detail.code or "", 500))]
         return []
 
     def encode_invalid(self, event: Invalid) -> list[Frame]:

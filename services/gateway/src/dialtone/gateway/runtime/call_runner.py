@@ -18,7 +18,7 @@ from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
-from dialtone.gateway.stores import SessionStore
+from dialtone.gateway.stores import SessionDisplaced, SessionStore
 from dialtone.telemetry import get_logger
 from dialtone.v1.control_pb2 import CallEnded, Cancel, Control
 from dialtone.v1.events_pb2 import WorkerEvent
@@ -51,6 +51,7 @@ class CallRunner:
         call_id: str,
         tenant: str,
         session_id: str,
+        epoch: int,
         bus: Bus,
         pool: str,
         store: SessionStore,
@@ -61,6 +62,7 @@ class CallRunner:
         self._call_id = call_id
         self._tenant = tenant
         self._session_id = session_id
+        self._epoch = epoch  # of the claim of the session
         self._bus = bus
         self._pool = pool
         self._store = store
@@ -184,15 +186,19 @@ class CallRunner:
                 await self._control(Control(cancel=Cancel(lease_ids=lease_ids)))
             case do.PutItem(item, after):
                 self._changes.put_nowait(
-                    lambda: self._store.put_item(self._tenant, self._session_id, item, after)
+                    lambda: self._store.put_item(
+                        self._tenant, self._session_id, item, after, epoch=self._epoch
+                    )
                 )
             case do.RemoveItem(item_id):
                 self._changes.put_nowait(
-                    lambda: self._store.delete_item(self._tenant, self._session_id, item_id)
+                    lambda: self._store.delete_item(
+                        self._tenant, self._session_id, item_id, epoch=self._epoch
+                    )
                 )
             case do.PutConfig(config):
                 self._changes.put_nowait(
-                    lambda: self._store.put_config(self._tenant, self._session_id, config)
+                    lambda: self._store.put_config(self._tenant, self._session_id, config, epoch=self._epoch)
                 )
             case do.Close():
                 self.close = effect
@@ -237,6 +243,9 @@ class CallRunner:
             change = await self._changes.get()
             try:
                 await change()
+            except SessionDisplaced:
+                log.warning("a change came after another call had taken the session")
+                self.put(do.Displaced())
             except Exception:
                 log.exception("a change of the session was not stored")
             finally:

@@ -27,8 +27,9 @@ from dialtone.gateway.dialects.selection import dialect_of
 from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
+from dialtone.gateway.runtime.ownership import SessionBusy
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
-from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import ClientSecrets, SessionStore, StoreUnavailable
@@ -90,6 +91,7 @@ class RealtimeSockets:
             find,
             accept=accept,
             longest_s=self.settings.call_max_beta_s if beta else self.settings.call_max_s,
+            resumed=opening.resumed is not None,
         )
 
     async def _stored(self, tenant: str, session_id: str) -> SessionRecord:

@@ -27,6 +27,7 @@ from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.manners import Limits as MannersLimits
 from dialtone.gateway.runtime.manners import Manners
 from dialtone.gateway.runtime.outbound import Frame, Outbound
+from dialtone.gateway.runtime.ownership import Ownership
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import CallRegistry, SessionStore, StoreUnavailable
 from dialtone.telemetry import bind_call, get_logger
@@ -35,11 +36,6 @@ log = get_logger(__name__)
 
 POLICY_VIOLATION = 1008
 FAREWELL_S = 6.0  # that calls may take to part from their clients and to store what was said, when all end
-LEAVE_S = 1.0  # that a call whose client is gone may take to let go of its session
-
-
-class SessionBusy(Exception):
-    """The session has a live call already."""
 
 
 class GatewayFull(Exception):
@@ -53,6 +49,7 @@ class GatewayDraining(Exception):
 @dataclass(slots=True)
 class LiveCall:
     session: tuple[str, str]  # tenant, session id
+    epoch: int  # of its claim
     runner: CallRunner
 
 
@@ -65,9 +62,9 @@ class Switchboard:
         self._settings = settings
         self._bus = bus
         self._store = store
-        self._registry = registry
-        self._gateway_id = new_id("gateway")
+        self._owners = Ownership(settings, bus, store, registry, displaced=self._displaced)
         self._calls: dict[str, LiveCall] = {}
+        self._beginning: dict[str, bool] = {}  # calls that have claimed their session; True: displaced since
         self._places_taken = 0
         self._connected = 0  # calls, from before they begin until their sockets are closed
         self._all_over = asyncio.Event()
@@ -112,19 +109,20 @@ class Switchboard:
         *,
         accept: Callable[[], Awaitable[None]],
         longest_s: float,
+        resumed: bool,
         first: ClientEvent | None = None,
     ) -> None:
         """Hold a call of this session (tenant, id) on the socket to its end, `longest_s` at most.
 
-        `find` gets the session, when no other call writes to it any more; `accept` is called when
-        nothing stands in the way. Raises SessionBusy, GatewayDraining, StoreUnavailable or BusError before
-        that.
+        `find` gets the session, when no other call writes to it any more (`resumed`: one may have so far);
+        `accept` is called when nothing stands in the way. Raises SessionBusy, GatewayDraining,
+        StoreUnavailable or BusError before that.
         """
         if self.draining:
             raise GatewayDraining
         self._connected += 1
         try:
-            await self._connect(socket, dialect, session, find, accept, longest_s, first)
+            await self._connect(socket, dialect, session, find, accept, longest_s, resumed, first)
         finally:
             self._connected -= 1
             if self._connected == 0:
@@ -138,42 +136,34 @@ class Switchboard:
         find: Callable[[], Awaitable[SessionRecord]],
         accept: Callable[[], Awaitable[None]],
         longest_s: float,
+        resumed: bool,
         first: ClientEvent | None,
     ) -> None:
         if not self._bus.connected:
             raise BusError("not connected to the broker")
         call_id = new_id("call")
-        await self._claim_at_last(session, call_id)
+        self._beginning[call_id] = False
         try:
+            epoch = await self._owners.take(session, call_id, resumed=resumed)
             record = await find()
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
-                line, close = await self._hold(socket, dialect, record, call_id, longest_s, first)
+                line, close = await self._hold(socket, dialect, record, call_id, epoch, longest_s, first)
         finally:
-            await self._release(session, call_id)
+            self._beginning.pop(call_id, None)
+            await self._owners.release(session, call_id)
         # The session is free by now: its client may call again while this one still takes its leave.
         try:
             await line.hang_up(close)
         finally:
             line.drop()
 
-    async def _claim_at_last(self, session: tuple[str, str], call_id: str) -> None:
-        """Claim the session. A client that comes right back meets its last call still taking its leave."""
-        give_up = time.monotonic() + LEAVE_S
-        while not await self._claim(session, call_id):
-            if time.monotonic() > give_up:
-                raise SessionBusy
-            await asyncio.sleep(LEAVE_S / 20)
-
-    async def _claim(self, session: tuple[str, str], call_id: str) -> bool:
-        ttl_s = self._settings.call_claim_ttl_s
-        return await self._registry.claim(*session, call_id=call_id, gateway_id=self._gateway_id, ttl_s=ttl_s)
-
-    async def _release(self, session: tuple[str, str], call_id: str) -> None:
-        try:
-            await self._registry.release(*session, call_id=call_id)
-        except StoreUnavailable as error:
-            log.warning("the claim of a session runs out by itself", error=str(error))
+    def _displaced(self, call_id: str) -> None:
+        """Another call is to have this call's session."""
+        if call_id in self._calls:
+            self._calls[call_id].runner.put(Displaced())
+        elif call_id in self._beginning:
+            self._beginning[call_id] = True
 
     async def _hold(
         self,
@@ -181,6 +171,7 @@ class Switchboard:
         dialect: Dialect,
         record: SessionRecord,
         call_id: str,
+        epoch: int,
         longest_s: float,
         first: ClientEvent | None,
     ) -> tuple[Line, Close | None]:
@@ -204,17 +195,20 @@ class Switchboard:
             call_id=call_id,
             tenant=record.tenant,
             session_id=record.id,
+            epoch=epoch,
             bus=self._bus,
             pool=settings.pool,
             store=self._store,
             dialect=dialect,
             outbound=outbound,
         )
-        self._calls[call_id] = LiveCall((record.tenant, record.id), runner)
+        self._calls[call_id] = LiveCall((record.tenant, record.id), epoch, runner)
         metrics.active_calls.labels(dialect.name).inc()
         log.info("call opened", dialect=dialect.name)
         if first is not None:
             runner.put(first)
+        if self._beginning.pop(call_id):
+            runner.put(Displaced())
         if self._stop_at is not None:  # since the handshake began
             runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
         manners = Manners(self._manners)
@@ -265,6 +259,13 @@ class Switchboard:
         )
         return RecordedCall(beginning, new_id=new_id, write=recording.write), recording
 
+    async def start(self) -> None:
+        """From here on other gateways can ask for sessions of this one's calls. Raises BusError."""
+        await self._owners.start()
+
+    async def stop(self) -> None:
+        await self._owners.stop()
+
     @property
     def draining(self) -> bool:
         """New calls are not taken any more."""
@@ -299,7 +300,7 @@ class Switchboard:
         if call_id not in self._calls:
             return  # over since the round began
         try:
-            owned = await self._claim(live.session, call_id)
+            owned = await self._owners.renew(live.session, call_id, live.epoch)
         except StoreUnavailable as error:  # calls that live go on without it
             log.warning("the claim of a session was not renewed", error=str(error))
             return
@@ -307,7 +308,8 @@ class Switchboard:
             log.exception("the claim of a session was not renewed")
             return
         if call_id not in self._calls:
-            await self._release(live.session, call_id)  # it ended meanwhile, and may have been overtaken
+            # It ended meanwhile, and the renewal may have come after its release.
+            await self._owners.release(live.session, call_id)
         elif not owned:
             log.warning("a session was claimed by another gateway", call_id=call_id)
             live.runner.put(Displaced())

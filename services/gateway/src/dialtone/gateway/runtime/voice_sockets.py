@@ -16,8 +16,9 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
+from dialtone.gateway.runtime.ownership import SessionBusy
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
-from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, SessionBusy, Switchboard
+from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
@@ -87,6 +88,7 @@ class VoiceSockets:
                 find,
                 accept=accept,
                 longest_s=self.settings.call_max_s,
+                resumed=True,
                 first=first,
             )
         except UnknownSession:

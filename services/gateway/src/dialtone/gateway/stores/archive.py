@@ -20,7 +20,7 @@ from dialtone.gateway.core.items import Item, SessionRecord
 from dialtone.telemetry import get_logger
 
 from .database import is_outage, open_database
-from .errors import SessionExists, StoreUnavailable, UnknownSession
+from .errors import SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .metrics import FAILURES, STORE_UP
 from .session_store import SessionPage, SessionSummary
 from .tables import items, sessions
@@ -52,7 +52,7 @@ class SqlArchive:
         return True
 
     async def apply(self, write: Write) -> None:
-        """Carry out a change. Raises `UnknownSession`, `SessionExists`."""
+        """Carry out a change. Raises `UnknownSession`, `SessionExists`, `SessionDisplaced`."""
         async with self._transaction() as connection:
             if isinstance(write, CreateSession):
                 await self._create(connection, write.record)
@@ -63,17 +63,22 @@ class SqlArchive:
                 sessions.c.tenant == write.tenant, sessions.c.id == write.session_id
             )
             values: dict[str, Any] = {"updated_at": time.time()}
+            if write.epoch:
+                touched = touched.where(sessions.c.epoch <= write.epoch)
+                values["epoch"] = write.epoch
             if isinstance(write, PutConfig):
                 values["config"] = write.config
             if (await _changed(connection, touched.values(values))) == 0:
-                raise UnknownSession(write.session_id)
+                here = and_(sessions.c.tenant == write.tenant, sessions.c.id == write.session_id)
+                seen = await connection.scalar(select(sessions.c.epoch).where(here))
+                raise UnknownSession(write.session_id) if seen is None else SessionDisplaced(seen)
             if isinstance(write, PutItem):
                 await _put_item(connection, write)
             elif isinstance(write, DeleteItem):
                 await connection.execute(delete(items).where(_of_session(write), items.c.id == write.item_id))
 
     async def get(self, tenant: str, session_id: str) -> SessionRecord | None:
-        session = select(sessions.c.created_at, sessions.c.config).where(
+        session = select(sessions.c.created_at, sessions.c.config, sessions.c.epoch).where(
             sessions.c.tenant == tenant, sessions.c.id == session_id
         )
         conversation = (
@@ -86,7 +91,7 @@ class SqlArchive:
             if row is None:
                 return None
             found: list[Item] = list((await connection.execute(conversation)).scalars())
-        return SessionRecord(session_id, tenant, row.created_at, row.config, found)
+        return SessionRecord(session_id, tenant, row.created_at, row.config, found, row.epoch)
 
     async def list(self, tenant: str, *, limit: int, cursor: str | None) -> SessionPage:
         query = (

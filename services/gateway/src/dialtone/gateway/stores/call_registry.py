@@ -1,4 +1,10 @@
-"""Who has the call of a session: at most one call on one gateway, decided by Redis."""
+"""Who has the call of a session: at most one call on one gateway, decided by Redis.
+
+Every claim has an epoch, higher than those of all claims of the session before it. Writes to the session
+carry it, and the stores refuse what is below the highest that they have seen: a gateway that lost a
+session without noticing cannot write to it. Epochs follow the time of Redis in microseconds, so that they
+grow on when Redis has forgotten the claims.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +14,27 @@ import msgspec
 
 from .redis_link import RedisLink
 
-# KEYS: call; ARGV: call id, gateway id, ttl in ms.
+# KEYS: call; ARGV: call id, gateway id, ttl in ms, id of the call to take it from, least epoch.
+# Gives the epoch; 0: another call has it. Epochs have up to 16 digits: numbers hold them.
 _CLAIM = """
 local holder = redis.call('HGET', KEYS[1], 'call')
+if holder and holder ~= ARGV[1] and holder ~= ARGV[4] then return 0 end
+local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
+if holder ~= ARGV[1] then
+  local time = redis.call('TIME')
+  epoch = math.max(epoch + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
+end
+epoch = math.max(epoch, tonumber(ARGV[5]))
+redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2], 'epoch', string.format('%.0f', epoch))
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return epoch
+"""
+
+# KEYS: call; ARGV: call id, gateway id, ttl in ms, epoch.
+_RENEW = """
+local holder = redis.call('HGET', KEYS[1], 'call')
 if holder and holder ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2])
+redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2], 'epoch', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
@@ -37,16 +59,40 @@ class CallRegistry:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._claim = link.client.register_script(_CLAIM)
+        self._renew = link.client.register_script(_RENEW)
         self._release = link.client.register_script(_RELEASE)
 
     async def claim(
-        self, tenant: str, session_id: str, *, call_id: str, gateway_id: str, ttl_s: float
-    ) -> bool:
-        """Take the session for this call for `ttl_s` seconds, or hold it so much longer; False: another
-        call has it. A claim that ran out, or that Redis forgot in a restart, is taken anew."""
-        arguments: list[str | int] = [call_id, gateway_id, max(1, round(ttl_s * 1000))]
+        self,
+        tenant: str,
+        session_id: str,
+        *,
+        call_id: str,
+        gateway_id: str,
+        ttl_s: float,
+        over: str = "",
+        above: int = 0,
+    ) -> int | None:
+        """Take the session for this call for `ttl_s` seconds; the claim's epoch, None: another call has it.
+
+        From the call `over` it is taken away. The epoch is to be `above` one that the session has seen;
+        a call may claim again what it has for the sake of that.
+        """
+        arguments: list[str | int] = [call_id, gateway_id, _ms(ttl_s), over, above + 1]
         key = _key(tenant, session_id)
-        return bool(await self._link.run(lambda _: self._claim(keys=[key], args=arguments)))
+        return int(await self._link.run(lambda _: self._claim(keys=[key], args=arguments))) or None
+
+    async def renew(
+        self, tenant: str, session_id: str, *, call_id: str, gateway_id: str, ttl_s: float, epoch: int
+    ) -> bool:
+        """Hold the claim for `ttl_s` seconds more; False: another call has taken the session.
+
+        A claim that ran out, or that Redis forgot in a restart, is taken anew if nobody else has it. Under
+        its old epoch: somebody may have had the session meanwhile.
+        """
+        arguments: list[str | int] = [call_id, gateway_id, _ms(ttl_s), epoch]
+        key = _key(tenant, session_id)
+        return bool(await self._link.run(lambda _: self._renew(keys=[key], args=arguments)))
 
     async def release(self, tenant: str, session_id: str, *, call_id: str) -> bool:
         """Give the session back; False: this call did not have it."""
@@ -61,6 +107,10 @@ class CallRegistry:
         if not fields:
             return None
         return CallHolder(fields[b"call"].decode(), fields[b"gateway"].decode())
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 def _key(tenant: str, session_id: str) -> str:

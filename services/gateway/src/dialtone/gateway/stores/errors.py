@@ -13,5 +13,14 @@ class UnknownSession(LookupError):
     """The tenant has no such session."""
 
 
+class SessionDisplaced(Exception):
+    """A call with a later claim has the session: this one may not change it any more."""
+
+    def __init__(self, epoch: int) -> None:
+        """`epoch`: of that claim."""
+        super().__init__(f"the session is at epoch {epoch}")
+        self.epoch = epoch
+
+
 class SessionExists(Exception):
     """The tenant has a session with this id already."""

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 from dialtone.telemetry import get_logger
 
-from .errors import SessionExists, StoreUnavailable, UnknownSession
+from .errors import SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .metrics import OUTBOX_ENTRIES, OUTBOX_LOST
-from .writes import Write, size_of
+from .writes import Fence, Write, size_of
 
 _RETRY_S = 0.2
 _RETRY_MOST_S = 2.0
@@ -97,6 +97,12 @@ class Outbox:
         except UnknownSession:
             OUTBOX_LOST.labels("deleted").inc()
             log.info("write for a session that was deleted", session_id=write.session_id)
+        except SessionDisplaced as later:
+            if not isinstance(write, Fence):  # which has nothing left to do
+                OUTBOX_LOST.labels("displaced").inc()
+                log.warning(
+                    "write of a call that was displaced", session_id=write.session_id, later=later.epoch
+                )
         except Exception as error:  # noqa: BLE001 - one bad write must not hold up all behind it
             OUTBOX_LOST.labels("refused").inc()
             log.error("sql refuses a write", session_id=write.session_id, error=repr(error)[:500])

@@ -26,8 +26,9 @@ class SessionPage(msgspec.Struct, frozen=True):
 class SessionStore(Protocol):
     """Keeps sessions, each under its tenant; no tenant can see another's.
 
-    Writes of one session take effect in the order in which they were called. All of these raise
-    `StoreUnavailable` when no store is left that could answer.
+    Writes of one session take effect in the order in which they were called. A call's have the `epoch` of
+    its claim, and raise `SessionDisplaced` when a later one has written to the session; 0: no call's.
+    All of these raise `StoreUnavailable` when no store is left that could answer.
     """
 
     async def create(self, record: SessionRecord) -> None:
@@ -41,14 +42,25 @@ class SessionStore(Protocol):
     async def delete(self, tenant: str, session_id: str) -> bool:
         """Forget a session; False if there was none."""
 
-    async def put_config(self, tenant: str, session_id: str, config: SessionConfig) -> None:
+    async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
+        """Refuse writes of earlier epochs from now on.
+
+        Gives the highest epoch that the session has seen: a higher one than `epoch` has not been fenced
+        off, and this one's writes would be refused. A session that does not exist has seen none.
+        """
+
+    async def put_config(
+        self, tenant: str, session_id: str, config: SessionConfig, *, epoch: int = 0
+    ) -> None:
         """Replace the configuration. Raises `UnknownSession`."""
 
-    async def put_item(self, tenant: str, session_id: str, item: Item, after: str | None) -> None:
+    async def put_item(
+        self, tenant: str, session_id: str, item: Item, after: str | None, *, epoch: int = 0
+    ) -> None:
         """Replace the item of this id where it stands, or insert it behind the item `after`.
 
         None is the front; an `after` that is not there (any more) is the end. Raises `UnknownSession`.
         """
 
-    async def delete_item(self, tenant: str, session_id: str, item_id: str) -> None:
+    async def delete_item(self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0) -> None:
         """Remove an item; one that is not there is no error. Raises `UnknownSession`."""

@@ -11,18 +11,20 @@ import asyncio
 import time
 from weakref import WeakValueDictionary
 
+import msgspec
+
 from dialtone.gateway.core.items import Item, SessionRecord
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.telemetry import get_logger
 
 from .archive import SqlArchive
-from .errors import StoreUnavailable, UnknownSession
+from .errors import SessionDisplaced, StoreUnavailable, UnknownSession
 from .live_sessions import LiveSessions
 from .metrics import LIVE_STALE
 from .outbox import Outbox
 from .redis_link import RedisLink
 from .session_store import SessionPage
-from .writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
+from .writes import CreateSession, DeleteItem, Fence, PutConfig, PutItem, Write
 
 _REPAIR_S = 0.25
 log = get_logger(__name__)
@@ -113,14 +115,29 @@ class StoredSessions:
                 self._mark_stale(key)
             return existed
 
-    async def put_config(self, tenant: str, session_id: str, config: SessionConfig) -> None:
-        await self._put(PutConfig(tenant=tenant, session_id=session_id, config=config))
+    async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
+        key = (tenant, session_id)
+        await self._catch_up(key)  # what waits was written in time
+        try:
+            await self._put(Fence(tenant=tenant, session_id=session_id, epoch=epoch))
+        except SessionDisplaced as later:
+            return later.epoch
+        except UnknownSession:
+            pass
+        return epoch
 
-    async def put_item(self, tenant: str, session_id: str, item: Item, after: str | None) -> None:
-        await self._put(PutItem(tenant=tenant, session_id=session_id, item=item, after=after))
+    async def put_config(
+        self, tenant: str, session_id: str, config: SessionConfig, *, epoch: int = 0
+    ) -> None:
+        await self._put(PutConfig(tenant=tenant, session_id=session_id, epoch=epoch, config=config))
 
-    async def delete_item(self, tenant: str, session_id: str, item_id: str) -> None:
-        await self._put(DeleteItem(tenant=tenant, session_id=session_id, item_id=item_id))
+    async def put_item(
+        self, tenant: str, session_id: str, item: Item, after: str | None, *, epoch: int = 0
+    ) -> None:
+        await self._put(PutItem(tenant=tenant, session_id=session_id, epoch=epoch, item=item, after=after))
+
+    async def delete_item(self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0) -> None:
+        await self._put(DeleteItem(tenant=tenant, session_id=session_id, epoch=epoch, item_id=item_id))
 
     async def _put(self, write: Write) -> None:
         # In a task of its own: a call that is torn down stops waiting for its last writes, and they are
@@ -136,18 +153,24 @@ class StoredSessions:
             copied = False
             try:
                 copied = await self._copy_write(write)
+                if copied and not isinstance(write, Fence):
+                    # It was not too late, whoever comes before SQL has it.
+                    write = msgspec.structs.replace(write, epoch=0)
                 if not await self._try_archive(write):
                     self._outbox.add(write)
             except UnknownSession:
                 copied = False  # deleted by another gateway, and a copy was left behind
                 raise
+            except SessionDisplaced:
+                copied = True  # there is nothing that a copy would lack
+                raise
             finally:
-                if not copied:
+                if not copied and not isinstance(write, Fence):
                     # Only now, so that the new copy, made of SQL, has this write in it.
                     self._mark_stale(key)
 
     async def _copy_write(self, write: Write) -> bool:
-        """Whether there is a Redis copy and it has taken the write."""
+        """Whether there is a Redis copy and it has taken the write. Raises `SessionDisplaced`."""
         try:
             return await self._live.apply(write)
         except StoreUnavailable:

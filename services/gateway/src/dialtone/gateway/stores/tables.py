@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Dialect,
     Double,
@@ -50,6 +51,8 @@ sessions = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("config", StructJson(SessionConfig), nullable=False),
+    # The highest of the calls' claims that the session has seen; see `call_registry`.
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
     Index("sessions_newest_first", "tenant", "created_at", "id"),
 )
 

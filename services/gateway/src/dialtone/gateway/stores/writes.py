@@ -13,6 +13,9 @@ class Write(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     tenant: str
     session_id: str
+    # Of the claim of the call that makes the change; one below the highest that the session has seen
+    # comes too late. 0: a change that no call makes, which is never too late.
+    epoch: int = 0
 
 
 class CreateSession(Write, frozen=True, kw_only=True):
@@ -30,6 +33,10 @@ class PutItem(Write, frozen=True, kw_only=True):
 
 class DeleteItem(Write, frozen=True, kw_only=True):
     item_id: str
+
+
+class Fence(Write, frozen=True, kw_only=True):
+    """From now on changes of earlier epochs are refused."""
 
 
 def size_of(write: Write) -> int:

@@ -1,0 +1,196 @@
+"""A client that comes back has its session at once, wherever; who had it is told, and writes no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from dialtone.local.state import StackState
+from tests.fixtures.gateway_processes import GatewayProcess, joining
+from tests.fixtures.waiting import eventually
+
+from .voice_caller import read_session, voice_calling
+
+AT_ONCE_S = 0.8  # on a machine that has other things to do
+
+
+@pytest.fixture
+async def gateway(stack: StackState, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
+    """A gateway beside the stack's own."""
+    async with joining(stack, tmp_path) as one:
+        yield one
+
+
+def realtime(url: str, session_id: str = "") -> connect:
+    query = f"session_id={session_id}" if session_id else "model=default"
+    address = f"{url.replace('http', 'ws', 1)}/v1/realtime?{query}"
+    return connect(address, compression=None, max_size=2**24)
+
+
+async def event(socket: ClientConnection, kind: str) -> Any:
+    """The next event of this type; others are passed over."""
+    async with asyncio.timeout(30):
+        while True:
+            message = json.loads(await socket.recv())
+            if message["type"] == kind:
+                return message
+
+
+async def begin(socket: ClientConnection) -> str:
+    session_id: str = (await event(socket, "session.created"))["session"]["id"]
+    return session_id
+
+
+async def say(socket: ClientConnection, text: str) -> None:
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    await socket.send(json.dumps({"type": "conversation.item.create", "item": said}))
+
+
+async def taken_away(socket: ClientConnection) -> None:
+    """Read to the end of a call that is displaced, and told so."""
+    events: list[dict[str, Any]] = []
+    with suppress(ConnectionClosed):
+        async with asyncio.timeout(30):
+            while True:
+                events.append(json.loads(await socket.recv()))
+    assert (socket.close_code, socket.close_reason) == (1008, "session taken over")
+    errors = [e["error"]["code"] for e in events if e["type"] == "error"]
+    assert errors == ["session_taken_over"]
+
+
+async def texts_of(url: str, session_id: str) -> list[str]:
+    return [message["content"] for message in (await read_session(url, session_id))["messages"]]
+
+
+async def said(url: str, session_id: str, times: int) -> bool:
+    return len(await texts_of(url, session_id)) == times
+
+
+async def test_a_client_that_was_lost_in_an_answer_goes_on_at_another_gateway_at_once(
+    stack: StackState, gateway: GatewayProcess
+) -> None:
+    async with realtime(gateway.url) as lost:
+        session_id = await begin(lost)
+        await say(lost, "Tell me a story.")
+        await lost.send('{"type": "response.create"}')
+        await event(lost, "response.output_audio.delta")
+        since = time.monotonic()
+        async with realtime(stack.url, session_id) as back:
+            assert await begin(back) == session_id
+            assert time.monotonic() - since < AT_ONCE_S
+            await taken_away(lost)
+            roles = [m["role"] for m in (await read_session(stack.url, session_id))["messages"]]
+            assert roles == ["user", "assistant"]  # as far as it was heard
+            await say(back, "Go on.")
+            await event(back, "conversation.item.done")
+    assert (await texts_of(gateway.url, session_id))[-1] == "Go on."
+
+
+async def test_the_dialects_take_over_from_each_other_at_one_gateway(stack: StackState) -> None:
+    async with realtime(stack.url) as first:
+        session_id = await begin(first)
+        async with voice_calling(stack.url, session_id) as second:
+            await second.send(bytes(640))
+            await taken_away(first)
+            await second.socket.send("what is no frame, its call answers")
+            assert (await second.error())["code"] == 500
+            async with realtime(stack.url, session_id) as third:
+                await begin(third)
+                assert (await second.error())["code"] == 409
+                assert await second.read_to_the_end() == 1008
+                await say(third, "Hello")
+                await event(third, "conversation.item.done")
+
+
+async def test_a_killed_gateways_sessions_are_free_at_once(
+    stack: StackState, gateway: GatewayProcess
+) -> None:
+    async with realtime(gateway.url) as lost:
+        session_id = await begin(lost)
+        await say(lost, "Remember me.")
+        await event(lost, "conversation.item.done")
+        gateway.send(signal.SIGKILL)
+        await gateway.ended()
+        since = time.monotonic()
+        async with realtime(stack.url, session_id) as back:
+            await begin(back)
+            assert time.monotonic() - since < AT_ONCE_S
+        assert await texts_of(stack.url, session_id) == ["Remember me."]
+
+
+async def test_a_gateway_that_was_frozen_writes_no_more_to_a_session_that_it_lost(
+    stack: StackState, gateway: GatewayProcess
+) -> None:
+    async with realtime(gateway.url) as frozen:
+        session_id = await begin(frozen)
+        await say(frozen, "One")
+        await event(frozen, "conversation.item.done")
+        gateway.send(signal.SIGSTOP)
+        await say(frozen, "Too late")
+        since = time.monotonic()
+        async with realtime(stack.url, session_id) as back:
+            await begin(back)
+            assert 0.9 < time.monotonic() - since < 2.5
+            await say(back, "Two")
+            await event(back, "conversation.item.done")
+            gateway.send(signal.SIGCONT)
+            await taken_away(frozen)
+            await say(back, "Three")
+            await event(back, "conversation.item.done")
+            assert await texts_of(stack.url, session_id) == ["One", "Two", "Three"]
+
+
+async def test_of_many_that_come_back_at_once_one_has_the_session_and_all_others_are_told(
+    stack: StackState, gateway: GatewayProcess
+) -> None:
+    async with realtime(stack.url) as first:
+        session_id = await begin(first)
+    for round_ in range(5):
+        sockets = [realtime(url, session_id) for url in (stack.url, gateway.url) * 2]
+        opened = await asyncio.gather(*(socket.__aenter__() for socket in sockets), return_exceptions=True)
+        calls = [one for one in opened if isinstance(one, ClientConnection)]
+        assert all(isinstance(one, ClientConnection | InvalidStatus) for one in opened), opened
+        reading = {asyncio.create_task(taken_away(call)): call for call in calls}
+        waiting = set(reading)
+        async with asyncio.timeout(10):
+            while len(waiting) > 1:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    await task
+        await say(reading[waiting.pop()], "Mine")
+        await eventually(partial(said, stack.url, session_id, round_ + 1))
+        assert sum(not task.done() for task in reading) == 1
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        await asyncio.gather(*(call.close() for call in calls))
+    assert await texts_of(stack.url, session_id) == ["Mine"] * 5
+
+
+async def test_where_it_is_configured_the_second_call_is_refused(stack: StackState, tmp_path: Path) -> None:
+    async with (
+        joining(stack, tmp_path, SESSION_TAKEOVER="refuse") as refusing,
+        realtime(stack.url) as first,
+    ):
+        session_id = await begin(first)
+        with pytest.raises(InvalidStatus) as refused:
+            async with realtime(refusing.url, session_id):
+                pytest.fail("it was let in")
+        assert refused.value.response.status_code == 409
+        async with voice_calling(refusing.url, session_id) as second:
+            await second.send(bytes(640))
+            assert (await second.error())["code"] == 409
+            assert await second.read_to_the_end() == 1008
+        await first.send('{"type": "input_audio_buffer.clear"}')
+        await event(first, "input_audio_buffer.cleared")

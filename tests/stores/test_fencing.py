@@ -1,0 +1,132 @@
+"""Of two gateways that hold a session, only the one that came last can write to it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dialtone.gateway.core.items import MessageItem
+from dialtone.gateway.core.session import SessionConfig
+from dialtone.gateway.stores import SessionDisplaced, Stores
+from tests.fixtures.valkey import ValkeyServer
+from tests.fixtures.waiting import eventually
+from tests.stores.conftest import OpenStores, ids, message, record
+from tests.stores.databases import Database
+
+HERE = ("default", "sess_1")
+
+
+async def claim(stores: Stores, call_id: str, *, over: str = "") -> int:
+    epoch = await stores.calls.claim(*HERE, call_id=call_id, gateway_id="gw", ttl_s=30, over=over)
+    assert epoch is not None
+    assert await stores.sessions.fence(*HERE, epoch) == epoch
+    return epoch
+
+
+async def refused(stores: Stores, epoch: int) -> None:
+    """Every kind of write of this epoch is."""
+    with pytest.raises(SessionDisplaced):
+        await stores.sessions.put_item(*HERE, message("item_late"), None, epoch=epoch)
+    with pytest.raises(SessionDisplaced):
+        await stores.sessions.put_item(*HERE, message("item_1", "changed"), None, epoch=epoch)
+    with pytest.raises(SessionDisplaced):
+        await stores.sessions.delete_item(*HERE, "item_1", epoch=epoch)
+    with pytest.raises(SessionDisplaced):
+        await stores.sessions.put_config(*HERE, SessionConfig(instructions="late"), epoch=epoch)
+
+
+async def test_what_a_displaced_gateway_writes_is_refused(open_more: OpenStores) -> None:
+    first, second = await open_more(), await open_more()
+    await first.sessions.create(record())
+    old = await claim(first, "call_a")
+    await first.sessions.put_item(*HERE, message("item_1"), None, epoch=old)
+
+    new = await claim(second, "call_b", over="call_a")
+    assert new > old
+    await refused(first, old)
+    await second.sessions.put_item(*HERE, message("item_2"), "item_1", epoch=new)
+    await first.sessions.put_item(*HERE, message("item_3"), "item_2")  # no call's
+    for stores in (first, second):
+        found = await stores.sessions.get(*HERE)
+        assert ids(found) == ids(await stores.archive.get(*HERE)) == ["item_1", "item_2", "item_3"]
+        assert found is not None
+        assert isinstance(found.items[0], MessageItem)
+        assert found.items[0] == message("item_1")
+
+
+async def test_it_is_refused_without_a_copy_in_redis_too(open_more: OpenStores, valkey: ValkeyServer) -> None:
+    first, second = await open_more(), await open_more()
+    await first.sessions.create(record("sess_1", "default", message("item_1")))
+    old = await claim(first, "call_a")
+    new = await claim(second, "call_b", over="call_a")
+    valkey.kill()
+    valkey.start()  # empty
+
+    async def ready() -> bool:
+        return await first.link.ready() and await second.link.ready()
+
+    await eventually(ready)
+    await refused(first, old)
+    assert ids(await first.sessions.get(*HERE)) == ["item_1"]  # which makes a copy anew
+    await refused(first, old)
+    await second.sessions.put_item(*HERE, message("item_2"), "item_1", epoch=new)
+    assert ids(await first.archive.get(*HERE)) == ["item_1", "item_2"]
+
+
+async def test_what_was_written_in_time_reaches_sql_however_late(
+    open_more: OpenStores, database: Database
+) -> None:
+    first, second = await open_more(), await open_more()
+    await first.sessions.create(record())
+    old = await claim(first, "call_a")
+    database.stop()
+    await first.sessions.put_item(*HERE, message("item_1"), None, epoch=old)
+    new = await claim(second, "call_b", over="call_a")
+    await second.sessions.put_item(*HERE, message("item_2"), "item_1", epoch=new)
+    database.start()
+
+    async def both() -> bool:
+        found = await second.archive.get(*HERE)
+        return found is not None and {item.id for item in found.items} == {"item_1", "item_2"}
+
+    await eventually(both, within_s=20)
+    await refused(first, old)
+
+
+async def test_a_clock_that_was_put_back_locks_nobody_out(open_more: OpenStores) -> None:
+    first, second = await open_more(), await open_more()
+    await first.sessions.create(record())
+    tomorrow = 4 * 10**15
+    assert await first.sessions.fence(*HERE, tomorrow) == tomorrow
+    epoch = await second.calls.claim(*HERE, call_id="call_b", gateway_id="gw", ttl_s=30)
+    assert epoch is not None
+    assert await second.sessions.fence(*HERE, epoch) == tomorrow
+    again = await second.calls.claim(*HERE, call_id="call_b", gateway_id="gw", ttl_s=30, above=tomorrow)
+    assert again == tomorrow + 1
+    assert await second.sessions.fence(*HERE, again) == again
+
+
+async def test_a_session_that_does_not_exist_has_seen_no_epoch(open_more: OpenStores) -> None:
+    stores = await open_more()
+    assert await stores.sessions.fence("default", "sess_none", 5) == 5
+    assert await stores.sessions.get("default", "sess_none") is None
+
+
+async def test_of_two_gateways_that_take_over_again_and_again_every_write_is_by_the_latest(
+    open_more: OpenStores,
+) -> None:
+    both = [await open_more(), await open_more()]
+    await both[0].sessions.create(record())
+    epochs = [await claim(both[0], "call_0"), 0]
+    for round_ in range(1, 30):
+        late, now = (round_ - 1) % 2, round_ % 2
+        epochs[now] = await claim(both[now], f"call_{round_}", over=f"call_{round_ - 1}")
+        put = [
+            both[who].sessions.put_item(*HERE, message(f"item_{round_}_{name}"), None, epoch=epochs[who])
+            for who, name in ((late, "late"), (now, "now"))
+        ]
+        late_result, now_result = await asyncio.gather(*put, return_exceptions=True)
+        assert isinstance(late_result, SessionDisplaced)
+        assert now_result is None
+    assert not [name for name in ids(await both[0].archive.get(*HERE)) if name.endswith("late")]
