@@ -100,6 +100,21 @@ def test_a_response_asked_for_before_the_words_have_come_is_the_answer_to_them()
     assert len(rig.of(out.ResponseCreated)) == 1
 
 
+def test_a_response_that_is_cancelled_before_the_words_have_come_gets_no_substitute() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.stopped(1, 800)
+    rig.feed(ask.CreateResponse())
+    rig.feed(ask.CancelResponse())
+    ears.final(1, "Tell me a story")
+    assert [done.response.status for done in rig.of(out.ResponseDone)] == ["cancelled"]
+    assert len(rig.of(out.ResponseCreated)) == 1
+    rig.voice_turn(ears, "Or a poem.", number=2)
+    assert len(rig.of(out.ResponseCreated)) == 2
+
+
 def test_without_interruption_the_answer_begins_at_once() -> None:
     rig = Rig(UNINTERRUPTED)
     going_on(rig)

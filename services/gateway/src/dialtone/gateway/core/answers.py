@@ -239,6 +239,8 @@ class Answers:
                 event_id=event.event_id,
             )
             return
+        if response is self.active and response in self._waiting:
+            self._turns.unwanted()
         self._end(response, "client_cancelled")
         if response.conversational:
             self._player.silenced()  # who cancels stops playing

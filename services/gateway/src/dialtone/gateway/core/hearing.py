@@ -117,7 +117,8 @@ class Hearing:
 
     def _understood(self, turn: Understood) -> None:
         """The user's turn has its words, as far as it will get any."""
-        utterance, answer = turn.utterance, self._ctx.config.answers_turns
+        utterance = turn.utterance
+        answer = self._ctx.config.answers_turns and not utterance.unwanted
         if turn.text:
             self._idle.stirred()
         if utterance.backchannel:

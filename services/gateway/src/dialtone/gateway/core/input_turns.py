@@ -30,6 +30,7 @@ class Utterance:
     committed: bool = False
     announced: bool = False  # the client knows that it began; not so one that may be a backchannel
     backchannel: bool = False  # it was over before it had been enough to interrupt the answer
+    unwanted: bool = False  # the client has cancelled the response to it
     sustained: bool = False  # it has been speech for as long as it takes to interrupt
     words: int = 0  # at most, of those that were heard of it so far
     candidates: int = 0
@@ -83,6 +84,11 @@ class InputTurns:
     def awaited(self) -> bool:
         """An item is in the conversation whose words have not come."""
         return any(u.committed for u in self._utterances.values())
+
+    def unwanted(self) -> None:
+        """What was said and has not come to its words is to have no answer of its own."""
+        for utterance in self._utterances.values():
+            utterance.unwanted = utterance.committed
 
     def resume_at(self) -> tuple[int, int | None]:
         """For new ears: the number of the next utterance to begin, and where the one that goes on
