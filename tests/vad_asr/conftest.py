@@ -32,6 +32,7 @@ class ScriptedRecognizer:
 
     def __init__(self) -> None:
         self.text = ""
+        self.until: float | None = None  # where in a passage it stops, in seconds
         self.batches: list[list[Passage]] = []
         self.before: Callable[[], None] = lambda: None
 
@@ -39,7 +40,8 @@ class ScriptedRecognizer:
         self.batches.append(list(passages))
         self.before()
         return [
-            Recognition(self.text or f"{p.seconds:.2f} seconds", p.language or "en", 1000) for p in passages
+            Recognition(self.text or f"{p.seconds:.2f} seconds", p.language or "en", 1000, self.until)
+            for p in passages
         ]
 
 

@@ -12,6 +12,9 @@ from dialtone.vad_asr.asr.recognition import Passage, Recognition
 
 SoFar = Callable[[Recognition], None]
 
+# Times that a model which stops early is asked about the rest of one passage: it may stop after every
+# moment of it, and others wait.
+_RESTS_ASKED = 8
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -95,16 +98,16 @@ class _PooledTranscription:
 
     async def _run(self, passages: Sequence[Passage]) -> Recognition:
         answers: list[Recognition] = []
-        waiting = deque(passages)
+        waiting = deque((passage, _RESTS_ASKED) for passage in passages)
         while waiting:
             if answers and self._so_far is not None:
                 self._so_far(joined(answers))
-            passage = waiting.popleft()
+            passage, rests = waiting.popleft()
             self._job = self._pool.submit(passage, self._urgency)
             answer = await self._job.answer
             answers.append(answer)
-            if answer.until and (rest := passage.after(answer.until)) is not None:
-                waiting.appendleft(rest)
+            if rests and answer.until and (rest := passage.after(answer.until)) is not None:
+                waiting.appendleft((rest, rests - 1))
         return joined(answers)
 
     @property
