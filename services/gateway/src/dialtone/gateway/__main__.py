@@ -69,7 +69,12 @@ async def serve(settings: GatewaySettings) -> None:
             app,
             ws=cast(
                 type[asyncio.Protocol],
-                partial(PacedSocket, places=places, frames_per_s=settings.messages_per_second),
+                partial(
+                    PacedSocket,
+                    places=places,
+                    frames_per_s=settings.messages_per_second,
+                    message_s=settings.message_timeout_s,
+                ),
             ),
             ws_max_size=settings.max_message_bytes,
             ws_per_message_deflate=False,

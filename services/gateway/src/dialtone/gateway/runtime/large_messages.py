@@ -115,6 +115,11 @@ class BoundedSocket(WebSocketsSansIOProtocol):
             self._waits = True
             self.transport.pause_reading()
 
+    @property
+    def held_up(self) -> bool:
+        """The message on its way has a place, or waits for one: other rules are for it."""
+        return self._waits or self._has_place
+
     def admitted(self) -> None:
         """There is a place now."""
         self._waits = False

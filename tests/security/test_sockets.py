@@ -1,0 +1,181 @@
+"""What no client library does on an open socket: wrong frames, half of them, none at all (S7, S8, S10)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.fixtures.gateway import Gateway, running_gateway
+from tests.fuzz.raw import CONTINUATION, PING, TEXT, frame, handshake
+
+REALTIME = "/v1/realtime?model=default"
+MESSAGE_S = 1.0
+CLEAR = b'{"type": "input_audio_buffer.clear"}'
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    limits = {"MESSAGE_TIMEOUT_S": str(MESSAGE_S), "REQUEST_TIMEOUT_S": "2", "MAX_CALLS": "300"}
+    with running_gateway(tmp_path_factory.mktemp("sockets"), **limits) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def opened(gateway: Gateway, extra: bytes = b"") -> AsyncIterator[tuple[bytes, Stream]]:
+    """The answer to a handshake with these headers too, and the connection."""
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(handshake(REALTIME).replace(b"\r\n\r\n", b"\r\n" + extra + b"\r\n"))
+        yield await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10), (reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def close_code(stream: Stream) -> int:
+    """That of the close frame at the end of all that comes."""
+    came = b""
+    with suppress(ConnectionError):
+        async with asyncio.timeout(10):
+            while piece := await stream[0].read(65_536):
+                came += piece
+    at = came.rindex(b"\x88")
+    return int.from_bytes(came[at + 2 : at + 4], "big")
+
+
+# --- compression
+
+
+async def test_compression_is_never_agreed_on_and_what_is_compressed_is_refused(gateway: Gateway) -> None:
+    offer = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+    async with opened(gateway, offer) as (answer, stream):
+        assert b" 101 " in answer
+        assert b"extensions" not in answer.lower()
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        bomb = deflate.compress(bytes(2**20)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        stream[1].write(frame(TEXT, bomb[:-4], reserved=4))
+        assert await close_code(stream) == 1002
+
+
+# --- JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": ' + "[" * 1000 + "]" * 1000 + "}",
+        "[" * 40_000,
+        '{"type": "response.create", "response": {"temperature": NaN}}',
+        '{"type": "response.create", "response": {"temperature": 1e999}}',
+        '{"type": "response.create", "response": {"instructions": "\\ud800"}}',
+        '{"type": "response.create", "response": {"max_output_tokens": ' + "9" * 200_000 + "}}",
+        '{"type": "response.cancel", "type": "response.cancel"}',
+        '{"type": "input_audio_buffer.append", "audio": "' + "?" * 100_000 + '"}',
+    ],
+    ids=["deep", "deeper", "NaN", "infinite", "surrogate", "long number", "twice", "not base64"],
+)
+async def test_hostile_json_is_an_error_and_the_call_goes_on(gateway: Gateway, text: str) -> None:
+    async with connect(gateway.socket_url + REALTIME, compression=None) as socket:
+        await socket.recv()
+        start = time.monotonic()
+        await socket.send(text)
+        assert json.loads(await asyncio.wait_for(socket.recv(), 5))["type"] == "error"
+        await socket.send(CLEAR.decode())
+        assert json.loads(await socket.recv())["type"] == "input_audio_buffer.cleared"
+        assert time.monotonic() - start < 1
+
+
+# --- slowness
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        frame(TEXT, CLEAR)[:1],
+        frame(TEXT, CLEAR)[:-5],
+        frame(TEXT, CLEAR[:5], fin=False),
+        frame(TEXT, CLEAR[:5], fin=False) + frame(CONTINUATION, b"", fin=False) + frame(PING, b""),
+    ],
+    ids=["a byte", "half a frame", "a fragment", "fragments and a ping"],
+)
+async def test_a_message_that_never_ends_ends_its_call(gateway: Gateway, half: bytes) -> None:
+    async with opened(gateway) as (_, stream):
+        start = time.monotonic()
+        stream[1].write(half)
+        assert await close_code(stream) == 1008
+        assert MESSAGE_S * 0.9 < time.monotonic() - start < MESSAGE_S + 3
+
+
+async def test_a_message_that_comes_a_byte_at_a_time_ends_its_call(gateway: Gateway) -> None:
+    async def dribble(writer: asyncio.StreamWriter) -> None:
+        for byte in frame(TEXT, CLEAR * 100):
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+
+    async with opened(gateway) as (_, stream):
+        dribbling = asyncio.create_task(dribble(stream[1]))
+        assert await close_code(stream) == 1008
+        dribbling.cancel()
+
+
+async def test_messages_in_time_are_taken_however_they_are_cut_and_for_as_long_as_they_come(
+    gateway: Gateway,
+) -> None:
+    async with opened(gateway) as (_, stream):
+        start, sent = time.monotonic(), 0
+        whole = frame(TEXT, CLEAR[:9], fin=False) + frame(PING, b"x") + frame(CONTINUATION, CLEAR[9:])
+        while time.monotonic() - start < 2 * MESSAGE_S:
+            for at in range(0, len(whole), 7):
+                stream[1].write(whole[at : at + 7])
+                await asyncio.sleep(0.02)
+            sent += 1
+        came = b""
+        async with asyncio.timeout(10):
+            while came.count(b"input_audio_buffer.cleared") < sent:
+                came += await stream[0].read(65_536)
+
+
+async def test_a_crowd_of_slow_clients_is_gone_in_time_and_a_call_beside_it_is_served(
+    gateway: Gateway,
+) -> None:
+    """Nothing, half a handshake and half a message, a hundred times each."""
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    append = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(960)).decode()})
+    half_message = frame(TEXT, append.encode())[:-1]
+    beginnings = [
+        (b"", b""),
+        (b"GET /v1/realtime HTTP/1.1\r\nHost: loc", b""),
+        (handshake(REALTIME), half_message),
+    ]
+
+    async def slow(first: bytes, then: bytes) -> None:
+        """Returns when the other side has closed."""
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(first)
+        if then:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(then)
+        with suppress(ConnectionError):
+            while await reader.read(65_536):
+                pass
+        writer.transport.abort()
+
+    async with connect(gateway.socket_url + REALTIME, compression=None) as socket:
+        await socket.recv()
+        crowd = asyncio.gather(*(slow(*one) for one in beginnings * 100))
+        async with asyncio.timeout(20):
+            while not crowd.done():
+                await socket.send(CLEAR.decode())
+                answer = json.loads(await asyncio.wait_for(socket.recv(), 2))
+                assert answer["type"] == "input_audio_buffer.cleared"
+                await asyncio.sleep(0.05)
+        await crowd
