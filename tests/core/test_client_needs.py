@@ -10,7 +10,6 @@ import pytest
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.items import InputText, MessageItem, OutputAudio
-from dialtone.gateway.core.message_output import LONGEST_DELTA
 from dialtone.gateway.core.session import FunctionTool, SessionConfig
 from dialtone.v1.turn_pb2 import Message, ToolCallDelta
 
@@ -262,16 +261,3 @@ def test_mistakes_about_items_have_the_codes_clients_know(
     error = rig.of(out.Error)[0].error
     assert error == out.ErrorDetail("invalid_request_error", code, error.message, param, "mine")
     assert [item.id for item in rig.call._ctx.conversation] == ["there"]
-
-
-def test_audio_of_any_length_goes_out_in_small_frames_and_in_order() -> None:
-    """pipecat closes the socket at a frame of 1 MiB."""
-    rig = Rig()
-    rig.voice_turn(rig.listen())
-    rig.take("llm").text("One two three. And")
-    sound = bytes(range(256)) * 8000
-    rig.take("tts").audio(0, 40_000, sound)
-    deltas = [e.delta for e in rig.of(out.OutputAudioDelta)]
-    assert b"".join(deltas) == sound
-    assert max(map(len, deltas)) <= LONGEST_DELTA < 1024 * 1024 * 3 // 4
-    assert all(len(delta) % 2 == 0 for delta in deltas)

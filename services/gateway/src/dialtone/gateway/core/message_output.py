@@ -7,10 +7,6 @@ from .context import Context
 from .effects import PutItem
 from .items import Content, MessageItem, OutputAudio, OutputText, Status
 
-# Bytes of audio in one event: in base64, some clients close the socket at a frame of 1 MiB. Whole
-# samples of every format.
-LONGEST_DELTA = 480_000
-
 
 class MessageOutput:
     """One message item with one content part: its text, or the transcript of its audio."""
@@ -52,9 +48,7 @@ class MessageOutput:
         self._ctx.send(event(*self._at(), delta=delta))
 
     def audio(self, chunk: bytes) -> None:
-        for start in range(0, len(chunk), LONGEST_DELTA):
-            piece = chunk[start : start + LONGEST_DELTA]
-            self._ctx.send(out.OutputAudioDelta(*self._at(), delta=piece))
+        self._ctx.send(out.OutputAudioDelta(*self._at(), delta=chunk))
 
     def close(self, status: Status, kept_text: str | None = None) -> MessageItem:
         """End the message. The conversation keeps `kept_text` when not all of it was heard."""
