@@ -19,14 +19,14 @@ RETENTION_RATIO = 0.8
 def fit(turn: LlmTurn, room: int, truncation: Any) -> bool:
     """Drop of the turn's messages what it takes to fit `room` bytes; False if that cannot be done.
 
-    `truncation` is the session's: "disabled" lets nothing be dropped, and `retention_ratio` says how
-    much is to be left. The instructions stay, and so does the last turn; of that the oldest tool calls
-    go with their results where it does not fit by itself.
+    Nothing may be dropped where the turn's truncation is disabled; else the `retention_ratio` of
+    `truncation`, the session's, says how much is to be left. The instructions stay, and so does the
+    last turn; of that the oldest tool calls go with their results where it does not fit by itself.
     """
     over = turn.ByteSize() - room
     if over <= 0:
         return True
-    if truncation == "disabled":
+    if turn.truncation_disabled:
         return False
     ratio = truncation.get("retention_ratio") if isinstance(truncation, dict) else None
     step = max(1, round(room * (1 - (RETENTION_RATIO if ratio is None else ratio))))
