@@ -87,6 +87,31 @@ async def test_a_result_that_falls_into_a_short_absence_of_the_broker_comes_afte
     await queue.empties()
 
 
+async def test_results_that_went_into_a_broker_that_stood_still_are_made_again(
+    nats_server: NatsServer, bus: Bus, call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    release = asyncio.Event()
+    call.grant = lambda _claim: Grant(granted=not call.of("text"))
+
+    async def hold(lease: Lease) -> None:
+        await release.wait()
+        await finish(lease)
+
+    worker = await start_worker(hold)
+    await call.submit("l1")
+    await until(lambda: worker.active == 1 and bool(call.of("claim")), "at work")
+    generation = bus.generation
+    nats_server.freeze()
+    try:
+        release.set()
+        await until(lambda: not bus.connected, "the gateway's loss noticed", timeout=6)
+    finally:
+        nats_server.thaw()
+    await until(lambda: bus.generation > generation, "the new connection")
+    await until(lambda: bool(call.of("text")), "the result", timeout=6)
+    await queue.empties()
+
+
 async def test_a_worker_back_before_its_gateway_does_not_throw_the_work_away(
     nats_server: NatsServer, bus: Bus, call: CallSide, queue: QueueState, start_worker: StartWorker
 ) -> None:

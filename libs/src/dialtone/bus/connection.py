@@ -22,6 +22,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from dialtone.bus import streams
+from dialtone.bus.bounded_client import BoundedClient
 from dialtone.bus.errors import BusError, BusUnavailable, NoResponders, PayloadTooLarge
 from dialtone.bus.subjects import Stage
 from dialtone.settings import BusSettings
@@ -91,7 +92,7 @@ class Bus:
         self.name = name
         self.generation = 0
         """Counts the connections made: a change means that messages may have been missed."""
-        self._nc = Client()
+        self._nc = BoundedClient()
         self._closing = False
         self._lost = asyncio.Event()
         self._ready = asyncio.Event()
@@ -100,6 +101,10 @@ class Bus:
         self._listeners: list[Callable[[bool], None]] = []
         self._restoring: asyncio.Task[None] | None = None
         self._logged_at: dict[str, float] = {}
+        self._echo_subject = ""
+        self._echo_lock = asyncio.Lock()
+        self._echoes: dict[bytes, asyncio.Future[None]] = {}
+        self._echo_number = 0
 
     @classmethod
     async def connect(cls, settings: BusSettings, *, name: str) -> Self:
@@ -143,13 +148,28 @@ class Bus:
         return bus
 
     async def close(self) -> None:
-        """Disconnect. Drain workers first: what they hold is not acknowledged here."""
+        """Disconnect, after what is still to be written, or a second at most.
+
+        Drain workers first: what they hold is not acknowledged here.
+        """
         self._closing = True
         self._ready.clear()
         if self._restoring is not None:
             self._restoring.cancel()
-        await self._nc.close()
+        await self._write_out()
+        # In a task, because nats-py may come upon a future that its own reconnection has cancelled.
+        await asyncio.wait({asyncio.create_task(self._nc.close())}, timeout=_GIVE_UP_S)
         BUS_CONNECTED.set(0)
+
+    async def _write_out(self) -> None:
+        """Wait for what is unsent to go out, then drop it: nats-py waits for a frozen broker for ever."""
+        deadline = time.monotonic() + _GIVE_UP_S
+        while self.connected and self._nc.unsent:
+            if time.monotonic() > deadline:
+                log.warning("the broker did not take what was sent last", bytes=self._nc.unsent)
+                self._nc.drop_unsent()
+                return
+            await asyncio.sleep(_ROOM_POLL_S)
 
     @property
     def connected(self) -> bool:
@@ -236,6 +256,36 @@ class Bus:
         except nats.errors.Error as error:
             raise _translated(error) from error
         return Subscription(self._nc, subscription)
+
+    async def round_trip(self, *, timeout: float) -> bool:
+        """Whether the broker is known to have taken all that was published before, over this connection.
+
+        A publish says nothing about that: into the socket of a broker that stands still, or is gone, it
+        succeeds.
+        """
+        generation = self.generation
+        self._echo_number += 1
+        name = b"%d" % self._echo_number
+        echo = self._echoes[name] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                async with self._echo_lock:
+                    if not self._echo_subject:
+                        subject = self.new_inbox()
+                        await self.subscribe(subject, self._on_echo)
+                        self._echo_subject = subject
+                await self.publish(self._echo_subject, name)
+                await echo
+        except (TimeoutError, BusUnavailable):
+            return False
+        finally:
+            del self._echoes[name]
+        return generation == self.generation
+
+    def _on_echo(self, message: Message) -> None:
+        echo = self._echoes.get(message.data)
+        if echo is not None and not echo.done():
+            echo.set_result(None)
 
     def new_inbox(self) -> str:
         """A subject that nobody else uses."""

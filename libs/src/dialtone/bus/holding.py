@@ -233,7 +233,7 @@ class Holding:
             error = HandBack("the worker is leaving")
         match error:
             case None:
-                return await self._ack(Ending.DONE)
+                return await self._done(lease)
             case HandBack():
                 log.info("work handed back", stage=self._terms.stage, reason=error.reason)
                 await lease.send_now(released=Released(reason=error.reason))
@@ -257,6 +257,19 @@ class Holding:
             return await self._ack(Ending.FAILED)
         await self._delivery.nak(_RETRY_DELAYS_S[min(count, len(_RETRY_DELAYS_S)) - 1])
         return Ending.RETRIED
+
+    async def _done(self, lease: Lease) -> Ending:
+        """Ack, once the broker certainly has the results: those that are lost are to be made again.
+
+        Without that a broker that stands still takes both into its socket, and passes on the ack alone:
+        by the time that it moves again, the gateway has another connection.
+        """
+        bus = self._terms.bus
+        taken = await bus.round_trip(timeout=bus.settings.lease_ack_wait_s)
+        if not taken or lease.sent_in != bus.generation:
+            log.warning("results may be lost", stage=self._terms.stage)
+            return Ending.LOST
+        return await self._ack(Ending.DONE)
 
     async def _ack(self, ending: Ending) -> Ending:
         if not self.owned:

@@ -32,6 +32,8 @@ class Lease:
         self._bus = bus
         self._events = events_subject(work.call_id)
         self._seq = 0
+        self.sent_in = bus.generation
+        """The connection over which the last event went out: `Bus.generation`."""
         self._heard_in = bus.generation  # the connection over which the gateway is known to hear us
         self._inputs = InputSequence()
         self._news = asyncio.Event()
@@ -56,6 +58,7 @@ class Lease:
         while True:
             try:
                 await self._await_gateway()
+                self.sent_in = self._bus.generation
                 await self._bus.publish(self._events, event)
             except BusUnavailable:
                 await asyncio.sleep(_RESEND_S)

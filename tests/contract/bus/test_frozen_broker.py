@@ -1,0 +1,55 @@
+"""A broker that stands still with its connections open: nothing waits for it for ever."""
+
+import asyncio
+import contextlib
+import time
+
+from dialtone.bus import Bus, BusUnavailable
+from dialtone.settings import BusSettings
+from tests.contract.bus.call_side import until
+from tests.fixtures.nats import NatsServer
+
+
+async def fill(bus: Bus) -> None:
+    """Send until nothing more is taken: by the broker, the system, the bus."""
+    with contextlib.suppress(BusUnavailable):
+        while True:
+            await bus.publish("test.subject", bytes(60_000))
+            await asyncio.sleep(0)
+
+
+async def test_a_connection_with_unsent_data_is_given_up_and_made_again(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    told: list[bool] = []
+    bus.on_change(lambda connected: told.append(connected))
+    nats_server.freeze()
+    try:
+        await fill(bus)
+        await until(lambda: told == [False], "the loss noticed", timeout=6)
+    finally:
+        nats_server.thaw()
+    await until(lambda: told == [False, True], "the new connection", timeout=5)
+    got: list[bytes] = []
+    await bus.subscribe("test.other", lambda message: got.append(message.data))
+    await bus.publish("test.other", b"found")
+    await until(lambda: got == [b"found"], "a message")
+
+
+async def test_a_bus_closes_in_time_however_much_is_unsent(nats_server: NatsServer) -> None:
+    settings = BusSettings(nats_url=nats_server.url)
+    early = await Bus.connect(settings, name="early")
+    late = await Bus.connect(settings, name="late")
+    nats_server.freeze()
+    try:
+        for bus in (early, late):
+            await fill(bus)
+        before = time.monotonic()
+        await early.close()  # while it still believes in its broker
+        assert time.monotonic() - before < 2.5
+        await until(lambda: not late.connected, "the loss noticed", timeout=6)
+        before = time.monotonic()
+        await late.close()
+        assert time.monotonic() - before < 2.5
+    finally:
+        nats_server.thaw()
