@@ -10,7 +10,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench models lock proto check format clean
+.PHONY: help up down call test bench chaos models lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -20,6 +20,7 @@ help:
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
 	@echo "make bench    measure; writes build/bench*.json and .md"
+	@echo "make chaos    inject faults while callers talk; writes build/chaos.json and .md: ARGS='--tries 2'"
 	@echo "make check    formatting, lint, types, import directions, generated code"
 	@echo "make format   format the code"
 	@echo "make lock     write the lock files anew"
@@ -37,6 +38,9 @@ call: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	@$(PY) -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.ready
+	@$(PY) -m tests.chaos $(ARGS)
 
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)

@@ -43,7 +43,7 @@ async def run(faults: list[Fault], tries: int, calls: int, seed: int) -> tuple[l
             before, began = len(row.wrong), time.monotonic()
             row.add(await storm.strike(fault), usual_s)
             took = time.monotonic() - began
-            print(f"{number}/{len(order)} {fault.name} ({fault.place}) {took:.1f} s", file=sys.stderr)
+            print(f"{number}/{len(order)} {fault} {took:.1f} s", file=sys.stderr)
             for wrong_turn in row.wrong[before:]:
                 print(f"    {wrong_turn}", file=sys.stderr)
     return list(rows.values()), usual_s
@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="faults whose name or place holds this")
     given = parser.parse_args()
-    faults = [fault for fault in all_faults() if given.only in f"{fault.name} {fault.place}"]
+    faults = [fault for fault in all_faults() if given.only in str(fault)]
     if not faults:
         parser.error(f"no fault is called {given.only}")
     rows, usual_s = asyncio.run(run(faults, given.tries, given.calls, given.seed))

@@ -32,6 +32,9 @@ class Fault:
         """Where it strikes, for a table."""
         return f"{self.role}, {self.phase}" if self.role else str(self.phase)
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.place})"
+
     async def strike(self, stack: Stack, tap: Tap, moment: Moment, chance: random.Random) -> set[str]:
         """Do it; the calls that it hits."""
         if self.after_s:
