@@ -186,7 +186,7 @@ async def test_a_wrong_field_is_named_and_nothing_is_made(
     error = error_of(await client.post(path, json=body), 400)
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
-    assert f"'{param}'" in error["message"] or code == "invalid_parameter"
+    assert error["message"].count(f"'{param}'") == (0 if code == "invalid_parameter" else 1)
     assert error["code"] == (code or "invalid_value")
     assert await secrets_in(valkey) == 0
 

@@ -138,7 +138,7 @@ def _merged(fresh: SessionConfig, session: Any, errors: Errors) -> SessionConfig
     if read.session_type(session, errors) == "transcription":
         blank = SessionConfig(type="transcription")
     config = read.with_model(blank, session, errors, path="session.model")
-    config, wrong = merge_session(config, session)
+    config, wrong = merge_session(config, session | {"type": None})  # that was read already
     errors += wrong
     return config
 
