@@ -48,7 +48,8 @@ class MessageOutput:
         self._ctx.send(event(*self._at(), delta=delta))
 
     def audio(self, chunk: bytes) -> None:
-        self._ctx.send(out.OutputAudioDelta(*self._at(), delta=chunk))
+        if chunk:
+            self._ctx.send(out.OutputAudioDelta(*self._at(), delta=chunk))
 
     def close(self, status: Status, kept_text: str | None = None) -> MessageItem:
         """End the message. The conversation keeps `kept_text` when not all of it was heard."""
