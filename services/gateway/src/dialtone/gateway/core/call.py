@@ -28,7 +28,7 @@ from dialtone.v1.turn_pb2 import TurnResume
 from . import client_events as ask
 from . import server_events as out
 from .answers import Answers
-from .context import ASR, LLM, TTS, Context, Limits
+from .context import ASR, LLM, Context, Limits
 from .conversation import Conversation
 from .departure import Departure
 from .ears_link import EarsLink
@@ -56,16 +56,10 @@ from .items import Item
 from .lease_table import HeldLease, Verdict
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
+from .stage_events import SAYS
 
 CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced | Expelled | GoAway
 
-# What a worker of each stage may say of its work; all else that comes under its lease is passed over.
-SAYS = {
-    ASR: {"speech_started", "speech_sustained", "speech_stopped", "transcript", "progress", "replay"}
-    | {"leg_done", "released"},
-    LLM: {"text", "tool_call", "turn_done", "released"},
-    TTS: {"audio", "sentence_done", "released"},
-}
 GOING_AWAY, TRY_AGAIN_LATER, POLICY_VIOLATION = 1001, 1013, 1008
 
 
@@ -120,7 +114,7 @@ class Call:
             ask.CreateItem: self._create_item,
             ask.RetrieveItem: self._items.retrieve,
             ask.DeleteItem: self._delete_item,
-            ask.TruncateItem: self._truncate_item,
+            ask.TruncateItem: self._answers.truncate,
             ask.CreateResponse: self._create_response,
             ask.CancelResponse: self._answers.cancelled,
             ask.Disconnected: self._disconnected,
@@ -261,9 +255,6 @@ class Call:
     def _delete_item(self, event: ask.DeleteItem) -> None:
         self._answers.drop_speculation()
         self._items.delete(event)
-
-    def _truncate_item(self, event: ask.TruncateItem) -> None:
-        self._answers.truncate(event)
 
     def _create_response(self, event: ask.CreateResponse) -> None:
         self._idle.stirred()
