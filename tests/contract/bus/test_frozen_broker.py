@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 
+from prometheus_client import REGISTRY
+
 from dialtone.bus import Bus, BusUnavailable
 from dialtone.settings import BusSettings
 from tests.contract.bus.call_side import until
@@ -26,6 +28,7 @@ async def test_a_connection_with_unsent_data_is_given_up_and_made_again(
     nats_server.freeze()
     try:
         await fill(bus)
+        assert (REGISTRY.get_sample_value("dialtone_bus_unsent_bytes") or 0.0) > 1e6
         await until(lambda: told == [False], "the loss noticed", timeout=6)
     finally:
         nats_server.thaw()

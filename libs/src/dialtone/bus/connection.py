@@ -27,7 +27,7 @@ from dialtone.bus.errors import BusError, BusUnavailable, NoResponders, PayloadT
 from dialtone.bus.subjects import Stage
 from dialtone.settings import BusSettings
 from dialtone.telemetry import get_logger
-from dialtone.telemetry.metrics import BUS_CONNECTED, BUS_ERRORS, BUS_RECONNECTS
+from dialtone.telemetry.metrics import BUS_CONNECTED, BUS_ERRORS, BUS_RECONNECTS, BUS_UNSENT
 from dialtone.v1.work_pb2 import Work
 
 _LOG_EVERY_S = 5.0
@@ -142,6 +142,7 @@ class Bus:
                 async with asyncio.timeout(_GIVE_UP_S):
                     await bus._nc.close()
             raise
+        BUS_UNSENT.set_function(lambda: bus._nc.unsent)
         bus._came_up()
         bus._ready.set()
         log.info("connected to the broker", servers=[urlsplit(url).netloc.rpartition("@")[2] for url in urls])
@@ -160,6 +161,7 @@ class Bus:
         # In a task, because nats-py may come upon a future that its own reconnection has cancelled.
         await asyncio.wait({asyncio.create_task(self._nc.close())}, timeout=_GIVE_UP_S)
         BUS_CONNECTED.set(0)
+        BUS_UNSENT.set_function(lambda: 0.0)
 
     async def _write_out(self) -> None:
         """Wait for what is unsent to go out, then drop it: nats-py waits for a frozen broker for ever."""

@@ -15,6 +15,7 @@ EXHAUSTED = Counter("dialtone_exhausted_work", "Work given up after the last del
 BUS_CONNECTED = Gauge("dialtone_bus_connected", "1 while the broker is connected")
 BUS_ERRORS = Counter("dialtone_bus_errors", "Errors that the bus reported", ["kind"])
 BUS_RECONNECTS = Counter("dialtone_bus_reconnects", "Connections made after the first")
+BUS_UNSENT = Gauge("dialtone_bus_unsent_bytes", "Bytes that the broker's connection has not taken yet")
 
 LOOP_LAG = Histogram(
     "dialtone_event_loop_lag_seconds",
