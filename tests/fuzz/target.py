@@ -36,6 +36,7 @@ class Target:
         self._thread.start()
 
     def close(self) -> None:
+        self.run(_end_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -104,3 +105,11 @@ class Target:
             await eventually(settled, within_s=SETTLES_S)
         except AssertionError:
             raise AssertionError(f"before: {before}, after: {now}") from None
+
+
+async def _end_others() -> None:
+    """End what a test that failed left behind."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
