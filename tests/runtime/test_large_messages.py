@@ -94,7 +94,11 @@ class RawClient:
 
     async def close_code(self) -> int:
         """Read to the end; the code of the close frame there."""
-        rest = await asyncio.wait_for(self._reader.read(), 10)
+        rest = b""
+        async with asyncio.timeout(10):
+            with suppress(ConnectionResetError):  # some of what was sent was not read any more
+                while piece := await self._reader.read(65_536):
+                    rest += piece
         at = rest.rindex(b"\x88")
         return int.from_bytes(rest[at + 2 : at + 4])
 
