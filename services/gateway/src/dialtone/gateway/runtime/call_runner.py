@@ -222,12 +222,11 @@ class CallRunner:
     async def _submit(self, stage: Stage, work: Work) -> None:
         try:
             await self._bus.submit(stage, self._pool, work)
-        except Overloaded as error:
-            self.put(do.SubmitFailed(work.lease_id, "overloaded", str(error)))
-        except PayloadTooLarge as error:
-            self.put(do.SubmitFailed(work.lease_id, "work_too_large", str(error)))
         except BusError as error:
-            self.put(do.SubmitFailed(work.lease_id, "bus_unavailable", str(error)))
+            # The client is told which of these it is, and nothing of what is behind it.
+            log.warning("work was not submitted", stage=stage, error=str(error))
+            code, message = _why_not(error)
+            self.put(do.SubmitFailed(work.lease_id, code, message))
 
     async def _control(self, control: Control) -> None:
         try:
@@ -282,3 +281,12 @@ class CallRunner:
                 await self._changes.join()
         except TimeoutError:
             log.error("changes of the session were not stored in time", waiting=self._changes.qsize())
+
+
+def _why_not(error: BusError) -> tuple[str, str]:
+    """The code and the message, for the client, of work that could not be submitted."""
+    if isinstance(error, Overloaded):
+        return "overloaded", "Too much work is waiting already."
+    if isinstance(error, PayloadTooLarge):
+        return "work_too_large", "This is more than can be worked on at once."
+    return "bus_unavailable", "The service is not available, try again later."

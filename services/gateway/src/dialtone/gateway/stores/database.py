@@ -45,6 +45,7 @@ def open_database(url: str, *, timeout_s: float) -> AsyncEngine:
             max_overflow=0,
             pool_timeout=timeout_s,
             connect_args={"timeout": timeout_s * 0.75},
+            hide_parameters=True,  # what was said is among them, and errors are logged
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         return engine
@@ -57,6 +58,7 @@ def open_database(url: str, *, timeout_s: float) -> AsyncEngine:
         pool_timeout=timeout_s,
         pool_pre_ping=True,
         connect_args={"timeout": timeout_s, "command_timeout": timeout_s},
+        hide_parameters=True,
     )
 
 
