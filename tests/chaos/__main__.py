@@ -26,8 +26,13 @@ from tests.chaos.table import Row, markdown, total
 USUAL_TURNS = 3
 
 
-async def run(faults: list[Fault], tries: int, calls: int, seed: int) -> tuple[list[Row], float]:
-    """Every fault `tries` times, in an order by chance; the rows, and the usual silence in seconds."""
+async def run(
+    faults: list[Fault], tries: int, calls: int, seed: int, until: float
+) -> tuple[list[Row], float]:
+    """Every fault `tries` times, in an order by chance; the rows, and the usual silence in seconds.
+
+    After `until`, on the monotonic clock, none is begun any more.
+    """
     rows = {(fault.name, fault.place): Row(fault.name, fault.place) for fault in faults}
     order = faults * tries
     random.Random(seed).shuffle(order)
@@ -39,6 +44,8 @@ async def run(faults: list[Fault], tries: int, calls: int, seed: int) -> tuple[l
             raise RuntimeError(f"wrong without any fault: {wrong}")
         usual_s = statistics.median(verdict.silent_s for verdict in quiet)
         for number, fault in enumerate(order, 1):
+            if time.monotonic() > until:
+                break
             row = rows[fault.name, fault.place]
             before, began = len(row.wrong), time.monotonic()
             row.add(await storm.strike(fault), usual_s)
@@ -55,12 +62,14 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=6, help="of each fault at each place")
     parser.add_argument("--calls", type=int, default=4, help="that talk at once")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0, help="after which no more are injected")
     parser.add_argument("--only", default="", help="faults whose name or place holds this")
     given = parser.parse_args()
     faults = [fault for fault in all_faults() if given.only in str(fault)]
     if not faults:
         parser.error(f"no fault is called {given.only}")
-    rows, usual_s = asyncio.run(run(faults, given.tries, given.calls, given.seed))
+    until = time.monotonic() + given.minutes * 60
+    rows, usual_s = asyncio.run(run(faults, given.tries, given.calls, given.seed, until))
     table = markdown(rows)
     figures = {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.bench.playout import Playout
 from tests.chaos.heard import sound_of
@@ -23,6 +23,8 @@ from tests.chaos.worker import sentences_about
 FRAME_S = 0.02
 SILENCE_MS = 300
 ANSWER_S = 25.0
+_REFUSED_S = 15.0
+_AGAIN_S = 0.2
 _SILENCE = bytes(2 * round(FRAME_S * RATE))
 _SESSION = {
     "type": "realtime",
@@ -195,10 +197,22 @@ class Caller:
                 pass
 
 
+async def _connected(url: str) -> ClientConnection:
+    """Connect; a gateway that has just lost its Redis says 503, and a client tries again."""
+    async with asyncio.timeout(_REFUSED_S):
+        while True:
+            try:
+                return await connect(url, compression=None, proxy=None, max_size=2**24)
+            except InvalidStatus as refused:
+                if refused.response.status_code != 503:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+
+
 @asynccontextmanager
 async def calling(url: str, seed: int) -> AsyncIterator[Caller]:
     """A call that has been set up."""
-    async with connect(f"{url}/v1/realtime", compression=None, proxy=None, max_size=2**24) as socket:
+    async with await _connected(f"{url}/v1/realtime") as socket:
         caller = Caller(socket, seed)
         listening = asyncio.create_task(caller.listen())
         speaking = None
