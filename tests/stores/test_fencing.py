@@ -94,6 +94,24 @@ async def test_what_was_written_in_time_reaches_sql_however_late(
     await refused(first, old)
 
 
+async def test_a_client_comes_back_to_its_gateway_while_sql_is_away(
+    open_more: OpenStores, database: Database
+) -> None:
+    stores = await open_more()
+    await stores.sessions.create(record())
+    database.stop()
+    for number in range(3):
+        epoch = await claim(stores, f"call_{number}", over=f"call_{number - 1}")
+        await stores.sessions.put_item(*HERE, message(f"item_{number}"), f"item_{number - 1}", epoch=epoch)
+    assert ids(await stores.sessions.get(*HERE)) == ["item_0", "item_1", "item_2"]
+    database.start()
+
+    async def written() -> bool:
+        return ids(await stores.archive.get(*HERE)) == ["item_0", "item_1", "item_2"]
+
+    await eventually(written, within_s=20)
+
+
 async def test_a_clock_that_was_put_back_locks_nobody_out(open_more: OpenStores) -> None:
     first, second = await open_more(), await open_more()
     await first.sessions.create(record())

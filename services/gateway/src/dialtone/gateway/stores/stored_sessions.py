@@ -116,8 +116,6 @@ class StoredSessions:
             return existed
 
     async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
-        key = (tenant, session_id)
-        await self._catch_up(key)  # what waits was written in time
         try:
             await self._put(Fence(tenant=tenant, session_id=session_id, epoch=epoch))
         except SessionDisplaced as later:
