@@ -1,0 +1,76 @@
+"""What was said, heard, asked for or written down is in no log and no measurement (S20)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from dialtone.local.state import StackState
+from tests.fixtures.stack import running
+
+CANARY = "the walrus paid with 4929 1234"
+SOUND = base64.b64encode(CANARY.encode() * 40).decode()  # as good as any to those who do not listen
+HEARD = "response.done"
+
+
+async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            message: dict[str, Any] = json.loads(await socket.recv())
+            if message["type"] == kind:
+                return message
+
+
+async def talk(stack: StackState) -> str:
+    """Say it in every place there is; what the assistant said to it."""
+    url = stack.url.replace("http", "ws", 1)
+    tool = {"type": "function", "name": "pay", "description": CANARY, "parameters": {"type": "object"}}
+    async with connect(f"{url}/v1/realtime?model=default", compression=None) as socket:
+        by_hand = {"input": {"turn_detection": None}}
+        session = {"type": "realtime", "instructions": CANARY, "tools": [tool], "audio": by_hand}
+        await socket.send(json.dumps({"type": "session.update", "session": session}))
+        await until(socket, "session.updated")
+        content = [{"type": "input_text", "text": CANARY}]
+        item = {"type": "message", "role": "user", "content": content}
+        await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        response = {"instructions": CANARY, "metadata": {"note": CANARY}}
+        await socket.send(json.dumps({"type": "response.create", "response": response}))
+        await until(socket, HEARD)
+        for _ in range(20):
+            await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": SOUND}))
+        for kind in ("input_audio_buffer.commit", "response.create"):
+            await socket.send(json.dumps({"type": kind}))
+        answer = await until(socket, HEARD)
+        for wrong in (
+            CANARY,
+            json.dumps({"type": CANARY}),
+            json.dumps({"type": "session.update", CANARY: 1}),
+        ):
+            await socket.send(wrong)
+        await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": f"?{CANARY}"}))
+        await until(socket, "error")
+    transcript: str = answer["response"]["output"][0]["content"][0]["transcript"]
+    return transcript
+
+
+@pytest.mark.timeout(180)
+async def test_no_word_and_no_sound_is_in_a_log_or_a_measurement(tmp_path: Path) -> None:
+    with running("simulated", tmp_path / "run") as stack:
+        said = await talk(stack)
+        assert len(said) > 20
+        async with httpx.AsyncClient() as http:
+            urls = [stack.url, *(process.url for process in stack.processes.values() if process.url)]
+            measured = [(await http.get(f"{url}/metrics")).text for url in dict.fromkeys(urls)]
+    logs = [path.read_text(errors="replace") for path in sorted((tmp_path / "run").rglob("*.log"))]
+    assert len(logs) >= 4
+    assert any("call opened" in log for log in logs)
+    secrets = [CANARY, base64.b64encode(CANARY.encode()).decode()[:24], *said.split(". ")]
+    for text in logs + measured:
+        assert [secret for secret in secrets if secret in text] == []
