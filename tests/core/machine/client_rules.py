@@ -159,6 +159,12 @@ class ClientRules(Machine):
     def call_ends(self, how: type[ask.Disconnected] | type[do.Displaced]) -> None:
         self.rig.feed(how())
 
+    @precondition(lambda self: self.live and self.grown)
+    @rule(within_s=st.sampled_from([0, 10, 600]))
+    def gateway_stops(self, within_s: float) -> None:
+        """The call may end now, or at any later moment at which nothing goes on."""
+        self.rig.feed(do.GoAway(within_s))
+
     @precondition(lambda self: not self.live)
     @rule(
         late=st.sampled_from([ask.CreateResponse(), ask.CommitAudio(), ask.Disconnected(), do.Tick()]),
