@@ -1,9 +1,10 @@
 """What every Dialtone process is told by its environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dialtone.settings.bus import BusSettings
 
@@ -19,4 +20,12 @@ class ServiceSettings(BusSettings):
     drain_grace_s: float = Field(default=10.0, ge=0)
     """How long short work may go on after the process was asked to stop."""
     pool: str = Field(default="default", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    require_tls: bool = False
+    """Do not start where a server would be spoken to without TLS that verifies who it is."""
     models_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _broker_by_tls(self) -> Self:
+        if self.require_tls and any(urlsplit(url).scheme != "tls" for url in self.nats_url.split(",")):
+            raise ValueError("REQUIRE_TLS is set, and NATS_URL is not tls://")
+        return self

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -196,6 +197,23 @@ class GatewaySettings(ServiceSettings):
             if len(key) < _SHORTEST_KEY:
                 raise ValueError(f"a key is to have at least {_SHORTEST_KEY} characters")
         return keys
+
+    @model_validator(mode="after")
+    def _stores_by_tls(self) -> Self:
+        if not self.require_tls:
+            return self
+        redis, database = urlsplit(self.redis_url), urlsplit(self.database_url)
+        if redis.scheme != "rediss" or {"none", "optional"} & set(
+            parse_qs(redis.query).get("ssl_cert_reqs", ())
+        ):
+            raise ValueError(
+                "REQUIRE_TLS is set, and REDIS_URL is not rediss:// with its certificates verified"
+            )
+        if database.scheme.startswith("postgresql") and parse_qs(database.query).get("ssl") != [
+            "verify-full"
+        ]:
+            raise ValueError("REQUIRE_TLS is set, and DATABASE_URL does not end in ?ssl=verify-full")
+        return self
 
     @model_validator(mode="after")
     def _never_open_to_others(self) -> Self:
