@@ -319,12 +319,15 @@ async def test_two_hundred_cancelled_turns_leak_no_connection(
     chat_server: ChatServer, make_http: MakeHttp
 ) -> None:
     backend = make_http(connections=10)
-    for number in range(200):
+
+    async def cancelled(after_s: float) -> None:
         task = asyncio.create_task(read(backend.stream(turn("Hi"))))
-        # Cancelled while connecting, waiting, in mid-answer, and about its end.
-        await asyncio.sleep((number % 20) * 0.004)
+        await asyncio.sleep(after_s)
         task.cancel()
         await asyncio.wait({task})
+
+    for _ in range(20):  # while connecting, waiting, in mid-answer, and about its end
+        await asyncio.gather(*(cancelled(number * 0.008) for number in range(10)))
     await chat_server.until_idle(2)
     answers = await asyncio.gather(*(read(backend.stream(turn("Hi"))) for _ in range(10)))
     assert all(text_of(events) for events in answers)

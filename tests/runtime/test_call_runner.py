@@ -43,6 +43,7 @@ class GatedStore:
     async def put_item(
         self, _tenant: str, _session_id: str, item: Item, _after: str | None, *, epoch: int
     ) -> None:
+        del epoch
         await self.gate.wait()
         self.items.append(item.id)
 
