@@ -30,12 +30,7 @@ def torn_handshakes(draw: st.DrawFn) -> bytes:
     data = bytearray(handshake(draw(PATHS)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 30))] = draw(
-            st.binary(max_size=10)
-            | st.sampled_from(
-                [b"\r\n", b"\x00", b": ", b"x" * 70_000, b"\r\nA: b" * 200, b"HTTP/9.9", b"\xff\xfe"]
-            )
-        )
+        data[at : at + draw(st.integers(0, 30))] = draw(st.binary(max_size=10) | st.sampled_from(PIECES))
     return bytes(data[: draw(st.integers(1, len(data)))] if draw(st.booleans()) else data)
 
 
@@ -55,9 +50,7 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True,
 @st.composite
 def wild_frames(draw: st.DrawFn) -> bytes:
     """One frame, mostly against the rules: opcodes, masks, lengths, fragments, closes."""
-    payload = draw(
-        st.binary(max_size=130) | st.sampled_from([b'{"type":"response.create"}', b"\xed\xa0\x80"])
-    )
+    payload = draw(PAYLOADS)
     return draw(
         st.one_of(
             st.builds(
