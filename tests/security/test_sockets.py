@@ -10,10 +10,12 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
+import httpx
 import pytest
 from websockets.asyncio.client import connect
 
 from tests.fixtures.gateway import Gateway, running_gateway
+from tests.fixtures.waiting import eventually
 from tests.fuzz.raw import CONTINUATION, PING, TEXT, frame, handshake
 
 REALTIME = "/v1/realtime?model=default"
@@ -25,6 +27,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     limits = {"MESSAGE_TIMEOUT_S": str(MESSAGE_S), "REQUEST_TIMEOUT_S": "2", "MAX_CALLS": "300"}
+    limits |= {"SEND_TIMEOUT_S": "2", "TCP_USER_TIMEOUT_S": "3"}
     with running_gateway(tmp_path_factory.mktemp("sockets"), **limits) as gateway:
         yield gateway
 
@@ -142,6 +145,28 @@ async def test_messages_in_time_are_taken_however_they_are_cut_and_for_as_long_a
         async with asyncio.timeout(10):
             while came.count(b"input_audio_buffer.cleared") < sent:
                 came += await stream[0].read(65_536)
+
+
+async def test_a_client_that_does_not_read_is_gone_in_time_and_takes_bounded_memory(gateway: Gateway) -> None:
+    item = {
+        "id": "big",
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "x" * 200_000}],
+    }
+    create = json.dumps({"type": "conversation.item.create", "item": item}).encode()
+    retrieve = frame(TEXT, b'{"type": "conversation.item.retrieve", "item_id": "big"}')
+
+    async def stalled() -> bool:
+        async with httpx.AsyncClient() as http:
+            measured = (await http.get(f"{gateway.url}/metrics")).text
+        return "dialtone_gateway_stalled_clients_total 1.0" in measured
+
+    assert not await stalled()
+    async with opened(gateway) as (_, stream):
+        stream[1].transport.pause_reading()  # type: ignore[attr-defined]  # a ReadTransport too
+        stream[1].write(frame(TEXT, create) + retrieve * 90)  # some 18 MB of answers
+        await eventually(stalled, within_s=10)
 
 
 async def test_a_crowd_of_slow_clients_is_gone_in_time_and_a_call_beside_it_is_served(
