@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from dialtone.local.call.recording import Recording
 from tests.conformance.caller import Caller, Server
-from tests.conformance.dialect import AudioFormat, Beta, Dialect, Ga, named
+from tests.conformance.dialect import AudioFormat, Beta, Dialect, Ga, Setup, named
 from tests.conformance.order import SPEECH, USER_ITEM, assert_order
 from tests.conformance.sound import frames, silence
+from tests.fixtures.chat_server import ChatServer
 
 INTENT = {"intent": "transcription"}
 WHISPER = {"model": "whisper-1", "language": "en"}
@@ -55,6 +58,27 @@ async def test_without_detection_the_client_commits(
     first, second = caller.of("input_audio_buffer.committed")
     assert (first.previous_item_id, second.previous_item_id) == (None, items[0])
     assert {event.item_id for event in caller.of(f"{HEARD}.completed")} == set(items)
+    assert not caller.errors()
+
+
+async def test_audio_in_an_item_is_heard_before_it_is_answered(
+    server: Server, dialect: Dialect, question: Recording, chat_server: ChatServer
+) -> None:
+    """As the first beta client's `sendUserMessageContent` does it."""
+    audio = base64.b64encode(b"".join(frames(question, "pcm"))).decode()
+    async with server.calling(dialect) as caller:
+        await caller.set_up(Setup(modality="text", transcription=WHISPER))
+        part = {"type": "input_audio", "audio": audio}
+        item = {"type": "message", "role": "user", "content": [part]}
+        await caller.send("conversation.item.create", item=item)
+        await caller.send("response.create")
+        done = (await caller.until("response.done")).response
+    added, heard = caller.of("conversation.item.added")[0].item, caller.of(f"{HEARD}.completed")[0]
+    assert (added.id, added.content[0].transcript) == (heard.item_id, None)
+    assert caller.text(f"{HEARD}.delta") == heard.transcript
+    assert heard.transcript
+    assert chat_server.seen[-1].body["messages"][-1]["content"] == heard.transcript
+    assert done.status == "completed"
     assert not caller.errors()
 
 

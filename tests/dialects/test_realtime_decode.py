@@ -191,6 +191,22 @@ def test_items(wire: dict[str, Any], item: Item, dialect: Dialect) -> None:
     assert event == ask.CreateItem(item=item, previous_item_id="root")
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("transcript", [{}, {"transcript": None}], ids=["none", "null"])
+def test_audio_in_an_item_that_has_no_words_is_to_be_heard(
+    transcript: dict[str, None], dialect: Dialect
+) -> None:
+    parts: list[dict[str, Any]] = [
+        {"type": "input_audio", "audio": b64(SAMPLES), "transcript": "hi"},
+        {"type": "input_text", "text": "and"},
+        {"type": "input_audio", "audio": b64(SAMPLES), **transcript},
+        {"type": "input_audio", "audio": "", **transcript},
+    ]
+    event = decode({"type": "conversation.item.create", "item": message("user", *parts)}, dialect)
+    item = MessageItem("", "user", [InputAudio("hi"), InputText("and"), InputAudio(), InputAudio()])
+    assert event == ask.CreateItem(item=item, recordings={2: SAMPLES})
+
+
 WRONG_FRAMES = [
     pytest.param(dialect, *wrong, id=f"{dialect.name}-{name}")
     for dialect, own in ((RealtimeDialect, GA_WRONG), (RealtimeBetaDialect, BETA_WRONG))

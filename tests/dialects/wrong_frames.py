@@ -147,10 +147,10 @@ WRONG: Wrong = {
         "invalid_value",
         "item.content[0].audio",
     ),
-    "audio of an item without transcript": (
-        created(message("user", {"type": "input_audio", "audio": "AAAA"})),
+    "audio of an own input without transcript": (
+        respond(input=[message("user", {"type": "input_audio", "audio": "AAAA"})]),
         "invalid_value",
-        "item.content[0].audio",
+        "response.input[0].content[0].audio",
     ),
     "image without its address": (
         created(message("user", {"type": "input_image"})),

@@ -14,7 +14,7 @@ from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.items import InputText, Item, MessageItem
 
 from .players import Players
-from .requests import AUDIO_BYTES, ITEMS, OWN_IDS, PATCH, options_of
+from .requests import AUDIO_BYTES, ITEMS, OWN_IDS, PATCH, RECORDED, options_of
 from .watched_rig import WatchedRig
 
 WHICH = st.integers(0, 5)
@@ -104,6 +104,14 @@ class ClientRules(Machine):
         self.request(
             ask.CreateItem(item=msgspec.structs.replace(item, id=item_id), previous_item_id=previous)
         )
+
+    @while_live
+    @rule(own=st.sampled_from(OWN_IDS), size=AUDIO_BYTES, response=st.booleans())
+    def adds_recording(self, own: str, size: int, response: bool) -> None:
+        item = msgspec.structs.replace(RECORDED, id=own)
+        self.request(ask.CreateItem(item=item, recordings={1: bytes(size)}))
+        if response:
+            self.request(ask.CreateResponse())
 
     @while_live
     @rule(which=WHICH)

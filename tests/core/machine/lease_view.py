@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core.call import Call, CoreEvent
 
-BODIES = {"asr": "ears", "llm": "turn", "tts": "sentence"}
+BODIES = {"asr": ("ears", "recording"), "llm": ("turn",), "tts": ("sentence",)}
 RESULTS = {"turn_done", "sentence_done", "leg_done", "failed"}
 
 
 @dataclass
 class LeaseSeen:
-    stage: str
+    body: str
     base: int
     granted: int = -1  # the highest attempt that was
     result: bool = False  # its worker has said that it is at its end
@@ -38,8 +38,9 @@ class LeaseView:
     def take(self, event: CoreEvent, effects: list[do.Effect], call: Call) -> None:
         if isinstance(event, do.WorkerFrame):
             known = self.leases.get(event.event.lease_id)
-            if known is not None and event.event.WhichOneof("body") in RESULTS:
-                known.result = True
+            if known is not None:
+                body = event.event.WhichOneof("body")
+                known.result |= body in RESULTS or (known.body == "recording" and body == "transcript")
         cancelled: set[str] = set()
         for effect in effects:
             match effect:
@@ -58,10 +59,11 @@ class LeaseView:
 
     def _submitted(self, effect: do.Submit) -> None:
         work = effect.work
-        assert work.WhichOneof("body") == BODIES[effect.stage]
+        body = work.WhichOneof("body")
+        assert body in BODIES[effect.stage]
         known = self.leases.get(work.lease_id)
         if known is None:
-            self.leases[work.lease_id] = LeaseSeen(effect.stage, work.attempt_base)
+            self.leases[work.lease_id] = LeaseSeen(body, work.attempt_base)
         else:
             assert not known.over
             assert work.attempt_base >= known.base
@@ -84,8 +86,8 @@ class LeaseView:
         assert attempt >= lease.base
         assert attempt > lease.granted, "granted twice"
         lease.granted = attempt
-        if lease.stage == "asr":
-            assert grant.HasField("ears")
+        assert grant.HasField("ears") is (lease.body == "ears")
+        if lease.body == "ears":
             self._inputs[event.event.lease_id, attempt] = Inputs(grant.ears.next_seq)
             for effect in effects:
                 if isinstance(effect, do.SendInput):

@@ -35,10 +35,10 @@ class Players:
         if works:
             self._claim(works[-1 - which % len(works)], attempt)
 
-    def claim_all(self, stages: str = "asr llm tts") -> None:
+    def claim_all(self, stages: str = "asr recording llm tts") -> None:
         """Take all that nobody has."""
         for work in self.submitted().values():
-            wanted = work.WhichOneof("body") in [BODIES[stage] for stage in stages.split()]
+            wanted = work.WhichOneof("body") in [BODIES.get(stage, stage) for stage in stages.split()]
             if wanted and self._claimed.get(work.lease_id, -1) < work.attempt_base:
                 self._claim(work, 0)
 
@@ -52,8 +52,9 @@ class Players:
         return lease is not None and lease.held and lease.attempt == worker.attempt
 
     def of(self, stage: str, which: int = 0) -> Worker | None:
-        """Somebody at this stage, the living first."""
-        known = [worker for worker in self.workers if worker.work.WhichOneof("body") == BODIES[stage]]
+        """Somebody at this stage, or with this kind of work; the living first."""
+        body = BODIES.get(stage, stage)
+        known = [worker for worker in self.workers if worker.work.WhichOneof("body") == body]
         living = [worker for worker in known if self._lives(worker)]
         choice = known if which > 3 else living
         return choice[-1 - which % len(choice)] if choice else None

@@ -142,6 +142,7 @@ ITEMS: list[Item] = [
     FunctionCallOutputItem("", "call_0", "42"),
     FunctionCallOutputItem("", "call_unheard", "42"),
 ]
+RECORDED = MessageItem("", "user", [InputText("Listen."), InputAudio()])
 OWN_IDS = ["", "mine_1", "mine_2"]
 
 

@@ -184,6 +184,17 @@ class WorkerRules(Machine):
     def ears_are_done(self, which: int) -> None:
         self._by(self.players.of("asr", which), lambda worker: worker.say(leg_done=LegDone()))
 
+    # --- recordings in items
+
+    @while_live
+    @rule(which=WHICH, text=WORDS, fails=st.booleans(), kind=KINDS)
+    def recording_is_heard(self, which: int, text: str, fails: bool, kind: Transcript.Kind) -> None:
+        self.players.claim_all("recording")
+        transcript = Transcript(kind=kind, text=text)
+        if fails:
+            transcript = Transcript(kind=kind, error=Error(code="broken", message="broken"))
+        self._by(self.players.of("recording", which), lambda worker: worker.say(transcript=transcript))
+
     # --- what happens on the way
 
     @while_working

@@ -85,6 +85,16 @@ class Transcription(_message.Message):
     partials: bool
     def __init__(self, model: _Optional[str] = ..., language: _Optional[str] = ..., prompt: _Optional[str] = ..., partials: _Optional[bool] = ...) -> None: ...
 
+class Recording(_message.Message):
+    __slots__ = ("audio", "format", "transcription")
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TRANSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    audio: bytes
+    format: _common_pb2.AudioFormat
+    transcription: Transcription
+    def __init__(self, audio: _Optional[bytes] = ..., format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ..., transcription: _Optional[_Union[Transcription, _Mapping]] = ...) -> None: ...
+
 class EarsResume(_message.Message):
     __slots__ = ("start_us", "next_seq", "next_utterance", "in_speech", "speech_start_us", "config")
     START_US_FIELD_NUMBER: _ClassVar[int]

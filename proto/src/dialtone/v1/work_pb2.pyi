@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Work(_message.Message):
-    __slots__ = ("lease_id", "attempt_base", "call_id", "session_id", "traceparent", "ears", "turn", "sentence")
+    __slots__ = ("lease_id", "attempt_base", "call_id", "session_id", "traceparent", "ears", "turn", "sentence", "recording")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_BASE_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class Work(_message.Message):
     EARS_FIELD_NUMBER: _ClassVar[int]
     TURN_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
     lease_id: str
     attempt_base: int
     call_id: str
@@ -26,4 +27,5 @@ class Work(_message.Message):
     ears: _ears_pb2.EarsLeg
     turn: _turn_pb2.LlmTurn
     sentence: _speech_pb2.Sentence
-    def __init__(self, lease_id: _Optional[str] = ..., attempt_base: _Optional[int] = ..., call_id: _Optional[str] = ..., session_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., ears: _Optional[_Union[_ears_pb2.EarsLeg, _Mapping]] = ..., turn: _Optional[_Union[_turn_pb2.LlmTurn, _Mapping]] = ..., sentence: _Optional[_Union[_speech_pb2.Sentence, _Mapping]] = ...) -> None: ...
+    recording: _ears_pb2.Recording
+    def __init__(self, lease_id: _Optional[str] = ..., attempt_base: _Optional[int] = ..., call_id: _Optional[str] = ..., session_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., ears: _Optional[_Union[_ears_pb2.EarsLeg, _Mapping]] = ..., turn: _Optional[_Union[_turn_pb2.LlmTurn, _Mapping]] = ..., sentence: _Optional[_Union[_speech_pb2.Sentence, _Mapping]] = ..., recording: _Optional[_Union[_ears_pb2.Recording, _Mapping]] = ...) -> None: ...

@@ -21,6 +21,27 @@ _ON_THEIR_WAY = 3
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
+async def send_final(
+    lease: Lease, asking: Asking, final: Transcript, ask: Ask, before: asyncio.Task[None] | None = None
+) -> None:
+    """Complete `final` with the answer to `ask`, and send it after what is `before` it."""
+    try:
+        recognition = await asking.certainly(ask)
+    except PoolOverloaded as error:
+        final.error.CopyFrom(Error(code="overloaded", message=str(error), retryable=True))
+    except RecognitionFailed as error:
+        final.error.CopyFrom(Error(code="recognition_failed", message=str(error), retryable=True))
+    else:
+        final.text = recognition.text
+        final.language = recognition.language
+        final.compute_us = recognition.compute_us
+    final.wait_us = ask.wait_us()
+    if before is not None:
+        await asyncio.wait({before})
+    metrics.TURNS.labels(final.error.code or ("text" if final.text else "empty")).inc()
+    await lease.send(transcript=final)
+
+
 class Finals:
     """Sends each turn's final transcript when it is there, after those of the turns before it."""
 
@@ -39,7 +60,7 @@ class Finals:
 
     def add(self, final: Transcript, ask: Ask) -> None:
         """`final` says which turn it is of; the answer to `ask` completes it."""
-        self._last = self._spawn(self._send(final, ask, self._last))
+        self._last = self._spawn(send_final(self._lease, self._asking, final, ask, self._last))
         self._pending.add(self._last)
         self._last.add_done_callback(self._pending.discard)
 
@@ -58,20 +79,3 @@ class Finals:
         """Wait for all that were added."""
         if self._last is not None:
             await asyncio.wait({self._last}, timeout=timeout)
-
-    async def _send(self, final: Transcript, ask: Ask, before: asyncio.Task[None] | None) -> None:
-        try:
-            recognition = await self._asking.certainly(ask)
-        except PoolOverloaded as error:
-            final.error.CopyFrom(Error(code="overloaded", message=str(error), retryable=True))
-        except RecognitionFailed as error:
-            final.error.CopyFrom(Error(code="recognition_failed", message=str(error), retryable=True))
-        else:
-            final.text = recognition.text
-            final.language = recognition.language
-            final.compute_us = recognition.compute_us
-        final.wait_us = ask.wait_us()
-        if before is not None:
-            await asyncio.wait({before})
-        metrics.TURNS.labels(final.error.code or ("text" if final.text else "empty")).inc()
-        await self._lease.send(transcript=final)

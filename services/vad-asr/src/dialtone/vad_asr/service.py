@@ -25,6 +25,7 @@ from dialtone.vad_asr.vad.level import LevelGate
 from dialtone.vad_asr.vad.silero import CHUNK_BYTES, SileroGate, SileroModel
 from dialtone.vad_asr.vad.tracker import Gate, VoiceTracker
 from dialtone.vad_asr.vad.webrtc import WebRtcFlags
+from dialtone.vad_asr.whole_recording import hear_recording
 from dialtone.worker import Loaded
 
 log = get_logger(__name__)
@@ -34,7 +35,7 @@ _BATCH = {"cuda": 16, "cpu": 4}
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """The handler of ears leases, with what all of its legs share."""
+    """The handler of the stage's leases, with what all of them share."""
 
     settings: EarsSettings
     new_gate: Callable[[], Gate]
@@ -43,21 +44,24 @@ class Ears:
     turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def handle(self, lease: Lease) -> None:
-        """Serves one leg. Raises WorkError for work that is none of the ears'."""
-        if lease.work.WhichOneof("body") != "ears":
-            raise WorkError("wrong_stage", "this worker takes ears legs only")
+        """Serves one leg, or hears one recording. Raises WorkError for work that is none of the ears'."""
         bind_call(call_id=lease.call_id, session_id=lease.work.session_id)
-        log.info("listening", attempt=lease.attempt)
+        common = (
+            lease,
+            self.new_transcriber(),
+            self.new_tracker,
+            self.turnstile,
+            self.settings.turn_defaults(),
+        )
         try:
-            leg = EarsLeg(
-                lease,
-                self.new_transcriber(),
-                self.new_tracker,
-                self.turnstile,
-                self.settings.turn_defaults(),
-                self.settings.leg_limits(),
-            )
-            await leg.run()
+            match lease.work.WhichOneof("body"):
+                case "ears":
+                    log.info("listening", attempt=lease.attempt)
+                    await EarsLeg(*common, self.settings.leg_limits()).run()
+                case "recording":
+                    await hear_recording(*common)
+                case _:
+                    raise WorkError("wrong_stage", "this worker takes ears legs and recordings only")
         except UnsupportedFormat as error:
             raise WorkError("unsupported_format", str(error)) from error
 

@@ -10,6 +10,7 @@ from .context import LLM, TTS, Context
 from .field_rules import FieldError
 from .guesses import Guesses
 from .input_turns import InputTurns, Understood, Utterance
+from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests, has_sound
 from .items import InputText, MessageItem
 from .lease_table import HeldLease
@@ -24,9 +25,12 @@ from .timing import TurnMarks
 class Answers:
     """At most one response at a time writes to the conversation; others run beside it."""
 
-    def __init__(self, context: Context, turns: InputTurns, items: ItemRequests) -> None:
+    def __init__(
+        self, context: Context, turns: InputTurns, recordings: ItemRecordings, items: ItemRequests
+    ) -> None:
         self._ctx = context
         self._turns = turns
+        self._recordings = recordings
         self._items = items
         self._responses: dict[str, Response] = {}
         self.active: Response | None = None  # the one that writes to the conversation
@@ -43,7 +47,12 @@ class Answers:
 
     @property
     def idle(self) -> bool:
-        return not self._responses and self._owed is None
+        return not self._responses and self._owed is None and not self._recordings.awaited
+
+    @property
+    def words_awaited(self) -> bool:
+        """An item is in the conversation whose words have not come."""
+        return self._turns.awaited or self._recordings.awaited
 
     @property
     def going(self) -> bool:
@@ -91,7 +100,7 @@ class Answers:
             self._owed = None  # this response is to all that was said
         response = self._open(event.options, self._ctx.new_id("resp"), TurnMarks(), None)
         response.input = given
-        if given.of_conversation and self._turns.awaited and not response.over:
+        if given.of_conversation and self.words_awaited and not response.over:
             self._waiting.append(response)
         else:
             self._submit(response)
@@ -105,10 +114,7 @@ class Answers:
         """The user's turn has its words: answer it, if it is to be answered and says anything."""
         self._heard_us += max(0, turn.utterance.end_us - turn.utterance.start_us)
         answered = self.active in self._waiting  # the client asked before the words were there
-        if not self._turns.awaited:
-            waiting, self._waiting = self._waiting, []
-            for response in waiting:
-                self._submit(response)
+        self._submit_waiting()
         if answered or not (answer and turn.text):
             self.drop_speculation()
         elif self.active is not None or self._user_goes_on:
@@ -118,13 +124,27 @@ class Answers:
             self._owed = None
             self._answer(turn)
 
+    def _submit_waiting(self) -> None:
+        """Ask the model what waits for words, if all of them are there."""
+        if self.words_awaited:
+            return
+        waiting, self._waiting = self._waiting, []
+        for response in waiting:
+            self._submit(response)
+
     @property
     def _user_goes_on(self) -> bool:
-        """More is being said, and is not to be spoken over: it belongs to the question."""
-        return self._ctx.config.interrupts and self._turns.going_on
+        """More is being said, and is not to be spoken over, or comes to words: it belongs to the question."""
+        return self._recordings.awaited or (self._ctx.config.interrupts and self._turns.going_on)
 
     def answer_owed(self) -> None:
-        """Answer the turn that waits, unless something still stands in its way."""
+        """Ask for what waited for the words of recordings, and answer the turn that waits, unless something
+        still stands in its way."""
+        heard_us = self._recordings.settled()
+        if heard_us is not None:
+            self._heard_us += heard_us
+            self.drop_speculation()  # it was told less
+            self._submit_waiting()
         if self._owed is not None and self.active is None and not self._user_goes_on:
             turn, self._owed = self._owed, None
             if turn.utterance.item_id in self._ctx.conversation:  # not deleted meanwhile

@@ -11,6 +11,7 @@ Its parts, each of which owns one thing:
     IdleTimeout    what happens when the user says nothing
     Answers        responses: the active one, those beside it, the one begun on a guess
     Departure      when the call ends of itself
+    ItemRecordings recordings in the client's items, until they have come to their words
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
 """
@@ -51,6 +52,7 @@ from .hearing import Hearing
 from .idle_timeout import IdleTimeout
 from .input_turns import InputTurns
 from .item_audio import ItemAudio
+from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease, Verdict
@@ -91,10 +93,12 @@ class Call:
         self._ears = EarsLink(self._ctx)
         audio = ItemAudio(limits.item_audio_bytes)
         self._turns = InputTurns(self._ctx, self._ears, audio)
-        self._items = ItemRequests(self._ctx, audio)
-        self._answers = Answers(self._ctx, self._turns, self._items)
+        self._recordings = ItemRecordings(self._ctx, audio)
+        self._items = ItemRequests(self._ctx, audio, self._recordings)
+        self._answers = Answers(self._ctx, self._turns, self._recordings, self._items)
         self._idle = IdleTimeout(self._ctx, self._turns, self._answers)
-        self._hearing = Hearing(self._ctx, self._ears, self._turns, self._answers, self._idle)
+        heard = self._ears, self._turns, self._recordings
+        self._hearing = Hearing(self._ctx, *heard, self._answers, self._idle)
         self._departure = Departure(self._ctx, self._ears, self._turns, self._answers)
         self.closed = False
         self._deadline: float | None = None
@@ -110,14 +114,14 @@ class Call:
             ask.AppendAudio: self._append,
             ask.CommitAudio: self._commit,
             ask.ClearAudio: self._clear,
-            ask.EndInput: self._end_input,
+            ask.EndInput: lambda _event: self._departure.end_input(),
             ask.CreateItem: self._create_item,
             ask.RetrieveItem: self._items.retrieve,
             ask.DeleteItem: self._delete_item,
             ask.TruncateItem: self._answers.truncate,
             ask.CreateResponse: self._create_response,
             ask.CancelResponse: self._answers.cancelled,
-            ask.Disconnected: self._disconnected,
+            ask.Disconnected: lambda _event: self._end(),
             ask.Invalid: self._invalid,
         }
 
@@ -166,9 +170,6 @@ class Call:
     def _invalid(self, event: ask.Invalid) -> None:
         self._ctx.error(event.code, event.message, param=event.param, event_id=event.event_id)
 
-    def _disconnected(self, _event: ask.Disconnected) -> None:
-        self._end()
-
     def _displaced(self, _event: Displaced) -> None:
         self._ctx.error("session_taken_over", "Another call has the session.", type="server_error")
         self._close(POLICY_VIOLATION, "session taken over")
@@ -191,9 +192,6 @@ class Call:
         close = self._departure.look()
         if close is not None:
             self._close(close.code, close.reason)
-
-    def _end_input(self, _event: ask.EndInput) -> None:
-        self._departure.end_input()
 
     def _update_session(self, event: ask.UpdateSession) -> None:
         ctx = self._ctx
@@ -299,11 +297,12 @@ class Call:
             return Grant(granted=False, reason="cancelled")
         if not lease.claim(event.attempt, self._ctx.now):
             return Grant(granted=False, reason=lease.refusal(event.attempt))
-        if lease.stage == ASR:
+        if lease.id == self._ears.lease_id:
             number, start_us = self._turns.resume_at()
-            return Grant(
-                granted=True, ears=self._ears.resume(next_utterance=number, speech_start_us=start_us)
-            )
+            ears = self._ears.resume(next_utterance=number, speech_start_us=start_us)
+            return Grant(granted=True, ears=ears)
+        if lease.stage == ASR:
+            return Grant(granted=True)
         text, delivered_us = self._answers.delivered(lease)
         if lease.stage == LLM:
             return Grant(granted=True, turn=TurnResume(delivered_text=text) if text else None)
@@ -322,7 +321,7 @@ class Call:
             self._give_up(lease, event.code, event.message)
 
     def _work_failed(self, lease: HeldLease, event: WorkerEvent) -> None:
-        if lease.stage == ASR:
+        if lease.id == self._ears.lease_id:
             self._issue_anew(lease, event.failed.error.code, event.failed.error.message)
         else:
             self._give_up(lease, event.failed.error.code, event.failed.error.message)
@@ -339,6 +338,9 @@ class Call:
         self._ctx.emit(Submit(lease.stage, work))
 
     def _give_up(self, lease: HeldLease, code: str, message: str) -> None:
+        if self._recordings.has(lease.id):
+            self._recordings.failed(lease.id, code, message)
+            return
         if lease.stage == ASR:
             self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
             self._close(TRY_AGAIN_LATER, "no ears")
@@ -380,13 +382,16 @@ class Call:
 
     def _lease_due(self, lease: HeldLease) -> float | None:
         limits, since = self._ctx.limits, lease.last_event_at
-        if lease.stage == ASR:  # silent as long as its caller is
+        if self._recordings.has(lease.id):  # what is waited for is its end
+            since = math.inf
+        elif lease.stage == ASR:  # silent as long as its caller is
             unheard = self._ears.unheard_since
             since = math.inf if unheard is None else max(unheard, since)
         return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
 
     def _next_deadline(self) -> float | None:
         idle_due = None if self._departure.ending else self._idle.due()
-        times = [self._expiry, self._departure.due(), self._turns.due(), self._answers.due(), idle_due]
+        times = [self._expiry, self._departure.due(), self._turns.due(), self._recordings.due()]
+        times += [self._answers.due(), idle_due]
         times += map(self._lease_due, self._ctx.leases.all())
         return min((time for time in times if time is not None), default=None)

@@ -48,6 +48,7 @@ class EndInput(ClientEvent):
 class CreateItem(ClientEvent):
     item: Item  # an empty id asks for a new one
     previous_item_id: str | None = None  # "root": at the front; None: at the end
+    recordings: dict[int, bytes] = {}  # by the index of their part, in the session's input format
 
 
 class RetrieveItem(ClientEvent):

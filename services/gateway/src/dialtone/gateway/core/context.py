@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dialtone.v1.ears_pb2 import EarsLeg
+from dialtone.v1.ears_pb2 import EarsLeg, Recording
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.v1.work_pb2 import Work
@@ -62,6 +62,10 @@ class Limits:
     # What a client may put into the conversation; what is said in it is bounded by the session's length.
     conversation_items: int = 10_000
     conversation_bytes: int = 4 * 1024 * 1024
+    # Audio of one part of an item, decoded, and such parts that wait for their words. A message on the bus
+    # has 1 MiB.
+    recording_bytes: int = 900_000
+    recordings_awaited: int = 8
     # Of what a model is told at once: a message on the bus has 1 MiB.
     prompt_bytes: int = 900_000
 
@@ -117,6 +121,7 @@ class Context:
         ears: EarsLeg | None = None,
         turn: LlmTurn | None = None,
         sentence: Sentence | None = None,
+        recording: Recording | None = None,
     ) -> HeldLease:
         """Open a lease on this work and ask for it to be queued."""
         work = Work(
@@ -126,6 +131,7 @@ class Context:
             ears=ears,
             turn=turn,
             sentence=sentence,
+            recording=recording,
         )
         self.emit(Submit(stage, work))
         return self.leases.open(work, stage, self.now)

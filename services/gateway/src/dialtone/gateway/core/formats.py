@@ -42,15 +42,21 @@ def audio_format(wire: AudioFormat) -> AudioFormatMessage:
 def ears_config(config: SessionConfig, candidate_pause_ms: int, threshold: Threshold) -> EarsConfig:
     """What the ears do. Every turn is transcribed, whether the client asks for transcripts or not:
     the text model needs the words. `threshold`: what it takes to interrupt an answer."""
-    asked = config.transcription
+    partials = config.listens_only or config.dialtone.partial_transcripts or threshold.words > 0
     return EarsConfig(
         turn_detection=_turn_detection(config, candidate_pause_ms, threshold.speech_ms),
-        transcription=TranscriptionMessage(
-            model=(asked and asked.model) or "",
-            language=(asked and asked.language) or "",
-            prompt=(asked and asked.prompt) or "",
-            partials=config.listens_only or config.dialtone.partial_transcripts or threshold.words > 0,
-        ),
+        transcription=transcription(config, partials=partials),
+    )
+
+
+def transcription(config: SessionConfig, *, partials: bool) -> TranscriptionMessage:
+    """How the user's audio becomes text."""
+    asked = config.transcription
+    return TranscriptionMessage(
+        model=(asked and asked.model) or "",
+        language=(asked and asked.language) or "",
+        prompt=(asked and asked.prompt) or "",
+        partials=partials,
     )
 
 

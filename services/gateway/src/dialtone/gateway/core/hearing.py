@@ -18,22 +18,34 @@ from .ears_link import EarsLink
 from .idle_timeout import IdleTimeout
 from .input_turns import InputTurns, Understood, Utterance
 from .interruption import Threshold
+from .item_recordings import ItemRecordings
 from .words import count_words
 
 
 class Hearing:
     def __init__(
-        self, context: Context, ears: EarsLink, turns: InputTurns, answers: Answers, idle: IdleTimeout
+        self,
+        context: Context,
+        ears: EarsLink,
+        turns: InputTurns,
+        recordings: ItemRecordings,
+        answers: Answers,
+        idle: IdleTimeout,
     ) -> None:
         self._ctx = context
         self._ears = ears
         self._turns = turns
+        self._recordings = recordings
         self._answers = answers
         self._idle = idle
 
     def take(self, event: WorkerEvent) -> None:
-        """An event of the ears that listen."""
+        """An event of the ears that listen, or of the work on a recording."""
         body = event.WhichOneof("body")
+        if self._recordings.has(event.lease_id):
+            if body == "transcript":
+                self._recordings.take(event.lease_id, event.transcript)
+            return
         if body == "speech_started":
             self._started(event.speech_started)
         elif body == "speech_sustained":
@@ -51,6 +63,7 @@ class Hearing:
 
     def give_up_overdue(self) -> None:
         """Transcripts that do not come are not waited for any longer."""
+        self._recordings.give_up_overdue()
         for turn in self._turns.overdue():
             self._understood(turn)
 

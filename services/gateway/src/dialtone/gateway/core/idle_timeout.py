@@ -32,7 +32,8 @@ class IdleTimeout:
 
     def look(self) -> None:
         """After each event of the call: whether somebody speaks, or is about to."""
-        busy = self._turns.pending or self._answers.active is not None
+        awaited = self._turns.pending or self._answers.words_awaited
+        busy = awaited or self._answers.active is not None
         if busy or self._busy:
             self._since = self._ctx.now
         self._busy = busy

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from dialtone.v1.ears_pb2 import SpeechStarted, SpeechStopped, Transcript
 
 from . import server_events as out
@@ -13,6 +11,7 @@ from .context import Context
 from .ears_link import EarsLink
 from .effects import PutItem
 from .item_audio import ItemAudio
+from .item_words import tell_failure, tell_words, with_words
 from .items import InputAudio, MessageItem
 from .partial_words import AgreedWords
 from .timing import TurnMarks
@@ -195,26 +194,15 @@ class InputTurns:
     ) -> bool:
         """Put the words into the utterance's item, and tell them. False if the client has deleted it."""
         ctx = self._ctx
-        item = ctx.conversation.get(utterance.item_id)
-        there = False
-        if isinstance(item, MessageItem) and item.content == [InputAudio()]:  # no other under its id
-            there = True
-            item = msgspec.structs.replace(item, content=[InputAudio(text)])
+        item = with_words(ctx.conversation.get(utterance.item_id), 0, text)
+        there = item is not None and len(item.content) == 1  # no other under its id
+        if item is not None and there:
             ctx.conversation.replace(item)
             ctx.emit(PutItem(item, ctx.conversation.previous_id(item.id)))
-        wanted = ctx.config.transcription is not None
         if error:
-            failure = out.TranscriptionError("server_error", *error)
-            if wanted:
-                ctx.send(out.TranscriptionFailed(utterance.item_id, 0, failure))
-            else:
-                ctx.error(error[0], error[1], type="server_error")
-        elif wanted:
-            rest = utterance.told.rest(text)
-            if rest:
-                ctx.send(out.TranscriptionDelta(utterance.item_id, 0, rest))
-            usage = out.DurationUsage(round(duration_us / 1e6, 3))
-            ctx.send(out.TranscriptionCompleted(utterance.item_id, 0, text, usage))
+            tell_failure(ctx, utterance.item_id, 0, *error)
+        else:
+            tell_words(ctx, utterance.item_id, 0, text, utterance.told.rest(text), duration_us)
         return there
 
     # --- the client's side ---

@@ -12,6 +12,7 @@ from .context import Context
 from .conversation import size_of
 from .effects import PutItem, RemoveItem
 from .item_audio import ItemAudio
+from .item_recordings import ItemRecordings
 from .items import FunctionCallItem, FunctionCallOutputItem, Item, MessageItem, OutputAudio
 from .speech_queue import SpeechQueue
 from .spoken_text import SpokenText
@@ -21,9 +22,10 @@ SPEECHES_KEPT = 64
 
 
 class ItemRequests:
-    def __init__(self, context: Context, audio: ItemAudio) -> None:
+    def __init__(self, context: Context, audio: ItemAudio, recordings: ItemRecordings) -> None:
         self._ctx = context
         self._audio = audio
+        self._recordings = recordings
         self._speeches: OrderedDict[str, SpokenText] = OrderedDict()
 
     def remember_speech(self, item_id: str, spoken: SpokenText) -> None:
@@ -75,12 +77,18 @@ class ItemRequests:
                 event_id=event.event_id,
             )
             return
+        refusal = self._recordings.refusal(event)
+        if refusal is not None:
+            ctx.error(refusal.code, refusal.message, param=refusal.param, event_id=event.event_id)
+            return
         if not item.id:
             item = msgspec.structs.replace(item, id=ctx.new_id("item"))
         conversation.insert(item, after)
         ctx.send(out.ItemAdded(item, after))
         ctx.send(out.ItemDone(item, after))
         ctx.emit(PutItem(item, after))
+        if isinstance(item, MessageItem):
+            self._recordings.begin(item, event.recordings)
 
     def _has_call(self, call_id: str) -> bool:
         return any(isinstance(i, FunctionCallItem) and i.call_id == call_id for i in self._ctx.conversation)
@@ -100,6 +108,7 @@ class ItemRequests:
         self._ctx.conversation.remove(event.item_id)
         self._speeches.pop(event.item_id, None)
         self._audio.forget(event.item_id)
+        self._recordings.forget(event.item_id)
         self._ctx.send(out.ItemDeleted(event.item_id))
         self._ctx.emit(RemoveItem(event.item_id))
 

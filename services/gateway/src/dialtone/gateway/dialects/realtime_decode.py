@@ -120,11 +120,12 @@ def _append(message: dict[str, Any], _event_id: str | None, errors: Errors) -> N
 
 
 def _item_create(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.CreateItem | None:
-    item = read_item(message.get("item"), "item", errors)
+    recordings: dict[int, bytes] = {}
+    item = read_item(message.get("item"), "item", errors, recordings)
     previous = _optional_id(message, "previous_item_id", errors)
     if item is None:
         return None
-    return ask.CreateItem(event_id=event_id, item=item, previous_item_id=previous)
+    return ask.CreateItem(event_id=event_id, item=item, previous_item_id=previous, recordings=recordings)
 
 
 def _item_retrieve(message: dict[str, Any], event_id: str | None, errors: Errors) -> ask.RetrieveItem:

@@ -48,10 +48,16 @@ _PARTS = {
 }
 
 
-def read_item(value: Any, path: str, errors: Errors) -> Item | None:
-    """The item at `path` of a client's event; None, and an error, if it is not one."""
+def read_item(
+    value: Any, path: str, errors: Errors, recordings: dict[int, bytes] | None = None
+) -> Item | None:
+    """The item at `path` of a client's event; None, and an error, if it is not one.
+
+    Audio that has no transcript goes into `recordings`, by the index of its part; where there is none, it
+    is an error.
+    """
     found = len(errors)
-    item = _item(value, path, errors)
+    item = _item(value, path, errors, recordings)
     return None if len(errors) > found else item
 
 
@@ -63,7 +69,7 @@ def read_input_item(value: Any, path: str, errors: Errors) -> Item | ItemReferen
     return read_item(value, path, errors)
 
 
-def _item(value: Any, path: str, errors: Errors) -> Item | None:
+def _item(value: Any, path: str, errors: Errors, recordings: dict[int, bytes] | None) -> Item | None:
     if value is None:
         missing(errors, path)
         return None
@@ -75,7 +81,7 @@ def _item(value: Any, path: str, errors: Errors) -> Item | None:
     if kind is None:
         missing(errors, f"{path}.type")
     elif kind == "message":
-        return _message(value, item_id, path, errors)
+        return _message(value, item_id, path, errors, recordings)
     elif kind == "function_call":
         return FunctionCallItem(
             id=item_id,
@@ -126,7 +132,9 @@ def _required_text(value: dict[str, Any], member: str, path: str, errors: Errors
     return str(text(value[member], "", f"{path}.{member}", errors))
 
 
-def _message(value: dict[str, Any], item_id: str, path: str, errors: Errors) -> MessageItem | None:
+def _message(
+    value: dict[str, Any], item_id: str, path: str, errors: Errors, recordings: dict[int, bytes] | None
+) -> MessageItem | None:
     if value.get("role") is None:
         missing(errors, f"{path}.role")
         return None
@@ -139,7 +147,11 @@ def _message(value: dict[str, Any], item_id: str, path: str, errors: Errors) -> 
     elif len(parts) > MAX_PARTS:
         wrong_value(errors, f"{path}.content", f"expected at most {MAX_PARTS} parts.")
     elif role is not None:
-        content = [_part(part, role, f"{path}.content[{i}]", errors) for i, part in enumerate(parts)]
+        content: list[Content | None] = []
+        for i, part in enumerate(parts):
+            content.append(_part(part, role, f"{path}.content[{i}]", errors))
+            if content[-1] == InputAudio():
+                _recording(part, i, f"{path}.content[{i}].audio", errors, recordings)
         return MessageItem(id=item_id, role=role, content=[part for part in content if part is not None])
     return None
 
@@ -171,14 +183,26 @@ def _input_audio(value: dict[str, Any], path: str, errors: Errors) -> InputAudio
         transcript = text(transcript, None, f"{path}.transcript", errors)
     if audio is not None and not (isinstance(audio, str) and _is_base64(audio)):
         wrong_value(errors, f"{path}.audio", f"expected base64-encoded audio, but got {json_type(audio)}.")
-    elif audio and transcript is None:
+    return InputAudio(transcript)
+
+
+def _recording(
+    part: dict[str, Any], index: int, path: str, errors: Errors, recordings: dict[int, bytes] | None
+) -> None:
+    """The audio of a part without a transcript, if it has any."""
+    encoded = part.get("audio")
+    audio = _decoded(encoded) if isinstance(encoded, str) else None
+    if not audio:
+        return
+    if recordings is None:
         wrong_value(
             errors,
-            f"{path}.audio",
-            "audio in an item is not transcribed; give its 'transcript', or send it with "
-            "input_audio_buffer.append.",
+            path,
+            "audio is transcribed only in items of the conversation; give its 'transcript', or add the item "
+            "with conversation.item.create and refer to it.",
         )
-    return InputAudio(transcript)
+    else:
+        recordings[index] = audio
 
 
 def _is_base64(value: str) -> bool:
