@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from openai.types.websocket_reconnection import ReconnectingEvent, ReconnectingOverrides
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from tests.conformance.answers import tells_a_story
 from tests.conformance.caller import Caller, Server
@@ -78,11 +78,13 @@ async def test_the_sdk_reconnects_by_itself_with_what_its_handler_says(
     assert NUMBER in [message["content"] for message in chat_server.seen[-1].body["messages"]]
 
 
-async def test_one_session_has_one_call_at_a_time(server: Server, dialect: Dialect) -> None:
-    async with server.calling(dialect) as caller:
-        session = caller.events[0].session
-        with pytest.raises(InvalidStatus) as refused:
-            async with server.calling(dialect, session_id=session.id):
-                pass
-        assert refused.value.response.status_code == 409
-        assert (await caller.ask("Hello")).status == "completed"
+async def test_a_session_goes_on_where_it_was_opened_last(server: Server, dialect: Dialect) -> None:
+    async with server.calling(dialect) as before:
+        session = before.events[0].session
+        async with server.calling(dialect, session_id=session.id) as after:
+            assert (await before.until("error")).error.code == "session_taken_over"
+            with pytest.raises(ConnectionClosed) as closed:
+                await before.next()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1008
+            assert (await after.ask("Hello")).status == "completed"
