@@ -81,7 +81,7 @@ class Target:
 
         return {
             "calls": total("dialtone_gateway_active_calls"),
-            "tasks": total("dialtone_gateway_tasks"),
+            "tasks": total("dialtone_tasks"),
             "clients": self._clients(),
             "rss": self._gateway.memory_info().rss,
         }

@@ -17,6 +17,7 @@ BUS_ERRORS = Counter("dialtone_bus_errors", "Errors that the bus reported", ["ki
 BUS_RECONNECTS = Counter("dialtone_bus_reconnects", "Connections made after the first")
 BUS_UNSENT = Gauge("dialtone_bus_unsent_bytes", "Bytes that the broker's connection has not taken yet")
 
+TASKS = Gauge("dialtone_tasks", "Tasks of the event loop: a number that grows is a leak")
 LOOP_LAG = Histogram(
     "dialtone_event_loop_lag_seconds",
     "How late a timer of the event loop fires",

@@ -17,7 +17,7 @@ import uvloop
 
 from dialtone.bus import Bus, Handler, LeaseWorker, Stage
 from dialtone.settings import ServiceSettings
-from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
+from dialtone.telemetry import configure_logging, count_tasks, get_logger, watch_loop_lag
 from dialtone.worker.health import serve_health
 
 log = get_logger(__name__)
@@ -64,6 +64,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
+        count_tasks()
         lag = asyncio.create_task(watch_loop_lag())
         settings = self._settings
         try:

@@ -15,7 +15,6 @@ from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.health import create_health_router, create_metrics_router
 from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
-from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.front_door import FrontDoor
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
 from dialtone.gateway.runtime.sockets import create_sockets_router
@@ -24,7 +23,7 @@ from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.runtime.voice_sockets import VoiceSockets
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores, open_stores
-from dialtone.telemetry import get_logger
+from dialtone.telemetry import count_tasks, get_logger
 
 log = get_logger(__name__)
 
@@ -32,8 +31,7 @@ log = get_logger(__name__)
 @asynccontextmanager
 async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Switchboard]]:
     """The application, ready to serve, and its calls; what it holds is released at the end of the block."""
-    loop = asyncio.get_running_loop()
-    metrics.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
+    count_tasks()
     async with AsyncExitStack() as stack:
         stores = await open_stores(settings)
         stack.push_async_callback(stores.close)
@@ -63,7 +61,7 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     )
     keys, secrets = ApiKeys(settings), stores.secrets
     install_error_handlers(app)
-    app.include_router(create_sessions_router(stores.sessions, keys, settings))
+    app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings))
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
     app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))

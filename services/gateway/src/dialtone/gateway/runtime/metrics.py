@@ -19,7 +19,6 @@ stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients clo
 held_clients = Counter(
     "dialtone_gateway_held_clients_total", "Times that a client was not read, having sent too many frames"
 )
-tasks = Gauge("dialtone_gateway_tasks", "Tasks of the event loop: a number that grows is a leak")
 waiting_messages = Gauge(
     "dialtone_gateway_waiting_messages", "Large messages of clients that wait until others have come"
 )
