@@ -55,6 +55,7 @@ def test_a_recorded_call_goes_the_same_way_again() -> None:
         ask.CancelResponse(response_id="r"),
         ask.Invalid(code="invalid_json", message="no"),
         do.SubmitFailed("lease", "overloaded", "full"),
+        do.BrokerSeen(False),
         do.Displaced(),
     ],
 )

@@ -82,6 +82,11 @@ class WorkerRules(Machine):
         lease_id = leases[-1 - which % len(leases)] if leases else "unheard"
         self.rig.feed(do.SubmitFailed(lease_id, code, "not taken"))
 
+    @while_live
+    @rule(connected=st.booleans())
+    def broker_comes_or_goes(self, connected: bool) -> None:
+        self.rig.feed(do.BrokerSeen(connected))
+
     # --- models
 
     @while_thinking

@@ -150,6 +150,8 @@ class GatewaySettings(ServiceSettings):
     """Items of a conversation up to which a client may add its own."""
     conversation_bytes: int = Field(default=4 * 2**20, ge=1024)
     """Bytes of text and images in a conversation up to which a client may add its own."""
+    bus_away_s: float = Field(default=15.0, gt=0)
+    """How long calls wait for a broker that is away; then they end, and clients may call again."""
     work_claim_timeout_asr_s: float = Field(default=8.0, gt=0)
     """Ears that no worker has taken up in this time end the call as overloaded."""
     work_claim_timeout_llm_s: float = Field(default=5.0, gt=0)

@@ -11,6 +11,8 @@ Its parts, each of which owns one thing:
     IdleTimeout    what happens when the user says nothing
     Answers        responses: the active one, those beside it, the one begun on a guess
     Departure      when the call ends of itself
+    Outage         the time that the broker is away
+    WorkTroubles   work that is not done as it should be
     ItemRecordings recordings in the client's items, until they have come to their words
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
@@ -18,7 +20,6 @@ Its parts, each of which owns one thing:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from dialtone.v1.events_pb2 import WorkerEvent
@@ -35,7 +36,7 @@ from .departure import Departure
 from .ears_link import EarsLink
 from .effects import (
     Answer,
-    Cancel,
+    BrokerSeen,
     Close,
     Displaced,
     Effect,
@@ -43,7 +44,6 @@ from .effects import (
     GoAway,
     Opened,
     PutConfig,
-    Submit,
     SubmitFailed,
     Tick,
     WorkerFrame,
@@ -56,13 +56,17 @@ from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease, Verdict
+from .outage import Outage
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
 from .stage_events import SAYS
+from .work_troubles import WorkTroubles
 
-CoreEvent = ask.ClientEvent | WorkerFrame | SubmitFailed | Tick | Opened | Displaced | Expelled | GoAway
+CoreEvent = (
+    ask.ClientEvent | WorkerFrame | SubmitFailed | BrokerSeen | Tick | Opened | Displaced | Expelled | GoAway
+)
 
-GOING_AWAY, TRY_AGAIN_LATER, POLICY_VIOLATION = 1001, 1013, 1008
+GOING_AWAY, POLICY_VIOLATION = 1001, 1008
 
 
 class Call:
@@ -100,6 +104,9 @@ class Call:
         heard = self._ears, self._turns, self._recordings
         self._hearing = Hearing(self._ctx, *heard, self._answers, self._idle)
         self._departure = Departure(self._ctx, self._ears, self._turns, self._answers)
+        self._outage = Outage(self._ctx)
+        fail = self._recordings, self._answers
+        self._troubles = WorkTroubles(self._ctx, self._ears, *fail, self._outage, close=self._close)
         self.closed = False
         self._deadline: float | None = None
         self._handlers: dict[type, Callable[..., None]] = {
@@ -109,7 +116,8 @@ class Call:
             GoAway: self._departure.go_away,
             Tick: self._tick,
             WorkerFrame: self._worker,
-            SubmitFailed: self._submit_failed,
+            SubmitFailed: self._troubles.submit_failed,
+            BrokerSeen: self._broker_seen,
             ask.UpdateSession: self._update_session,
             ask.AppendAudio: self._append,
             ask.CommitAudio: self._commit,
@@ -189,7 +197,7 @@ class Call:
         self.closed = True
 
     def _depart(self) -> None:
-        close = self._departure.look()
+        close = self._departure.look() or self._outage.look()
         if close is not None:
             self._close(close.code, close.reason)
 
@@ -279,11 +287,11 @@ class Call:
         if lease is None:
             return
         if event.HasField("failed") and event.failed.final and event.attempt >= lease.attempt:
-            self._work_failed(lease, event)
+            self._troubles.work_failed(lease, event)
             return
         verdict = lease.judge(event, self._ctx.now)
         if verdict is Verdict.GAP:
-            self._issue_anew(lease, "lost_events", "Events of the work were lost.")
+            self._troubles.issue_anew(lease, "lost_events", "Events of the work were lost.")
         elif verdict is Verdict.ACCEPT and event.WhichOneof("body") in SAYS[lease.stage]:
             if event.HasField("released"):
                 lease.released(self._ctx.now)
@@ -309,44 +317,8 @@ class Call:
         resume = SentenceResume(delivered_us=delivered_us) if delivered_us else None
         return Grant(granted=True, sentence=resume)
 
-    # --- work that goes wrong ---
-
-    def _submit_failed(self, event: SubmitFailed) -> None:
-        lease = self._ctx.leases.get(event.lease_id)
-        if lease is None or lease.claimed:
-            return  # it got onto its queue all the same
-        if event.code == "bus_unavailable":  # a broker that restarts is back before the time is up
-            lease.submit_again(self._ctx.now + self._ctx.limits.resubmit_s, event.message)
-        else:
-            self._give_up(lease, event.code, event.message)
-
-    def _work_failed(self, lease: HeldLease, event: WorkerEvent) -> None:
-        if lease.id == self._ears.lease_id:
-            self._issue_anew(lease, event.failed.error.code, event.failed.error.message)
-        else:
-            self._give_up(lease, event.failed.error.code, event.failed.error.message)
-
-    def _issue_anew(self, lease: HeldLease, code: str, message: str) -> None:
-        """Put the work on its queue again, above every attempt so far; give up after a few times."""
-        was_held = lease.held
-        work = lease.issue_anew(self._ctx.now)
-        if work is None:
-            self._give_up(lease, code, message)
-            return
-        if was_held:  # whoever has it would work on for nothing, in a slot that the new attempt may need
-            self._ctx.emit(Cancel([lease.id]))
-        self._ctx.emit(Submit(lease.stage, work))
-
-    def _give_up(self, lease: HeldLease, code: str, message: str) -> None:
-        if self._recordings.has(lease.id):
-            self._recordings.failed(lease.id, code, message)
-            return
-        if lease.stage == ASR:
-            self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
-            self._close(TRY_AGAIN_LATER, "no ears")
-            return
-        self._ctx.cancel([lease.id])
-        self._answers.work_failed(lease, code, message)
+    def _broker_seen(self, event: BrokerSeen) -> None:
+        self._outage.broker_seen(event)
 
     # --- time ---
 
@@ -366,32 +338,11 @@ class Call:
         self._answers.pump()
         if not self._departure.ending:
             self._idle.trigger()
-        for lease in self._ctx.leases.all():
-            due = self._lease_due(lease)
-            if due is None or due > now or self._ctx.leases.get(lease.id) is None:
-                continue  # or the end of another has ended it just now
-            if lease.held:
-                self._issue_anew(lease, "worker_silent", "The worker fell silent.")
-            elif now < lease.submitted_at + self._ctx.limits.claim_s[lease.stage]:
-                lease.submit_at = None
-                self._ctx.emit(Submit(lease.stage, lease.work))
-            elif lease.trouble:
-                self._give_up(lease, "bus_unavailable", lease.trouble)
-            else:
-                self._give_up(lease, "overloaded", f"No {lease.stage} worker took the work in time.")
-
-    def _lease_due(self, lease: HeldLease) -> float | None:
-        limits, since = self._ctx.limits, lease.last_event_at
-        if self._recordings.has(lease.id):  # what is waited for is its end
-            since = math.inf
-        elif lease.stage == ASR:  # silent as long as its caller is
-            unheard = self._ears.unheard_since
-            since = math.inf if unheard is None else max(unheard, since)
-        return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
+        self._troubles.look()
 
     def _next_deadline(self) -> float | None:
         idle_due = None if self._departure.ending else self._idle.due()
         times = [self._expiry, self._departure.due(), self._turns.due(), self._recordings.due()]
         times += [self._answers.due(), idle_due]
-        times += map(self._lease_due, self._ctx.leases.all())
+        times += [self._outage.due(), self._troubles.due()]
         return min((time for time in times if time is not None), default=None)

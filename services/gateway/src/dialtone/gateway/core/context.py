@@ -29,6 +29,11 @@ class Limits:
     # A held lease that says nothing for this long is issued anew, then failed.
     # Ears may be silent while nothing is sent to them.
     silent_s: dict[str, float] = field(default_factory=lambda: {ASR: 5.0, LLM: 20.0, TTS: 15.0})
+    # Without the broker: until the client is told, until the call ends, and once it is back until work is
+    # issued anew of which nothing is heard.
+    broker_missed_s: float = 0.4
+    broker_away_s: float = 15.0
+    broker_back_s: float = 1.0
     # A committed utterance without a transcript after this long counts as not understood.
     transcript_s: float = 20.0
     session_s: float = 3600.0

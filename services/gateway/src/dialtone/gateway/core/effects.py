@@ -88,6 +88,12 @@ class SubmitFailed(msgspec.Struct):
     message: str
 
 
+class BrokerSeen(msgspec.Struct):
+    """The connection to the broker is there again, or gone."""
+
+    connected: bool
+
+
 class Tick(msgspec.Struct):
     """Time has come to `Call.deadline`."""
 

@@ -41,6 +41,7 @@ class HeldLease:
     submit_at: float | None = None  # it did not get onto its queue, and is to be tried again then
     trouble: str = ""  # why it did not
     finished: bool = False  # its result is here, and is kept until it is known to be wanted
+    doubted_by: float | None = None  # the broker was away: it is to be heard of by then
 
     @property
     def id(self) -> str:
@@ -57,7 +58,7 @@ class HeldLease:
             return False
         self.attempt = attempt
         self.held, self.held_since = True, now
-        self.submit_at, self.trouble = None, ""
+        self.submit_at, self.trouble, self.doubted_by = None, "", None
         self.next_seq = 1  # the claim itself is number 0
         self.last_event_at = now
         return True
@@ -72,10 +73,28 @@ class HeldLease:
 
     def due(self, claim_s: float, silent_at: float) -> float | None:
         """When something is to be done about it; a holder is suspect from `silent_at` on."""
+        due = silent_at
         if not self.held:
-            given_up_at = self.submitted_at + claim_s
-            return given_up_at if self.submit_at is None else min(given_up_at, self.submit_at)
-        return None if self.finished or silent_at == math.inf else silent_at
+            due = min(self.submitted_at + claim_s, math.inf if self.submit_at is None else self.submit_at)
+        elif self.finished:
+            return None
+        if self.doubted_by is not None:
+            due = min(due, self.doubted_by)
+        return None if due == math.inf else due
+
+    def doubt(self, now: float, *, by: float) -> None:
+        """The broker is back: what was said of this may be lost, the last words too."""
+        if self.finished:
+            return
+        if not self.held:
+            self.submitted_at = now
+        self.last_event_at = now
+        if self.submit_at is None:  # else it is not on its queue, and comes there now
+            self.doubted_by = by
+
+    def doubted(self, now: float) -> bool:
+        """Nothing was heard of it since the broker came back."""
+        return self.doubted_by is not None and now >= self.doubted_by
 
     def judge(self, event: WorkerEvent, now: float) -> Verdict:
         if event.attempt != self.attempt or event.seq < self.next_seq:
@@ -83,7 +102,7 @@ class HeldLease:
         if event.seq > self.next_seq:
             return Verdict.GAP
         self.next_seq += 1
-        self.last_event_at = now
+        self.last_event_at, self.doubted_by = now, None
         if self.work.HasField("ears") and now - self.held_since >= STEADY_S:
             self.issues = 1  # it lasts as long as its call, and loses a worker now and then
         return Verdict.ACCEPT
@@ -96,14 +115,17 @@ class HeldLease:
     def submit_again(self, at: float, trouble: str) -> None:
         self.submit_at, self.trouble = at, trouble
 
-    def issue_anew(self, now: float) -> Work | None:
-        """The work for another round of attempts, or None when it has had enough of them."""
-        if self.issues >= MAX_ISSUES:
-            return None
-        self.issues += 1
+    @property
+    def spent(self) -> bool:
+        """It was issued as often as it may be."""
+        return self.issues >= MAX_ISSUES
+
+    def issue_anew(self, now: float, *, blamed: bool) -> Work:
+        """The work for another round of attempts. `blamed`: that counts, for the work may be the reason."""
+        self.issues += blamed
         self.work.attempt_base = max(self.attempt, self.work.attempt_base) + ATTEMPTS_PER_ISSUE
         self.attempt = self.work.attempt_base - 1  # whatever is below is void from now on
-        self.submit_at, self.trouble = None, ""
+        self.submit_at, self.trouble, self.doubted_by = None, "", None
         self.released(now)
         return self.work
 

@@ -23,7 +23,17 @@ from dialtone.v1.events_pb2 import WorkerEvent
 from . import client_events as ask
 from .call import Call, CoreEvent
 from .context import Limits
-from .effects import Displaced, Effect, Expelled, GoAway, Opened, SubmitFailed, Tick, WorkerFrame
+from .effects import (
+    BrokerSeen,
+    Displaced,
+    Effect,
+    Expelled,
+    GoAway,
+    Opened,
+    SubmitFailed,
+    Tick,
+    WorkerFrame,
+)
 from .items import Item
 from .session import SessionConfig
 
@@ -50,6 +60,7 @@ _EVENTS: dict[str, type[Any]] = {
         ask.Disconnected,
         ask.Invalid,
         SubmitFailed,
+        BrokerSeen,
         Tick,
         Opened,
         Displaced,

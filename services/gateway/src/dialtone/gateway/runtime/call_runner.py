@@ -123,6 +123,13 @@ class CallRunner:
 
     async def run(self) -> None:
         """Run the call to its end, whatever happens in it; `close` says how to part."""
+        forget = self._bus.on_change(lambda connected: self.put(do.BrokerSeen(connected)))
+        try:
+            await self._run()
+        finally:
+            forget()
+
+    async def _run(self) -> None:
         try:
             subscription = await self._bus.subscribe(events_subject(self._call_id), self._on_worker_message)
         except BusError as error:

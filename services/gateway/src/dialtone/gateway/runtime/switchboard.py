@@ -78,6 +78,7 @@ class Switchboard:
                 LLM: settings.work_claim_timeout_llm_s,
                 TTS: settings.work_claim_timeout_tts_s,
             },
+            broker_away_s=settings.bus_away_s,
             candidate_pause_ms=settings.candidate_pause_ms,
             interrupt_min_speech_ms=settings.interrupt_min_speech_ms,
             interrupt_min_words=settings.interrupt_min_words,
