@@ -38,7 +38,9 @@ class RedisLink:
             url,
             max_connections=_CONNECTIONS,
             timeout=timeout_s,
-            socket_timeout=timeout_s,
+            # `run` bounds each command. The client's own bound is `asyncio.wait_for`, in which Python 3.11
+            # loses a cancellation that comes as the bytes have gone out: the task would never end.
+            socket_timeout=None,
             socket_connect_timeout=timeout_s,
             # The client's own retries turn a bound of 0.5 s into 10 s.
             retry=Retry(NoBackoff(), 0),
