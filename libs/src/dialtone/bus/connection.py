@@ -223,8 +223,11 @@ class Bus:
         Raises NoResponders when nobody listens, TimeoutError after `timeout` s, BusUnavailable.
         """
         try:
-            answer = await self._nc.request(subject, payload, timeout=timeout)
-        except nats.errors.TimeoutError as error:
+            # Not nats-py's own bound, `asyncio.wait_for`: Python 3.11 loses a cancellation in it that comes
+            # together with the answer, and whoever was cancelled would go on.
+            async with asyncio.timeout(timeout):
+                answer = await self._nc.request(subject, payload, timeout=None)  # type: ignore[arg-type]
+        except TimeoutError as error:
             raise TimeoutError(f"no answer on {subject} within {timeout} s") from error
         except nats.errors.Error as error:
             raise _translated(error) from error
