@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.not_served import create_not_served_router
+from dialtone.gateway.runtime.switchboard import Switchboard
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores
 from tests.fixtures.valkey import ValkeyServer
@@ -30,8 +31,8 @@ BETA_TRANSCRIPTION = "/v1/realtime/transcription_sessions"
 JSON = {"Content-Type": "application/json"}
 
 
-def with_secrets(stores: Stores, settings: GatewaySettings) -> FastAPI:
-    app = app_of(stores, settings)
+def with_secrets(stores: Stores, settings: GatewaySettings, switchboard: Switchboard) -> FastAPI:
+    app = app_of(stores, settings, switchboard)
     keys = ApiKeys(settings)
     app.include_router(create_client_secrets_router(stores.secrets, stores.sessions, keys, settings))
     app.include_router(create_not_served_router())
@@ -39,8 +40,10 @@ def with_secrets(stores: Stores, settings: GatewaySettings) -> FastAPI:
 
 
 @pytest.fixture
-async def client(stores: Stores, settings: GatewaySettings) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(with_secrets(stores, settings)) as client:
+async def client(
+    stores: Stores, settings: GatewaySettings, switchboard: Switchboard
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(with_secrets(stores, settings, switchboard)) as client:
         yield client
 
 
@@ -204,12 +207,12 @@ async def test_too_large_a_body_is_refused(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_secret_can_be_bound_to_a_session_of_the_same_tenant(
-    stores: Stores, settings: GatewaySettings
+    stores: Stores, settings: GatewaySettings, switchboard: Switchboard
 ) -> None:
     keyed = GatewaySettings.model_validate(
         settings.model_dump() | {"api_keys": f"acme:{ACME_KEY},other:other-key-0123456789"}
     )
-    async with client_of(with_secrets(stores, keyed)) as client:
+    async with client_of(with_secrets(stores, keyed, switchboard)) as client:
         acme = {"Authorization": f"Bearer {ACME_KEY}"}
         made = (await client.post("/v1/sessions", json={"instructions": "Sing."}, headers=acme)).json()
         body = {"dialtone": {"session_id": made["id"]}}
@@ -226,12 +229,12 @@ async def test_a_secret_can_be_bound_to_a_session_of_the_same_tenant(
 
 
 async def test_a_secret_is_no_key(
-    client: httpx.AsyncClient, stores: Stores, settings: GatewaySettings
+    client: httpx.AsyncClient, stores: Stores, settings: GatewaySettings, switchboard: Switchboard
 ) -> None:
     value = (await client.post(GA, json={})).json()["value"]
     headers = {"Authorization": f"Bearer {value}"}
     keyed = GatewaySettings.model_validate(settings.model_dump() | {"api_keys": ACME_KEY})
-    async with client_of(with_secrets(stores, keyed)) as guarded:
+    async with client_of(with_secrets(stores, keyed, switchboard)) as guarded:
         for asked in (client, guarded):
             for path in (GA, BETA, BETA_TRANSCRIPTION, "/v1/sessions"):
                 error = error_of(await asked.post(path, json={}, headers=headers), 401)
@@ -247,10 +250,10 @@ async def test_a_key_may_not_look_like_a_secret(settings: GatewaySettings) -> No
 
 
 async def test_a_tenant_with_too_many_secrets_is_told_to_wait(
-    stores: Stores, settings: GatewaySettings
+    stores: Stores, settings: GatewaySettings, switchboard: Switchboard
 ) -> None:
     stores.secrets._most = 1
-    async with client_of(with_secrets(stores, settings)) as client:
+    async with client_of(with_secrets(stores, settings, switchboard)) as client:
         assert (await client.post(GA, json={})).status_code == 200
         answer = await client.post(BETA, json={})
         assert error_of(answer, 429)["type"] == "rate_limit_error"

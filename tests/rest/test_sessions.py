@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from dialtone.gateway.stores import Stores
 from tests.fixtures.valkey import ValkeyServer
 from tests.rest.conftest import ACME_KEY, DEFAULT_KEY
 from tests.stores.databases import SqliteFile
+
+from .test_bad_requests import error_of
 
 EVERYTHING: dict[str, Any] = {
     "instructions": "Talk like a pirate.",
@@ -203,6 +206,49 @@ async def test_a_change_touches_only_what_it_names(client: httpx.AsyncClient, st
         dialtone=replace(config.dialtone, temperature=1.5, speaker_id=None),
     )
     assert after.items == before.items
+
+
+async def test_the_settings_of_a_session_with_a_live_call_are_changed_in_the_call_alone(
+    client: httpx.AsyncClient, stores: Stores
+) -> None:
+    session = await created(client, {})
+    path, change = f"/v1/sessions/{session['id']}", {"instructions": "Sing."}
+    here = ("default", session["id"])
+    epoch = await stores.calls.claim(*here, call_id="call_1", gateway_id="gateway_1", ttl_s=30)
+    assert epoch is not None
+    assert error_of(await client.patch(path, json=change), 409)["code"] == "session_busy"
+    await stores.sessions.put_config(*here, SessionConfig(instructions="Hum."), epoch=epoch)
+    await stores.calls.release(*here, call_id="call_1")
+    assert (await client.patch(path, json={"llm": {"max_tokens": 7}})).json()["instructions"] == "Hum."
+    assert (await client.patch(path, json=change)).json()["llm"]["max_tokens"] == 7
+    assert await stores.calls.holder(*here) is None
+
+
+async def test_changes_at_the_same_time_wait_for_each_other(client: httpx.AsyncClient) -> None:
+    path = f"/v1/sessions/{(await created(client, {}))['id']}"
+    changes = [{"instructions": "Sing."}, {"llm": {"max_tokens": 7}}, {"tts": {"voice": "joe"}}]
+    answers = await asyncio.gather(*(client.patch(path, json=change) for change in changes))
+    assert [answer.status_code for answer in answers] == [200] * 3
+    session = (await client.get(path)).json()
+    assert (session["instructions"], session["llm"]["max_tokens"], session["tts"]["voice"]) == (
+        "Sing.",
+        7,
+        "joe",
+    )
+
+
+async def test_a_clock_that_was_put_back_does_not_keep_a_session_from_changes(
+    client: httpx.AsyncClient, stores: Stores
+) -> None:
+    session = await created(client, {})
+    here = ("default", session["id"])
+    tomorrow = 4 * 10**15
+    assert await stores.sessions.fence(*here, tomorrow) == tomorrow  # of a time when the clock went ahead
+    answer = await client.patch(f"/v1/sessions/{session['id']}", json={"instructions": "Sing."})
+    assert answer.status_code == 200
+    record = await stores.sessions.get(*here)
+    assert record is not None
+    assert (record.config.instructions, record.epoch) == ("Sing.", tomorrow + 1)
 
 
 async def test_a_deleted_session_is_not_found(client: httpx.AsyncClient) -> None:

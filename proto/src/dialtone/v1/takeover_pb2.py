@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64ialtone/v1/takeover.proto\x12\x0b\x64ialtone.v1\"\x18\n\x05Leave\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64ialtone/v1/takeover.proto\x12\x0b\x64ialtone.v1\"1\n\x05Leave\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x17\n\x0fsession_deleted\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.takeover_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEAVE']._serialized_start=43
-  _globals['_LEAVE']._serialized_end=67
+  _globals['_LEAVE']._serialized_end=92
 # @@protoc_insertion_point(module_scope)

@@ -61,7 +61,7 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
     )
     keys, secrets = ApiKeys(settings), stores.secrets
     install_error_handlers(app)
-    app.include_router(create_sessions_router(stores.sessions, keys, settings))
+    app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings))
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
     app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))

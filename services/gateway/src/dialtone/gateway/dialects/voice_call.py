@@ -37,7 +37,8 @@ from .pcm_alignment import SampleAligner
 from .wav import wav_file
 
 WRONG_FRAME = "wrong frame"
-CODES = {"session_not_found": 404, "session_taken_over": 409}  # of errors; 500 of all others
+# Of errors; 500 of all others.
+CODES = {"session_not_found": 404, "session_deleted": 404, "session_taken_over": 409}
 # Audio collected for one WAV file, about half a minute; more goes out as a further file.
 MAX_WAV = 2_000_000
 MAX_SESSION_ID = 256

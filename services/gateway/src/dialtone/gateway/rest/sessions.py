@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import SessionStore, UnknownSession
+from dialtone.gateway.stores import SessionBusy, SessionStore, UnknownSession
 
 from . import mapping
 from .auth import ApiKeys
@@ -21,7 +22,20 @@ from .schemas import NewSession, SessionListOut, SessionOut, SessionSettings
 SessionId = Annotated[str, Path(description="Id of the session", examples=["sess_4fWbR1uZ0aQp9xLmKc2TnE"])]
 
 
-def create_sessions_router(store: SessionStore, keys: ApiKeys, settings: GatewaySettings) -> APIRouter:
+class SessionHolders(Protocol):
+    """Who has the sessions (tenant, id), which are the calls of all gateways."""
+
+    def changing(self, session: tuple[str, str]) -> AbstractAsyncContextManager[int]:
+        """Hold the session for a change; the epoch with which to write it. Raises `SessionBusy`,
+        also where a call takes the session inside the block."""
+
+    async def end_call(self, session: tuple[str, str]) -> None:
+        """End the call of a session that was deleted, if it has one."""
+
+
+def create_sessions_router(
+    store: SessionStore, holders: SessionHolders, keys: ApiKeys, settings: GatewaySettings
+) -> APIRouter:
     """The routes of sessions, each for the tenant of the key that came with the request."""
     router = APIRouter(
         prefix="/v1/sessions",
@@ -72,24 +86,31 @@ def create_sessions_router(store: SessionStore, keys: ApiKeys, settings: Gateway
         """The settings and the messages of a session."""
         return mapping.session_out(await find(tenant, session_id))
 
-    @router.patch("/{session_id}", responses=error_responses(404, 413))
+    @router.patch("/{session_id}", responses=error_responses(404, 409, 413))
     async def change_session(
         session_id: SessionId, wanted: SessionSettings, tenant: str = tenant_of_request
     ) -> SessionOut:
-        """Change the settings that are named. A call that is live goes on with the ones it has."""
-        record = await find(tenant, session_id)
-        record.config = mapping.apply_settings(record.config, wanted)
+        """Change the settings that are named. Those of a session with a live call are changed in the call."""
+        await find(tenant, session_id)
         try:
-            await store.put_config(tenant, session_id, record.config)
+            async with holders.changing((tenant, session_id)) as epoch:
+                record = await find(tenant, session_id)  # as the last call left it
+                record.config = mapping.apply_settings(record.config, wanted)
+                await store.put_config(tenant, session_id, record.config, epoch=epoch)
         except UnknownSession as error:
             raise _not_found(session_id) from error
+        except SessionBusy as error:
+            message = "The session has a live call: change its settings there, or when it is over."
+            raise ApiError(409, "session_busy", message) from error
         return mapping.session_out(record)
 
     @router.delete("/{session_id}", status_code=204, responses=error_responses(404))
     async def delete_session(session_id: SessionId, tenant: str = tenant_of_request) -> None:
-        """Forget a session and all that was said in it."""
+        """Forget a session and all that was said in it. A call that it has is ended."""
         if not (is_client_id(session_id) and await store.delete(tenant, session_id)):
             raise _not_found(session_id)
+        # Only now: a call that begins after this finds no session.
+        await holders.end_call((tenant, session_id))
 
     return router
 

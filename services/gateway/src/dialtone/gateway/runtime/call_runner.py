@@ -16,9 +16,10 @@ from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import AppendAudio
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
+from dialtone.gateway.runtime.expulsions import session_deleted
 from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
-from dialtone.gateway.stores import SessionDisplaced, SessionStore
+from dialtone.gateway.stores import SessionDisplaced, SessionStore, UnknownSession
 from dialtone.telemetry import get_logger
 from dialtone.v1.control_pb2 import CallEnded, Cancel, Control
 from dialtone.v1.events_pb2 import WorkerEvent
@@ -252,6 +253,9 @@ class CallRunner:
             except SessionDisplaced:
                 log.warning("a change came after another call had taken the session")
                 self.put(do.Displaced())
+            except UnknownSession:
+                log.info("a change came after the session was deleted")
+                self.put(session_deleted())
             except Exception:
                 log.exception("a change of the session was not stored")
             finally:

@@ -10,29 +10,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from dialtone.bus import Bus, BusError, Message, NoResponders, Subscription
 from dialtone.bus.subjects import leave_subject
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import CallHolder, CallRegistry, SessionStore, StoreUnavailable
+from dialtone.gateway.stores import (
+    CallHolder,
+    CallRegistry,
+    SessionBusy,
+    SessionDisplaced,
+    SessionStore,
+    StoreUnavailable,
+)
 from dialtone.telemetry import get_logger
 from dialtone.v1.takeover_pb2 import Leave
 
 log = get_logger(__name__)
 
 LEAVE_S = 1.0  # that a call may take to let go of its session
+CHANGE_S = 0.2  # that a change from outside waits for another one of the same session
 POLL_S = 0.02
 MOST_HOLDERS = 5  # that one call takes a session from, while others do the same
 
 Session = tuple[str, str]  # tenant, session id
-
-
-class SessionBusy(Exception):
-    """The session has a live call already, and keeps it."""
 
 
 class Ownership:
@@ -45,15 +49,16 @@ class Ownership:
         store: SessionStore,
         registry: CallRegistry,
         *,
-        displaced: Callable[[str], None],
+        leave: Callable[[str, bool], None],
     ) -> None:
-        """`displaced` is told the id of a call that is to leave; it may know no such call."""
+        """`leave` is told the id of a call that is to leave, and whether because its session was deleted;
+        it may know no such call."""
         self._ttl_s = settings.call_claim_ttl_s
         self._takes_over = settings.session_takeover == "take_over"
         self._bus = bus
         self._store = store
         self._registry = registry
-        self._displaced = displaced
+        self._leave = leave
         self._gateway_id = new_id("gateway")
         self._subscription: Subscription | None = None
         self._replies: set[asyncio.Task[None]] = set()
@@ -73,8 +78,10 @@ class Ownership:
         `resumed`: others may have written to it. Raises SessionBusy.
         """
         epoch = await self._claim_at_last(session, call_id)
-        if not resumed:
-            return epoch
+        return await self._fence(session, call_id, epoch) if resumed else epoch
+
+    async def _fence(self, session: Session, call_id: str, epoch: int) -> int:
+        """Keep what came before this claim from writing; the claim's epoch, which may have to be raised."""
         seen = await self._store.fence(*session, epoch)
         if seen > epoch:  # of a time when the clock went ahead
             raised = await self._claim(session, call_id, above=seen)
@@ -97,6 +104,40 @@ class Ownership:
             await self._registry.release(*session, call_id=call_id)
         except StoreUnavailable as error:
             log.warning("the claim of a session runs out by itself", error=str(error))
+
+    @asynccontextmanager
+    async def changing(self, session: Session) -> AsyncIterator[int]:
+        """Hold the session for a change that no call makes; the epoch with which that is to be written.
+
+        A call that begins meanwhile waits for it, or has it refused. Raises SessionBusy.
+        """
+        change_id = new_id("change")
+        epoch = await self._claim(session, change_id)
+        give_up = time.monotonic() + CHANGE_S
+        while epoch is None and time.monotonic() < give_up:
+            await asyncio.sleep(POLL_S)
+            epoch = await self._claim(session, change_id)
+        if epoch is None:
+            raise SessionBusy
+        try:
+            yield await self._fence(session, change_id, epoch)
+        except SessionDisplaced as later:
+            raise SessionBusy from later
+        finally:
+            await self.release(session, change_id)
+
+    async def end_call(self, session: Session) -> None:
+        """End the call of a session that was deleted, wherever it is; raises nothing.
+
+        One that cannot be told ends as soon as it has something to write.
+        """
+        try:
+            holder = await self._registry.holder(*session)
+        except StoreUnavailable as error:
+            log.warning("the call of a deleted session was not ended", error=str(error))
+            return
+        if holder is not None:
+            await self._ask_to_leave(holder, session_deleted=True)
 
     async def _claim(self, session: Session, call_id: str, *, over: str = "", above: int = 0) -> int | None:
         return await self._registry.claim(
@@ -128,9 +169,9 @@ class Ownership:
                 break
         raise SessionBusy
 
-    async def _ask_to_leave(self, holder: CallHolder) -> bool:
+    async def _ask_to_leave(self, holder: CallHolder, *, session_deleted: bool = False) -> bool:
         """Ask a call to leave; whether it is worth waiting for."""
-        payload = Leave(call_id=holder.call_id).SerializeToString()
+        payload = Leave(call_id=holder.call_id, session_deleted=session_deleted).SerializeToString()
         try:
             await self._bus.request(leave_subject(holder.gateway_id), payload, timeout=LEAVE_S)
         except (NoResponders, TimeoutError, ValueError):  # gone, stuck, or never had an id of this form
@@ -159,7 +200,7 @@ class Ownership:
         except Exception as error:  # noqa: BLE001  (the decoder's error type is not public)
             log.warning("unreadable request to leave", error=str(error))
             return
-        self._displaced(asked.call_id)
+        self._leave(asked.call_id, asked.session_deleted)
         reply = asyncio.create_task(self._reply(message.reply))
         self._replies.add(reply)
         reply.add_done_callback(self._replies.discard)

@@ -27,12 +27,11 @@ from dialtone.gateway.dialects.selection import dialect_of
 from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
-from dialtone.gateway.runtime.ownership import SessionBusy
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import ClientSecrets, SessionStore, StoreUnavailable
+from dialtone.gateway.stores import ClientSecrets, SessionBusy, SessionStore, StoreUnavailable
 
 INTENTS = ("realtime", "transcription")
 PROTOCOL = "realtime"  # the subprotocol that is agreed on; never the one that carries the key

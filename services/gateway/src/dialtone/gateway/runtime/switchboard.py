@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from starlette.websockets import WebSocket
 
 from dialtone.bus import Bus, BusError
-from dialtone.gateway.core.call import Call
+from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
 from dialtone.gateway.core.effects import Close, Displaced, GoAway
@@ -23,6 +23,7 @@ from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.call_files import CallFile, CallFiles
 from dialtone.gateway.runtime.call_runner import CallRunner
+from dialtone.gateway.runtime.expulsions import session_deleted
 from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.manners import Limits as MannersLimits
 from dialtone.gateway.runtime.manners import Manners
@@ -62,9 +63,10 @@ class Switchboard:
         self._settings = settings
         self._bus = bus
         self._store = store
-        self._owners = Ownership(settings, bus, store, registry, displaced=self._displaced)
+        self.owners = Ownership(settings, bus, store, registry, leave=self._leave)
         self._calls: dict[str, LiveCall] = {}
-        self._beginning: dict[str, bool] = {}  # calls that have claimed their session; True: displaced since
+        # Calls that have claimed their session, and how they are to end as soon as they have begun.
+        self._beginning: dict[str, CoreEvent | None] = {}
         self._places_taken = 0
         self._connected = 0  # calls, from before they begin until their sockets are closed
         self._all_over = asyncio.Event()
@@ -143,28 +145,29 @@ class Switchboard:
         if not self._bus.connected:
             raise BusError("not connected to the broker")
         call_id = new_id("call")
-        self._beginning[call_id] = False
+        self._beginning[call_id] = None
         try:
-            epoch = await self._owners.take(session, call_id, resumed=resumed)
+            epoch = await self.owners.take(session, call_id, resumed=resumed)
             record = await find()
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
                 line, close = await self._hold(socket, dialect, record, call_id, epoch, longest_s, first)
         finally:
             self._beginning.pop(call_id, None)
-            await self._owners.release(session, call_id)
+            await self.owners.release(session, call_id)
         # The session is free by now: its client may call again while this one still takes its leave.
         try:
             await line.hang_up(close)
         finally:
             line.drop()
 
-    def _displaced(self, call_id: str) -> None:
-        """Another call is to have this call's session."""
+    def _leave(self, call_id: str, deleted: bool) -> None:
+        """Another call is to have this call's session, or nobody."""
+        why = session_deleted() if deleted else Displaced()
         if call_id in self._calls:
-            self._calls[call_id].runner.put(Displaced())
+            self._calls[call_id].runner.put(why)
         elif call_id in self._beginning:
-            self._beginning[call_id] = True
+            self._beginning[call_id] = why
 
     async def _hold(
         self,
@@ -208,8 +211,8 @@ class Switchboard:
         log.info("call opened", dialect=dialect.name)
         if first is not None:
             runner.put(first)
-        if self._beginning.pop(call_id):
-            runner.put(Displaced())
+        if (why := self._beginning.pop(call_id)) is not None:
+            runner.put(why)
         if self._stop_at is not None:  # since the handshake began
             runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
         manners = Manners(self._manners)
@@ -262,10 +265,10 @@ class Switchboard:
 
     async def start(self) -> None:
         """From here on other gateways can ask for sessions of this one's calls. Raises BusError."""
-        await self._owners.start()
+        await self.owners.start()
 
     async def stop(self) -> None:
-        await self._owners.stop()
+        await self.owners.stop()
 
     @property
     def draining(self) -> bool:
@@ -301,7 +304,7 @@ class Switchboard:
         if call_id not in self._calls:
             return  # over since the round began
         try:
-            owned = await self._owners.renew(live.session, call_id, live.epoch)
+            owned = await self.owners.renew(live.session, call_id, live.epoch)
         except StoreUnavailable as error:  # calls that live go on without it
             log.warning("the claim of a session was not renewed", error=str(error))
             return
@@ -310,7 +313,7 @@ class Switchboard:
             return
         if call_id not in self._calls:
             # It ended meanwhile, and the renewal may have come after its release.
-            await self._owners.release(live.session, call_id)
+            await self.owners.release(live.session, call_id)
         elif not owned:
             log.warning("a session was claimed by another gateway", call_id=call_id)
             live.runner.put(Displaced())

@@ -16,12 +16,11 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
-from dialtone.gateway.runtime.ownership import SessionBusy
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import SessionStore, StoreUnavailable, UnknownSession
+from dialtone.gateway.stores import SessionBusy, SessionStore, StoreUnavailable, UnknownSession
 
 NAMING_S = 30.0  # for a client to name its session
 POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1012, 1013

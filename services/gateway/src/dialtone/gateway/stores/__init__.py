@@ -2,7 +2,7 @@
 
 from .call_registry import CallHolder, CallRegistry
 from .client_secrets import ClientSecret, ClientSecrets, TooManySecrets
-from .errors import SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
+from .errors import SessionBusy, SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .opening import Stores, open_stores
 from .session_store import SessionPage, SessionStore, SessionSummary
 
@@ -11,6 +11,7 @@ __all__ = [
     "CallRegistry",
     "ClientSecret",
     "ClientSecrets",
+    "SessionBusy",
     "SessionDisplaced",
     "SessionExists",
     "SessionPage",

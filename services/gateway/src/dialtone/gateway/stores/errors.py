@@ -22,5 +22,9 @@ class SessionDisplaced(Exception):
         self.epoch = epoch
 
 
+class SessionBusy(Exception):
+    """The session has a live call, and that keeps it."""
+
+
 class SessionExists(Exception):
     """The tenant has a session with this id already."""
