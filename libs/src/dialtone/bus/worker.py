@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from dialtone.bus.connection import Bus, Message
 from dialtone.bus.delivery import Delivery
@@ -19,7 +20,10 @@ log = get_logger(__name__)
 
 
 class LeaseWorker:
-    """Runs `handler` for each piece of work of a stage's pool, at most `slots` at a time."""
+    """Runs `handler` for each piece of work of a stage's pool, at most `slots` at a time.
+
+    It pulls only while it is `able` to work, which it looks at again every second.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class LeaseWorker:
         pool: str = "default",
         worker_id: str,
         drain_grace: float = 10.0,
+        able: Callable[[], bool] = lambda: True,
     ) -> None:
         if slots < 1:
             raise ValueError("a worker needs at least one slot")
@@ -42,7 +47,8 @@ class LeaseWorker:
         self._stopped = asyncio.Event()
         self._terms = Terms(bus, stage, handler, worker_id, self._draining)
         self._held: dict[Holding, asyncio.Task[None]] = {}
-        self._puller = Puller(bus, stage, pool, free=lambda: slots - len(self._held), on_work=self._on_work)
+        self._able = able
+        self._puller = Puller(bus, stage, pool, free=self._free, on_work=self._on_work)
         self._beats: dict[bytes, tuple[float, list[Holding]]] = {}
 
     @property
@@ -85,6 +91,9 @@ class LeaseWorker:
         deadline = time.monotonic() + seconds
         while self._held and (left := deadline - time.monotonic()) > 0:
             await asyncio.wait(set(self._held.values()), timeout=left)
+
+    def _free(self) -> int:
+        return self._slots - len(self._held) if self._able() else 0
 
     def _on_work(self, message: Message) -> None:
         delivery = Delivery.of(self._bus, message)

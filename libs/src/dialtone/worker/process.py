@@ -10,12 +10,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import uvloop
 
 from dialtone.bus import Bus, Handler, LeaseWorker, Stage
+from dialtone.fence import ModelProcess
 from dialtone.settings import ServiceSettings
 from dialtone.telemetry import configure_logging, count_tasks, get_logger, watch_loop_lag
 from dialtone.worker.health import serve_health
@@ -31,12 +33,14 @@ async def _nothing_to_close() -> None:
 class Loaded:
     """What `load` gives: a handler that is ready to work.
 
-    `slots` is how many leases are held at once; `close` is called after the drain.
+    `slots` is how many leases are held at once; `close` is called after the drain. While one of its `models`
+    is not ready, no work is pulled; when one is given up, the worker hands its work back and exits with 1.
     """
 
     handler: Handler
     slots: int
     close: Callable[[], Awaitable[None]] = _nothing_to_close
+    models: Sequence[ModelProcess[Any]] = ()
 
 
 Load = Callable[[], Awaitable[Loaded]]
@@ -58,6 +62,7 @@ class _Process:
         self._bus: Bus | None = None
         self._loaded = False
         self._working = False
+        self._models: Sequence[ModelProcess[Any]] = ()
         self._asked_to_stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -126,15 +131,18 @@ class _Process:
             pool=self._settings.pool,
             worker_id=worker_id,
             drain_grace=self._settings.drain_grace_s,
+            able=lambda: all(model.ready for model in loaded.models),
         )
+        self._models = loaded.models
         working = asyncio.create_task(worker.run())
         lost = asyncio.create_task(bus.wait_lost())
+        gone = [asyncio.create_task(model.gone()) for model in loaded.models]
         self._working = True
         gc.collect()
         gc.freeze()  # what stays for good: looking through all of it stops the loop for some 30 ms
         log.info("ready", stage=self._stage, slots=loaded.slots, http_port=port, worker_id=worker_id)
         try:
-            await asyncio.wait({working, lost, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, lost, asked, *gone}, return_when=asyncio.FIRST_COMPLETED)
             self._working = False
             if working.done() or lost.done():
                 if working.done() and (error := working.exception()) is not None:
@@ -142,10 +150,10 @@ class _Process:
                 return 1
             await worker.stop()
             await working
-            return 0
+            return 1 if any(task.done() for task in gone) else 0
         finally:
-            lost.cancel()
-            working.cancel()
+            for task in (lost, working, *gone):
+                task.cancel()
 
     def _on_signal(self, number: int) -> None:
         if self._asked_to_stop.is_set():
@@ -162,4 +170,6 @@ class _Process:
             return "loading"
         if self._bus is None or not self._bus.connected:
             return "broker away"
+        if missing := next((model.name for model in self._models if not model.ready), ""):
+            return f"model {missing} is not ready"
         return "" if self._working else "stopped"
