@@ -125,6 +125,11 @@ class EarsCall:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
 
+    def leave(self) -> None:
+        """Ask the worker to leave."""
+        self.draining.set()
+        self.lease.wake()
+
     async def lease_idle(self) -> None:
         """Let the leg take what was said."""
         for _ in range(3):

@@ -53,8 +53,7 @@ async def test_a_leg_that_waits_for_words_is_handed_back_when_the_worker_leaves(
     call = EarsCall(server_vad(500)).start(scripted_ears.handle)
     call.say(TWO_MINUTES, 16_000)
     await call.until(lambda: len(call.stopped) >= 3)
-    call.draining.set()
-    call.lease.wake()
+    call.leave()
     with pytest.raises(HandBack):
         await call.ended(2)
 

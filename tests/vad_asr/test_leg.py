@@ -1,5 +1,6 @@
 """The leg's contract: what comes for what was sent, in which order, on which clock."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dialtone.v1.common_pb2 import (
 from dialtone.v1.ears_pb2 import CommitInput, EarsResume, Transcript
 from dialtone.vad_asr.service import Ears
 from tests.fixtures.speech import Samples, silence, voice_like
+from tests.vad_asr.conftest import ScriptedRecognizer
 from tests.vad_asr.ears_call import PCM16_16K, EarsCall, audible, manual, server_vad
 
 ONE_TURN = ["speech_started", "speech_stopped", "transcript"]
@@ -24,6 +26,10 @@ ONE_TURN = ["speech_started", "speech_stopped", "transcript"]
 
 def question(seconds: float = 1.0, tail_s: float = 0.8) -> Samples:
     return np.concatenate([silence(0.5), voice_like(seconds), silence(tail_s)])
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(10)
 
 
 async def test_a_turn_is_started_stopped_and_transcribed_in_this_order(simulated_ears: Ears) -> None:
@@ -261,24 +267,69 @@ async def test_a_leaving_worker_hands_the_leg_back(simulated_ears: Ears) -> None
     call = EarsCall(server_vad()).start(simulated_ears.handle)
     call.say(silence(0.1))
     await call.lease_idle()
-    call.draining.set()
-    call.lease.wake()
+    call.leave()
     with pytest.raises(HandBack):
         await call.ended(2)
     assert "leg_done" not in call.bodies
 
 
-async def test_a_nearly_finished_transcript_is_sent_before_the_leg_is_handed_back(
-    scripted_ears: Ears,
+async def test_what_is_being_recognised_is_finished_before_the_leg_is_handed_back(
+    scripted_ears: Ears, recognizer: ScriptedRecognizer
 ) -> None:
+    release = threading.Event()
+    recognizer.before = lambda: assert_set(release)
     call = EarsCall(server_vad(300)).start(scripted_ears.handle)
-    call.say(question())
+    call.say(question(tail_s=0.5))
     await call.until(lambda: call.stopped)
-    call.draining.set()
-    call.lease.wake()
+    call.leave()
+    call.say(question(tail_s=0.0))
+    await call.until(lambda: len(call.started) == 2)  # it listens on meanwhile
+    assert call.transcripts() == []
+    release.set()
     with pytest.raises(HandBack):
-        await call.ended(2)
+        await call.ended(5)
+    assert [final.utterance for final in call.transcripts()] == [1]
     assert call.transcripts()[0].text
+
+
+async def test_a_pause_that_may_be_the_end_is_waited_for(scripted_ears: Ears) -> None:
+    call = EarsCall(server_vad(1_000)).start(scripted_ears.handle)
+    call.say(question(tail_s=0.5))
+    await call.until(lambda: call.progress and call.progress[-1].audio_us >= 1_900_000)
+    call.leave()
+    call.say(silence(0.7))
+    with pytest.raises(HandBack):
+        await call.ended(5)
+    assert [kind for kind in call.bodies if kind in ONE_TURN] == ONE_TURN
+
+
+async def test_who_speaks_on_is_handed_over_at_once(scripted_ears: Ears) -> None:
+    call = EarsCall(server_vad(1_000)).start(scripted_ears.handle)
+    call.say(question(tail_s=0.5))
+    await call.until(lambda: call.progress and call.progress[-1].audio_us >= 1_900_000)
+    call.leave()
+    call.say(voice_like(0.3))
+    with pytest.raises(HandBack):
+        await call.ended(5)
+    assert call.bodies == ["speech_started"]
+
+
+async def test_a_recogniser_that_takes_too_long_is_left_to_the_next_ears(
+    scripted_ears: Ears, recognizer: ScriptedRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialtone.vad_asr.leg._STAY_SECONDS", 0.3)
+    release = threading.Event()
+    recognizer.before = lambda: assert_set(release)
+    call = EarsCall(server_vad(300)).start(scripted_ears.handle)
+    call.say(question(tail_s=0.5))
+    await call.until(lambda: call.stopped)
+    call.leave()
+    try:
+        with pytest.raises(HandBack):
+            await call.ended(5)
+        assert call.transcripts() == []
+    finally:
+        release.set()
 
 
 async def test_progress_says_how_far_was_listened(simulated_ears: Ears) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from dialtone.bus import Bus, Lease, Stage, WorkError, audio_subject
+import pytest
+
+from dialtone.bus import Bus, HandBack, Lease, Stage, WorkError, audio_subject
 from dialtone.bus.inputs import InputSequence
 from dialtone.v1.ears_pb2 import EarsInput, EarsLeg, EarsResume
 from dialtone.v1.events_pb2 import WorkerEvent
@@ -139,6 +141,30 @@ async def test_a_leg_that_is_behind_takes_more_at_once_but_nothing_across_a_gap(
     lease.receive(EarsInput(seq=4))
     lease.draining.set()
     assert lease.next_if(lambda _frame: True) is None
+
+
+async def test_a_leg_that_stays_for_a_moment_still_gets_its_inputs_and_has_what_is_missing_sent_again(
+    bus: Bus, call: CallSide
+) -> None:
+    lease = Lease(bus, Work(lease_id="leg", call_id=call.call_id), 0, asyncio.Event())
+    lease.granted(Grant(granted=True, ears=EarsResume(next_seq=1)))
+    stays = True
+    inputs = lease.inputs(lambda: stays)
+    lease.draining.set()
+    lease.receive(EarsInput(seq=1))
+    assert (await anext(inputs)).seq == 1
+    lease.receive(EarsInput(seq=3))  # the second is missing
+    third = asyncio.create_task(anext(inputs))
+    await until(lambda: len(call.of("replay", "leg")) == 1, "a request for the second")
+    lease.receive(EarsInput(seq=2))
+    assert [(await third).seq, (await anext(inputs)).seq] == [2, 3]
+    waiting = asyncio.create_task(anext(inputs))
+    await asyncio.sleep(0)
+    stays = False
+    lease.wake()
+    with pytest.raises(HandBack):
+        await waiting
+    assert len(call.of("replay", "leg")) == 1
 
 
 async def test_a_leg_whose_call_is_gone_without_a_word_is_let_go(

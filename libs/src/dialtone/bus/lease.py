@@ -28,7 +28,7 @@ class Lease:
         self.attempt = attempt
         self.grant = Grant()
         self.draining = draining
-        """Set when the worker is asked to leave: a leg raises HandBack, short work finishes."""
+        """Set when the worker is asked to leave: a leg hands itself back, short work finishes."""
         self._bus = bus
         self._events = events_subject(work.call_id)
         self._seq = 0
@@ -117,7 +117,7 @@ class Lease:
         self._news.set()
 
     def wake(self) -> None:
-        """Have a waiting `inputs` look again whether the worker is draining."""
+        """Have a waiting `inputs` look again whether the leg is to leave."""
         self._news.set()
 
     def granted(self, grant: Grant) -> None:
@@ -125,15 +125,20 @@ class Lease:
         self.grant = grant
         self._inputs.start(grant.ears.next_seq)
 
-    async def inputs(self) -> AsyncIterator[EarsInput]:
+    async def inputs(self, staying: Callable[[], bool] = lambda: False) -> AsyncIterator[EarsInput]:
         """The leg's inputs in sequence order, without duplicates or gaps.
 
-        Raises HandBack, between two frames, when the worker is asked to leave, and a retryable
-        WorkError("input_gap") when what is missing does not come although it was asked for.
+        Raises HandBack, between two frames, when the worker is asked to leave and the leg is not
+        `staying` for a moment, and a retryable WorkError("input_gap") when what is missing does not come
+        although it was asked for. When a reason to stay ends without an input, `wake` has this look again.
         """
+
+        def leaving() -> bool:
+            return self.draining.is_set() and not staying()
+
         asked = 0
         while True:
-            if self.draining.is_set():
+            if leaving():
                 raise HandBack("the worker is leaving")
             frame = self._inputs.pop()
             if frame is not None:
@@ -149,7 +154,7 @@ class Lease:
                 raise WorkError("input_gap", f"input {missing} did not come again", retryable=True)
             asked += 1
             await self.send(replay=ReplayRequest(from_seq=missing))
-            await self._until_found(missing)
+            await self._until_found(missing, leaving)
 
     def next_if(self, wanted: Callable[[EarsInput], bool]) -> EarsInput | None:
         """The next input ahead of `inputs`, if it is there already and wanted; nothing when draining.
@@ -166,11 +171,11 @@ class Lease:
         """More inputs wait to be taken."""
         return self._inputs.peek() is not None
 
-    async def _until_found(self, missing: int) -> None:
+    async def _until_found(self, missing: int, leaving: Callable[[], bool]) -> None:
         """Wait for the missing frame, but no longer than it is worth before asking again."""
         try:
             async with asyncio.timeout(_REPLAY_EVERY_S):
-                while self._inputs.missing == missing and not self.draining.is_set():
+                while self._inputs.missing == missing and not leaving():
                     await self._news.wait()
                     self._news.clear()
         except TimeoutError:

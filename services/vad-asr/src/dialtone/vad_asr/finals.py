@@ -54,6 +54,11 @@ class Finals:
         self._last: asyncio.Task[None] | None = None
 
     @property
+    def awaited(self) -> bool:
+        """Some are on their way."""
+        return bool(self._pending)
+
+    @property
     def crowded(self) -> bool:
         """So many are on their way that no more is to be heard for now."""
         return len(self._pending) >= _ON_THEIR_WAY
@@ -75,7 +80,7 @@ class Finals:
         finally:
             leaving.cancel()
 
-    async def wait(self, timeout: float | None = None) -> None:
+    async def wait(self) -> None:
         """Wait for all that were added."""
         if self._last is not None:
-            await asyncio.wait({self._last}, timeout=timeout)
+            await asyncio.wait({self._last})

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from dialtone.bus import HandBack, Lease
+from dialtone.bus import Lease
 from dialtone.telemetry import get_logger
 from dialtone.v1.ears_pb2 import (
     AudioProgress,
@@ -42,7 +42,7 @@ _PROGRESS_SECONDS = 0.3
 _PROGRESS_US = 5_000_000  # or when so much was heard since: who sends ahead waits for it
 _PROGRESS_INPUTS = 250
 _JOINED_BYTES = 9_600  # 200 ms at 24 kHz: what a leg that is behind hears at once at most
-_LEAVING_SECONDS = 0.1  # finals that are nearly there are worth this long when the worker leaves
+_STAY_SECONDS = 5.0  # at most, when the worker leaves: half of the grace that workers have by default
 
 
 class EarsLeg:
@@ -85,6 +85,7 @@ class EarsLeg:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._closing = False
+        self._stayed = False
 
     async def run(self) -> None:
         """Listens until EndOfInput. Raises HandBack when the worker leaves, and UnsupportedFormat."""
@@ -92,15 +93,13 @@ class EarsLeg:
         assert listening is not None
         self._listening = listening
         self._spawn(self._report_progress())
+        self._spawn(self._end_stay())
         try:
-            async for frame in self._lease.inputs():
+            async for frame in self._lease.inputs(self._stays):
                 if await self._take(frame):
                     break
             await self._finals.wait()
             await self._lease.send(leg_done=LegDone())
-        except HandBack:
-            await self._finals.wait(_LEAVING_SECONDS)
-            raise
         except asyncio.CancelledError:
             if self._failure is None:
                 raise
@@ -108,6 +107,24 @@ class EarsLeg:
             raise self._failure from None
         finally:
             await self._drop_everything()
+
+    # --- when the worker leaves ---
+
+    def _stays(self) -> bool:
+        """Whether somebody waits for words that the next ears would have to recognise all over again.
+
+        Meanwhile the leg listens on: nobody is to be heard later because of it. One with a recording to
+        hear, which brings one turn after the other, would never be done, and has nobody who waits.
+        """
+        if self._stayed or self._finals.crowded:
+            return False
+        return self._finals.awaited or (self._turn is not None and self._turn.in_pause)
+
+    async def _end_stay(self) -> None:
+        await self._lease.draining.wait()
+        await asyncio.sleep(_STAY_SECONDS)
+        self._stayed = True
+        self._lease.wake()
 
     # --- inputs ---
 
@@ -273,6 +290,7 @@ class EarsLeg:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._lease.wake()  # it may have been what the leg stayed for
         if task.cancelled() or (error := task.exception()) is None or self._closing:
             return
         if self._failure is None:

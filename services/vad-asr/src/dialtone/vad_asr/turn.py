@@ -52,6 +52,11 @@ class OpenTurn:
     def __post_init__(self) -> None:
         self.settled = self.start
 
+    @property
+    def in_pause(self) -> bool:
+        """A pause goes on after which recognition has begun, or is to: what is guessed may be the final."""
+        return self.pausing or self.guess is not None
+
     def drop_guess(self) -> bool:
         """The speaker goes on; says whether there was a guess to drop."""
         self.pausing = False
