@@ -120,6 +120,8 @@ class Bus:
         if settings.nats_user:
             options["user"] = settings.nats_user
             options["password"] = settings.nats_password.get_secret_value()
+            # So that a broker can let nobody else read the answers to this one.
+            options["inbox_prefix"] = f"_INBOX.{settings.nats_user}"
         try:
             await bus._nc.connect(
                 urls,
@@ -305,6 +307,14 @@ class Bus:
         """
         await streams.ensure(self._nc, self.settings, stage, pool)
         self._stages.add((stage, pool))
+
+    async def ensure_pool(self, stage: Stage, pool: str) -> None:
+        """Make the pool's consumer, or bring it to the settings. Raises BusUnavailable.
+
+        The stream is to be there. It says which subjects are stored, so that whoever may make one can hear
+        every call: workers may not.
+        """
+        await streams.ensure_consumer(self._nc, self.settings, stage, pool)
 
     async def submit(self, stage: Stage, pool: str, work: Work) -> None:
         """Queue work; returns when the broker has it.

@@ -104,7 +104,7 @@ class Puller:
         if not await self._connected():
             return
         generation = self._bus.generation
-        await self._bus.ensure_stage(self._stage, self._pool)
+        await self._bus.ensure_pool(self._stage, self._pool)
         try:
             while not self._stopping and generation == self._bus.generation:
                 self._news.clear()

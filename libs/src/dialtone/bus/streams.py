@@ -38,6 +38,11 @@ class NoStream(BusUnavailable):
 
 async def ensure(nc: Client, settings: BusSettings, stage: Stage, pool: str) -> None:
     """Create or update the stream of `stage` and the consumer of `pool`."""
+    await _ensure_stream(nc, settings, stage)
+    await ensure_consumer(nc, settings, stage, pool)
+
+
+async def _ensure_stream(nc: Client, settings: BusSettings, stage: Stage) -> None:
     js = JetStreamContext(nc, timeout=_TIMEOUT_S)
     stream = StreamConfig(
         name=stream_name(stage),
@@ -52,6 +57,20 @@ async def ensure(nc: Client, settings: BusSettings, stage: Stage, pool: str) -> 
         max_age=settings.work_max_age_s,
         duplicate_window=min(_DUPLICATE_WINDOW_S, settings.work_max_age_s),
     )
+    try:
+        try:
+            await js.add_stream(stream)
+        except APIError as error:
+            if error.err_code != _STREAM_NAME_IN_USE:
+                raise
+            await js.update_stream(stream)
+    except (nats.errors.Error, APIError) as error:
+        _raise(error)
+
+
+async def ensure_consumer(nc: Client, settings: BusSettings, stage: Stage, pool: str) -> None:
+    """Create or update the consumer of `pool` in a stream that is there."""
+    js = JetStreamContext(nc, timeout=_TIMEOUT_S)
     consumer = ConsumerConfig(
         name=consumer_name(stage, pool),
         durable_name=consumer_name(stage, pool),
@@ -64,12 +83,6 @@ async def ensure(nc: Client, settings: BusSettings, stage: Stage, pool: str) -> 
         max_waiting=_MAX_WAITING,
     )
     try:
-        try:
-            await js.add_stream(stream)
-        except APIError as error:
-            if error.err_code != _STREAM_NAME_IN_USE:
-                raise
-            await js.update_stream(stream)
         await js.add_consumer(stream_name(stage), consumer)
     except (nats.errors.Error, APIError) as error:
         _raise(error)
