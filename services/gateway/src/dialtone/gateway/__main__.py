@@ -93,7 +93,7 @@ async def serve(settings: GatewaySettings) -> None:
         gc.freeze()  # what stays for good: looking through all of it stops every call for some 30 ms
         host, port = listening.getsockname()[:2]
         log.info("ready", url=f"http://{host}:{port}")
-        if not settings.api_keys:
+        if not settings.needs_keys:
             log.warning("open: no API_KEYS are set, so every program of this machine may call")
         server = DrainingServer(config, drain=lambda: switchboard.drain(settings.drain_grace_s))
         await server.serve(sockets=[listening])

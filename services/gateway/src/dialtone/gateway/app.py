@@ -13,6 +13,7 @@ from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.health import create_health_router, create_metrics_router
+from dialtone.gateway.rest.key_file import KeyFile
 from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.sessions import create_sessions_router
 from dialtone.gateway.runtime.front_door import FrontDoor
@@ -47,10 +48,18 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         stack.push_async_callback(switchboard.stop)
         keeping = asyncio.create_task(switchboard.run())
         stack.callback(keeping.cancel)
-        yield create_app(settings, bus, stores, switchboard), switchboard
+        keys = ApiKeys(settings)
+        if settings.api_keys_file is not None:
+            key_file = KeyFile(settings.api_keys_file, keys, changed=switchboard.expel)
+            await key_file.read()
+            watching = asyncio.create_task(key_file.watch())
+            stack.callback(watching.cancel)
+        yield create_app(settings, keys, bus, stores, switchboard), switchboard
 
 
-def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard: Switchboard) -> FastAPI:
+def create_app(
+    settings: GatewaySettings, keys: ApiKeys, bus: Bus, stores: Stores, switchboard: Switchboard
+) -> FastAPI:
     # The framework's pages of documentation load their scripts from elsewhere; /openapi.json is all ours.
     app = FastAPI(
         title="Dialtone",
@@ -59,7 +68,7 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
         docs_url=None,
         redoc_url=None,
     )
-    keys, secrets = ApiKeys(settings), stores.secrets
+    secrets = stores.secrets
     install_error_handlers(app)
     app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings))
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
@@ -75,7 +84,7 @@ def create_app(settings: GatewaySettings, bus: Bus, stores: Stores, switchboard:
         FrontDoor,
         origins=settings.allowed_origins,
         per_minute=settings.address_requests_per_minute,
-        without_keys=not settings.api_keys,
+        without_keys=not settings.needs_keys,
     )
     return app
 

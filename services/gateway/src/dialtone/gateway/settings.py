@@ -38,6 +38,26 @@ def split_api_key(entry: str) -> tuple[str, str]:
     return (tenant, key) if separator else (OPEN_TENANT, key)
 
 
+def check_api_key(entry: str) -> None:
+    """Raises ValueError, which does not repeat the key, for what is no entry of `api_keys`."""
+    tenant, key = split_api_key(entry)
+    if not is_client_id(tenant):
+        raise ValueError("the tenant before a key is to be 1 to 64 letters, digits, _ or -")
+    if key.startswith(SECRET_PREFIX):
+        raise ValueError(f"a key may not begin with {SECRET_PREFIX}, as ephemeral secrets do")
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError(f"a key is to have at least {_SHORTEST_KEY} characters")
+
+
+def read_key_file(path: Path) -> tuple[SecretStr, ...]:
+    """The entries of a file of keys. Raises OSError, ValueError."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    entries = [line for line in lines if line and not line.startswith("#")]
+    for entry in entries:
+        check_api_key(entry)
+    return tuple(map(SecretStr, entries))
+
+
 class GatewaySettings(ServiceSettings):
     """Settings of the gateway."""
 
@@ -53,6 +73,9 @@ class GatewaySettings(ServiceSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Keys that clients may present, separated by commas; each `tenant:key`, or `key` for the tenant
     "default". With none, on a loopback address, everybody is the tenant "default"."""
+    api_keys_file: Path | None = None
+    """File of further keys, one a line, which is read again every second: keys that are taken out of it
+    end at once, with their calls. With such a file nobody comes in without a key, even if it is empty."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of the pages that may open calls from a browser, separated by commas, such as
     `https://app.example`. With none, nothing that comes from a page is let in."""
@@ -160,6 +183,11 @@ class GatewaySettings(ServiceSettings):
     """A sentence that no worker has taken up in this time is delivered as text alone."""
 
     @property
+    def needs_keys(self) -> bool:
+        """Whether a client has to have a key to come in."""
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @property
     def metrics_are_public(self) -> bool:
         """Whether whoever may reach the gateway may read its metrics."""
         return self.metrics_port == 0 and is_loopback(self.http_host)
@@ -191,14 +219,18 @@ class GatewaySettings(ServiceSettings):
     @classmethod
     def _usable_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for entry in keys:
-            tenant, key = split_api_key(entry.get_secret_value())
-            if not is_client_id(tenant):
-                raise ValueError("the tenant before a key is to be 1 to 64 letters, digits, _ or -")
-            if key.startswith(SECRET_PREFIX):
-                raise ValueError(f"a key may not begin with {SECRET_PREFIX}, as ephemeral secrets do")
-            if len(key) < _SHORTEST_KEY:
-                raise ValueError(f"a key is to have at least {_SHORTEST_KEY} characters")
+            check_api_key(entry.get_secret_value())
         return keys
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _readable_keys(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                read_key_file(path)
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error.strerror}") from error
+        return path
 
     @model_validator(mode="after")
     def _stores_by_tls(self) -> Self:
@@ -219,7 +251,7 @@ class GatewaySettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _never_open_to_others(self) -> Self:
-        if not self.api_keys and not is_loopback(self.http_host):
+        if not self.needs_keys and not is_loopback(self.http_host):
             raise ValueError(
                 f"host {self.http_host!r} can be reached from elsewhere: set API_KEYS, or bind to 127.0.0.1"
             )

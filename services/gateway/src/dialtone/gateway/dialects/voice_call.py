@@ -38,7 +38,12 @@ from .wav import wav_file
 
 WRONG_FRAME = "wrong frame"
 # Of errors; 500 of all others.
-CODES = {"session_not_found": 404, "session_deleted": 404, "session_taken_over": 409}
+CODES = {
+    "key_withdrawn": 401,
+    "session_not_found": 404,
+    "session_deleted": 404,
+    "session_taken_over": 409,
+}
 # Audio collected for one WAV file, about half a minute; more goes out as a further file.
 MAX_WAV = 2_000_000
 MAX_SESSION_ID = 256

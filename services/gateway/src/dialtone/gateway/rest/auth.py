@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from dialtone.gateway.settings import OPEN_TENANT, SECRET_PREFIX, GatewaySettings, split_api_key
 
@@ -16,38 +19,69 @@ from .errors import ApiError
 _bearer = HTTPBearer(auto_error=False, description="An API key; not needed where none are configured.")
 
 
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that counts, or did when its holder came."""
+
+    tenant: str
+    # Of tenant and key, by which what was done with the key is known; None: nobody needed one.
+    fingerprint: str | None = None
+    digest: bytes = field(default=b"", repr=False)
+
+
 class ApiKeys:
-    """The keys of the settings. Without any, everybody is the tenant "default"."""
+    """The keys that count now. Where none are needed, everybody is the tenant "default"."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._tenants: list[tuple[bytes, str]] = []
-        for entry in settings.api_keys:
-            tenant, key = split_api_key(entry.get_secret_value())
-            self._tenants.append((_digest(key), tenant))
+        """Those of `api_keys`; those of `api_keys_file` are brought by `replace_further`."""
+        self._needed = settings.needs_keys
+        self._fixed = _keys_of(settings.api_keys)
+        self._keys = self._fixed
 
-    def tenant_of(self, key: str | None) -> str | None:
-        """The tenant that a key belongs to; None: the client may not enter.
+    def replace_further(self, entries: Iterable[SecretStr]) -> None:
+        """These count beside those of the settings, and no others."""
+        self._keys = self._fixed + _keys_of(entries)
+
+    def counts(self, fingerprint: str | None) -> bool:
+        """Whether a key that somebody came with is still one."""
+        return fingerprint is None or any(key.fingerprint == fingerprint for key in self._keys)
+
+    def find(self, presented: str | None) -> ApiKey | None:
+        """The key that this is; None: the client may not enter.
 
         An ephemeral secret is no key, not even where none are configured: it opens calls, nothing
         else. The time it takes tells nothing of how much of a key was right, or of which key.
         """
-        if key is not None and is_secret(key):
+        if presented is not None and is_secret(presented):
             return None
-        if not self._tenants:
-            return OPEN_TENANT
-        presented = _digest(key or "")
-        found: str | None = None
-        for digest, tenant in self._tenants:
-            if hmac.compare_digest(presented, digest):
-                found = tenant
+        if not self._needed:
+            return ApiKey(OPEN_TENANT)
+        digest = _digest(presented or "")
+        found: ApiKey | None = None
+        for key in self._keys:
+            if hmac.compare_digest(digest, key.digest):
+                found = key
+        return found
+
+    def key(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> ApiKey:
+        """FastAPI dependency: the key of a request. Raises a 401 `ApiError`."""
+        found = self.find(given.credentials if given else None)
+        if found is None:
+            raise ApiError(401, "invalid_api_key", _why(given), headers={"WWW-Authenticate": "Bearer"})
         return found
 
     def tenant(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
         """FastAPI dependency: the tenant of a request. Raises a 401 `ApiError`."""
-        found = self.tenant_of(given.credentials if given else None)
-        if found is None:
-            raise ApiError(401, "invalid_api_key", _why(given), headers={"WWW-Authenticate": "Bearer"})
-        return found
+        return self.key(given).tenant
+
+
+def _keys_of(entries: Iterable[SecretStr]) -> list[ApiKey]:
+    keys = []
+    for entry in entries:
+        tenant, key = split_api_key(entry.get_secret_value())
+        fingerprint = hashlib.sha256(f"{tenant}:{key}".encode()).hexdigest()
+        keys.append(ApiKey(tenant, fingerprint, _digest(key)))
+    return keys
 
 
 def _why(given: HTTPAuthorizationCredentials | None) -> str:

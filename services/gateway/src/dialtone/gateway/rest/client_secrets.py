@@ -22,7 +22,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import ClientSecrets, SessionStore, TooManySecrets
 
 from . import secret_requests as read
-from .auth import ApiKeys
+from .auth import ApiKey, ApiKeys
 from .body_limit import bounded_route
 from .errors import ApiError, error_responses
 
@@ -49,15 +49,15 @@ def create_client_secrets_router(
         route_class=bounded_route(settings.max_body_bytes),
         responses=error_responses(400, 401, 413, 429, 503),
     )
-    tenant_of_request = Depends(keys.tenant)
+    key_of_request = Depends(keys.key)
     fresh = SessionConfig(instructions=settings.default_instructions)
 
     async def mint(
-        tenant: str, seconds: int, config: SessionConfig | None, session_id: str | None = None
+        key: ApiKey, seconds: int, config: SessionConfig | None, session_id: str | None = None
     ) -> dict[str, Any]:
         try:
             value, expires_at = await secrets.mint(
-                tenant, seconds=seconds, config=config, session_id=session_id
+                key.tenant, seconds=seconds, config=config, session_id=session_id, key=key.fingerprint
             )
         except TooManySecrets as error:
             message = f"There are {settings.max_client_secrets} live client secrets; wait until some expire."
@@ -68,7 +68,7 @@ def create_client_secrets_router(
         return {"value": value, "expires_at": expires_at}
 
     @router.post("/client_secrets", openapi_extra=read.GA_BODY, responses=error_responses(404))
-    async def create_client_secret(request: Request, tenant: str = tenant_of_request) -> ClientSecretOut:
+    async def create_client_secret(request: Request, key: ApiKey = key_of_request) -> ClientSecretOut:
         """A secret for a browser, bound to the session that its calls begin with.
 
         It opens any number of calls until it expires. Without `session` they begin as they ask for.
@@ -81,8 +81,8 @@ def create_client_secrets_router(
         _refuse(errors)
         session_id, shown = new_id("sess"), config or fresh
         if wanted.session_id is not None:
-            session_id, shown = wanted.session_id, await stored(tenant, wanted.session_id)
-        minted = await mint(tenant, wanted.seconds, config, wanted.session_id)
+            session_id, shown = wanted.session_id, await stored(key.tenant, wanted.session_id)
+        minted = await mint(key, wanted.seconds, config, wanted.session_id)
         session = session_object(shown, session_id, 0)
         del session["expires_at"]  # it has not begun
         return ClientSecretOut(**minted, session=session)
@@ -93,7 +93,7 @@ def create_client_secrets_router(
             raise ApiError(404, "session_not_found", "There is no such session.", param="dialtone.session_id")
         return record.config
 
-    async def beta(request: Request, tenant: str, blank: SessionConfig) -> dict[str, Any]:
+    async def beta(request: Request, key: ApiKey, blank: SessionConfig) -> dict[str, Any]:
         body = await _body(request)
         errors: Errors = []
         seconds = read.beta_lifetime(body, errors)
@@ -102,22 +102,20 @@ def create_client_secrets_router(
         config, wrong = merge_session(config, patch, path=_ROOT)
         errors += [_without_root(flat_error(error)) for error in wrong]
         _refuse(errors)
-        minted = await mint(tenant, seconds, config)
+        minted = await mint(key, seconds, config)
         session = beta_session_object(config, new_id("sess"), 0)
         del session["expires_at"]
         return session | {"client_secret": minted}
 
     @router.post("/sessions", openapi_extra=read.BETA_BODY)
-    async def create_realtime_session(request: Request, tenant: str = tenant_of_request) -> dict[str, Any]:
+    async def create_realtime_session(request: Request, key: ApiKey = key_of_request) -> dict[str, Any]:
         """The beta protocol's form of a client secret: the flat session, with the secret inside."""
-        return await beta(request, tenant, fresh)
+        return await beta(request, key, fresh)
 
     @router.post("/transcription_sessions", openapi_extra=read.BETA_BODY)
-    async def create_transcription_session(
-        request: Request, tenant: str = tenant_of_request
-    ) -> dict[str, Any]:
+    async def create_transcription_session(request: Request, key: ApiKey = key_of_request) -> dict[str, Any]:
         """The beta protocol's form of a client secret for calls that only listen."""
-        return await beta(request, tenant, SessionConfig(type="transcription"))
+        return await beta(request, key, SessionConfig(type="transcription"))
 
     return router
 

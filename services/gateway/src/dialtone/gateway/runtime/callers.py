@@ -16,6 +16,7 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 @dataclass(frozen=True, slots=True)
 class Caller:
     tenant: str
+    key: str | None  # the fingerprint of the key that it came in with, or that its secret was made with
     secret: ClientSecret | None = None  # what it came in with, unless that was a key
 
 
@@ -24,13 +25,13 @@ async def caller_of(socket: WebSocket, keys: ApiKeys, secrets: ClientSecrets) ->
     presented = bearer(socket) or _key_protocol(socket) or socket.headers.get("api-key")
     if presented is not None and is_secret(presented):
         secret = await secrets.find(presented)
-        if secret is None:
+        if secret is None or not keys.counts(secret.key):
             raise wrong_key()
-        return Caller(secret.tenant, secret)
-    tenant = keys.tenant_of(presented)
-    if tenant is None:
+        return Caller(secret.tenant, secret.key, secret)
+    key = keys.find(presented)
+    if key is None:
         raise wrong_key()
-    return Caller(tenant)
+    return Caller(key.tenant, key.fingerprint)
 
 
 def bearer(socket: WebSocket) -> str | None:

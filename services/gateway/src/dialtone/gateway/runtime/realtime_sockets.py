@@ -91,6 +91,7 @@ class RealtimeSockets:
             accept=accept,
             longest_s=self.settings.call_max_beta_s if beta else self.settings.call_max_s,
             resumed=opening.resumed is not None,
+            admitted=lambda: self.keys.counts(caller.key),
         )
 
     async def _stored(self, tenant: str, session_id: str) -> SessionRecord:

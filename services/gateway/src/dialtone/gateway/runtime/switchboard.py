@@ -23,7 +23,7 @@ from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.call_files import CallFile, CallFiles
 from dialtone.gateway.runtime.call_runner import CallRunner
-from dialtone.gateway.runtime.expulsions import session_deleted
+from dialtone.gateway.runtime.expulsions import key_withdrawn, session_deleted
 from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.manners import Limits as MannersLimits
 from dialtone.gateway.runtime.manners import Manners
@@ -52,6 +52,7 @@ class LiveCall:
     session: tuple[str, str]  # tenant, session id
     epoch: int  # of its claim
     runner: CallRunner
+    admitted: Callable[[], bool]  # whether what it was opened with still counts
 
 
 class Switchboard:
@@ -113,19 +114,21 @@ class Switchboard:
         accept: Callable[[], Awaitable[None]],
         longest_s: float,
         resumed: bool,
+        admitted: Callable[[], bool],
         first: ClientEvent | None = None,
     ) -> None:
         """Hold a call of this session (tenant, id) on the socket to its end, `longest_s` at most.
 
         `find` gets the session, when no other call writes to it any more (`resumed`: one may have so far);
-        `accept` is called when nothing stands in the way. Raises SessionBusy, GatewayDraining,
+        `accept` is called when nothing stands in the way; `admitted` says whether what the client showed
+        at the door still counts. Raises SessionBusy, GatewayDraining,
         StoreUnavailable or BusError before that.
         """
         if self.draining:
             raise GatewayDraining
         self._connected += 1
         try:
-            await self._connect(socket, dialect, session, find, accept, longest_s, resumed, first)
+            await self._connect(socket, dialect, session, find, accept, longest_s, resumed, admitted, first)
         finally:
             self._connected -= 1
             if self._connected == 0:
@@ -140,6 +143,7 @@ class Switchboard:
         accept: Callable[[], Awaitable[None]],
         longest_s: float,
         resumed: bool,
+        admitted: Callable[[], bool],
         first: ClientEvent | None,
     ) -> None:
         if not self._bus.connected:
@@ -151,7 +155,9 @@ class Switchboard:
             record = await find()
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
-                line, close = await self._hold(socket, dialect, record, call_id, epoch, longest_s, first)
+                line, close = await self._hold(
+                    socket, dialect, record, call_id, epoch, longest_s, admitted, first
+                )
         finally:
             self._beginning.pop(call_id, None)
             await self.owners.release(session, call_id)
@@ -177,6 +183,7 @@ class Switchboard:
         call_id: str,
         epoch: int,
         longest_s: float,
+        admitted: Callable[[], bool],
         first: ClientEvent | None,
     ) -> tuple[Line, Close | None]:
         """Run the call; its line, which is still up, and how to close it."""
@@ -206,13 +213,15 @@ class Switchboard:
             dialect=dialect,
             outbound=outbound,
         )
-        self._calls[call_id] = LiveCall((record.tenant, record.id), epoch, runner)
+        self._calls[call_id] = LiveCall((record.tenant, record.id), epoch, runner, admitted)
         metrics.active_calls.labels(dialect.name).inc()
         log.info("call opened", dialect=dialect.name)
         if first is not None:
             runner.put(first)
         if (why := self._beginning.pop(call_id)) is not None:
             runner.put(why)
+        if not admitted():
+            runner.put(key_withdrawn())
         if self._stop_at is not None:  # since the handshake began
             runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
         manners = Manners(self._manners)
@@ -262,6 +271,12 @@ class Switchboard:
             code=self._recordings.code,
         )
         return RecordedCall(beginning, new_id=new_id, write=recording.write), recording
+
+    def expel(self) -> None:
+        """End the calls of those who are not admitted any more."""
+        for live in self._calls.values():
+            if not live.admitted():
+                live.runner.put(key_withdrawn())
 
     async def start(self) -> None:
         """From here on other gateways can ask for sessions of this one's calls. Raises BusError."""

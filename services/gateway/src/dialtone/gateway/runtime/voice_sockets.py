@@ -13,7 +13,7 @@ from dialtone.gateway.core.client_events import ClientEvent, Invalid
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.dialects.voice_call import VoiceCallDialect, error_frame
 from dialtone.gateway.ids import is_client_id
-from dialtone.gateway.rest.auth import ApiKeys
+from dialtone.gateway.rest.auth import ApiKey, ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
@@ -40,14 +40,14 @@ class VoiceSockets:
 
     async def serve(self, socket: WebSocket) -> None:
         """Hold a call on the socket to its end, or refuse it."""
-        tenant = self.keys.tenant_of(bearer(socket))
-        if tenant is None:
+        key = self.keys.find(bearer(socket))
+        if key is None:
             await deny(socket, wrong_key())
             return
         try:
-            with self.switchboard.place(), self.places.place(tenant):
+            with self.switchboard.place(), self.places.place(key.tenant):
                 await socket.accept()
-                await self._serve(socket, tenant)
+                await self._serve(socket, key)
         except Refusal as refusal:
             await deny(socket, refusal)
         except GatewayFull:
@@ -55,7 +55,8 @@ class VoiceSockets:
         except GatewayDraining:
             await deny(socket, draining())
 
-    async def _serve(self, socket: WebSocket, tenant: str) -> None:
+    async def _serve(self, socket: WebSocket, key: ApiKey) -> None:
+        tenant = key.tenant
         dialect = VoiceCallDialect()
         try:
             async with asyncio.timeout(NAMING_S):
@@ -88,6 +89,7 @@ class VoiceSockets:
                 accept=accept,
                 longest_s=self.settings.call_max_s,
                 resumed=True,
+                admitted=lambda: self.keys.counts(key.fingerprint),
                 first=first,
             )
         except UnknownSession:

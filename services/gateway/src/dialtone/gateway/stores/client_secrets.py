@@ -42,6 +42,7 @@ class ClientSecret(msgspec.Struct, frozen=True):
     expires_at: int  # unix seconds
     config: SessionConfig | None = None  # None: what the socket asks for
     session_id: str | None = None  # the one session that it opens, instead of new ones
+    key: str | None = None  # fingerprint of the API key that it was made with, and counts as long as
 
 
 class TooManySecrets(Exception):
@@ -58,14 +59,20 @@ class ClientSecrets:
         self._keep = link.client.register_script(_KEEP)
 
     async def mint(
-        self, tenant: str, *, seconds: int, config: SessionConfig | None, session_id: str | None = None
+        self,
+        tenant: str,
+        *,
+        seconds: int,
+        config: SessionConfig | None,
+        session_id: str | None = None,
+        key: str | None = None,
     ) -> tuple[str, int]:
         """A new secret, `ek_` and 128 random bits, and when it expires (unix seconds).
 
         Raises TooManySecrets.
         """
         now = time.time()
-        secret = ClientSecret(tenant, int(now) + seconds, config, session_id)
+        secret = ClientSecret(tenant, int(now) + seconds, config, session_id, key)
         value = new_id(SECRET_PREFIX.removesuffix("_"))
         digest = _digest(value)
         ttl_ms = secret.expires_at * 1000 - int(now * 1000)
