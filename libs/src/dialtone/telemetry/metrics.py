@@ -23,3 +23,4 @@ LOOP_LAG = Histogram(
     "How late a timer of the event loop fires",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2),
 )
+LOOP_STALLS = Counter("dialtone_event_loop_stalls", "Times that the event loop stood still for over a second")
