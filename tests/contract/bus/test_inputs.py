@@ -154,11 +154,11 @@ async def test_a_leg_that_stays_for_a_moment_still_gets_its_inputs_and_has_what_
     lease.receive(EarsInput(seq=1))
     assert (await anext(inputs)).seq == 1
     lease.receive(EarsInput(seq=3))  # the second is missing
-    third = asyncio.create_task(anext(inputs))
+    third = asyncio.ensure_future(anext(inputs))
     await until(lambda: len(call.of("replay", "leg")) == 1, "a request for the second")
     lease.receive(EarsInput(seq=2))
     assert [(await third).seq, (await anext(inputs)).seq] == [2, 3]
-    waiting = asyncio.create_task(anext(inputs))
+    waiting = asyncio.ensure_future(anext(inputs))
     await asyncio.sleep(0)
     stays = False
     lease.wake()
