@@ -10,7 +10,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench chaos models lock proto check format clean
+.PHONY: help up down call test bench load chaos models lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -20,6 +20,8 @@ help:
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
 	@echo "make bench    measure; writes build/bench*.json and .md"
+	@echo "make load     callers by locust, on a stack of simulated stages or URL=...: CALLS=50 MINUTES=2 SHAPE=spike;"
+	@echo "              writes build/load.html and build/load_*.csv; fails past its limits"
 	@echo "make chaos    inject faults while callers talk; writes build/chaos.json and .md: ARGS='--tries 2'"
 	@echo "make check    formatting, lint, types, import directions, generated code"
 	@echo "make format   format the code"
@@ -38,6 +40,10 @@ call: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	@$(PY) -m tests.bench $(ARGS)
+
+load: $(VENV)/.ready
+	@$(PY) -m tests.load $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SHAPE),--shape $(SHAPE)) $(if $(URL),--url $(URL)) $(if $(WAV),--wav $(WAV)) $(ARGS)
 
 chaos: $(VENV)/.ready
 	@$(PY) -m tests.chaos $(ARGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dialtone.models import locate
@@ -24,13 +25,13 @@ TEXTS = (
 _TIMEOUT_S = 120.0
 
 
-def spoken_questions(folder: Path) -> list[Path]:
+def spoken_questions(folder: Path, texts: Sequence[str] = TEXTS) -> list[Path]:
     """Return a WAV file for each text, made when it is not in `folder` yet (blocking).
 
     Raises ModelMissing without the voice, CalledProcessError when it fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_spoken(text, folder) for text in TEXTS]
+    return [_spoken(text, folder) for text in texts]
 
 
 def _spoken(text: str, folder: Path) -> Path:
