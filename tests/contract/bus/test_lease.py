@@ -98,8 +98,27 @@ async def test_work_of_a_call_that_nobody_answers_for_is_acked_unseen(
     await call.submit("l1")
     assert await queue.messages() == 1
     await start_worker(handler)
-    await queue.empties()
+    await queue.empties(timeout=15)  # after its last delivery
     assert ran == []
+
+
+async def test_a_call_that_is_not_heard_of_for_a_moment_keeps_its_work_and_holds_up_nobody(
+    bus: Bus, call: CallSide, start_worker: StartWorker
+) -> None:
+    other = await CallSide(bus, "call-2").open()
+
+    async def handler(lease: Lease) -> None:
+        await lease.send(text=TextDelta(text="done"))
+
+    await call.close()  # its gateway's connection broke, the worker's did not
+    await call.submit("l1")
+    await start_worker(handler)
+    await asyncio.sleep(0.3)
+    await other.submit("l2")
+    await until(lambda: bool(other.of("text", "l2")), "other work", timeout=2)
+    await call.open()
+    await until(lambda: bool(call.of("text", "l1")), "the work of the call that came back")
+    await other.close()
 
 
 async def test_a_claim_that_is_not_answered_is_made_again(call: CallSide, start_worker: StartWorker) -> None:

@@ -25,7 +25,7 @@ from dialtone.v1.work_pb2 import Work
 
 _RETRY_DELAYS_S = (0.1, 0.3, 1.0, 2.0)
 _UNANSWERED_DELAY_S = 0.5
-_GATEWAYS_RETURN_S = 3.0  # after a broker's restart, gateways may come back later than workers
+_GATEWAYS_RETURN_S = 3.0  # when they have lost their connection, and ours held
 _SLOW_TO_STOP_S = 2.0
 _CALL_CHECK_S = 1.0
 _SUPERSEDED = "superseded"
@@ -43,6 +43,7 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"  # by the gateway
     REFUSED = "refused"  # the claim
     UNWANTED = "unwanted"  # nobody answers for the call any more
+    UNHEARD = "unheard"  # nobody listened for the claim; there may be somebody later
     UNANSWERED = "unanswered"  # the gateway did not answer the claim in time
     FENCED = "fenced"  # another attempt has taken over
     LOST = "lost"  # ownership cannot be proved any more
@@ -152,22 +153,18 @@ class Holding:
     async def _claim(self, lease: Lease) -> Ending | None:
         """Ask the gateway for the lease; None if it is granted."""
         settings = self._terms.bus.settings
-        while True:
-            try:
-                answer = await lease.ask(
-                    timeout=settings.lease_claim_timeout_s, claim=Claim(worker_id=self._terms.worker_id)
-                )
-                grant = Grant.FromString(answer)
-                break
-            except NoResponders:
-                if self._terms.bus.generation == 1 or self._terms.bus.connected_s > _GATEWAYS_RETURN_S:
-                    return await self._ack(Ending.UNWANTED)
-                await asyncio.sleep(_RETRY_DELAYS_S[0])
-            except (TimeoutError, DecodeError) as error:
-                log.warning("claim without a usable answer", stage=self._terms.stage, error=str(error))
-                if self.owned:
-                    await self._delivery.nak(_UNANSWERED_DELAY_S)
-                return Ending.UNANSWERED
+        try:
+            answer = await lease.ask(
+                timeout=settings.lease_claim_timeout_s, claim=Claim(worker_id=self._terms.worker_id)
+            )
+            grant = Grant.FromString(answer)
+        except NoResponders:
+            return await self._unheard()
+        except (TimeoutError, DecodeError) as error:
+            log.warning("claim without a usable answer", stage=self._terms.stage, error=str(error))
+            if self.owned:
+                await self._delivery.nak(_UNANSWERED_DELAY_S)
+            return Ending.UNANSWERED
         if self._ending is not None:
             return await self._settle(lease, asyncio.CancelledError())
         if not grant.granted:
@@ -177,6 +174,18 @@ class Holding:
             return await self._ack(Ending.REFUSED)
         lease.granted(grant)
         return None
+
+    async def _unheard(self) -> Ending:
+        """Nobody listens for the claim: the call is over, or its gateway is connecting again.
+
+        It may have lost its connection while ours held, to a broker that stood still or a network that is
+        cut. No slot is kept waiting for that: the last delivery settles it.
+        """
+        if self._last_delivery:
+            return await self._ack(Ending.UNWANTED)
+        if self.owned:
+            await self._delivery.nak(self._retry_delay_s)
+        return Ending.UNHEARD
 
     async def _do(self, lease: Lease) -> BaseException | None:
         """Run the handler; returns what it raised."""
@@ -246,8 +255,7 @@ class Holding:
                 return await self._fail(lease, WorkError("internal", type(error).__name__, retryable=True))
 
     async def _fail(self, lease: Lease, error: WorkError) -> Ending:
-        count = self._delivery.count
-        final = not error.retryable or count >= self._terms.bus.settings.work_max_deliver
+        final = not error.retryable or self._last_delivery
         log.warning(
             "work failed", stage=self._terms.stage, code=error.code, message=error.message, final=final
         )
@@ -255,8 +263,16 @@ class Holding:
         await lease.send_now(failed=WorkFailed(error=reason, final=final))
         if final:
             return await self._ack(Ending.FAILED)
-        await self._delivery.nak(_RETRY_DELAYS_S[min(count, len(_RETRY_DELAYS_S)) - 1])
+        await self._delivery.nak(self._retry_delay_s)
         return Ending.RETRIED
+
+    @property
+    def _last_delivery(self) -> bool:
+        return self._delivery.count >= self._terms.bus.settings.work_max_deliver
+
+    @property
+    def _retry_delay_s(self) -> float:
+        return _RETRY_DELAYS_S[min(self._delivery.count, len(_RETRY_DELAYS_S)) - 1]
 
     async def _done(self, lease: Lease) -> Ending:
         """Ack, once the broker certainly has the results: those that are lost are to be made again.
