@@ -31,7 +31,8 @@ SAID = {"type": "message", "role": "user", "content": [{"type": "input_text", "t
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    with running_gateway(tmp_path, WORK_CLAIM_TIMEOUT_LLM_S="1", WORK_CLAIM_TIMEOUT_ASR_S="1") as gateway:
+    short = {"BUS_AWAY_S": "1", "WORK_CLAIM_TIMEOUT_LLM_S": "1", "WORK_CLAIM_TIMEOUT_ASR_S": "1"}
+    with running_gateway(tmp_path, **short) as gateway:
         yield gateway
 
 
