@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 
 from tests.bench.stack import BUILD, machine
 from tests.chaos.faults import Fault, all_faults
+from tests.chaos.inside import Inside
 from tests.chaos.machines import running_stack
-from tests.chaos.storm import storming
+from tests.chaos.storm import Storm, storming
 from tests.chaos.table import Row, markdown, total
 
 USUAL_TURNS = 3
@@ -28,8 +29,9 @@ USUAL_TURNS = 3
 
 async def run(
     faults: list[Fault], tries: int, calls: int, seed: int, until: float
-) -> tuple[list[Row], float]:
-    """Every fault `tries` times, in an order by chance; the rows, and the usual silence in seconds.
+) -> tuple[list[Row], float, dict[str, float]]:
+    """Every fault `tries` times, in an order by chance; the rows, the usual silence in seconds, and what
+    was left inside when the calls were over.
 
     After `until`, on the monotonic clock, none is begun any more.
     """
@@ -38,22 +40,31 @@ async def run(
     random.Random(seed).shuffle(order)
     folder = BUILD / "chaos"
     shutil.rmtree(folder, ignore_errors=True)
-    async with running_stack(folder) as stack, storming(stack, calls=calls, seed=seed) as storm:
-        quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
-        if wrong := [verdict.wrong for verdict in quiet if verdict.wrong]:
-            raise RuntimeError(f"wrong without any fault: {wrong}")
-        usual_s = statistics.median(verdict.silent_s for verdict in quiet)
-        for number, fault in enumerate(order, 1):
-            if time.monotonic() > until:
-                break
-            row = rows[fault.name, fault.place]
-            before, began = len(row.wrong), time.monotonic()
-            row.add(await storm.strike(fault), usual_s)
-            took = time.monotonic() - began
-            print(f"{number}/{len(order)} {fault} {took:.1f} s", file=sys.stderr)
-            for wrong_turn in row.wrong[before:]:
-                print(f"    {wrong_turn}", file=sys.stderr)
-    return list(rows.values()), usual_s
+    async with running_stack(folder) as stack:
+        inside = await Inside.of(stack)
+        async with storming(stack, calls=calls, seed=seed) as storm:
+            usual_s = await _strike_all(storm, order, rows, until)
+        return list(rows.values()), usual_s, await inside.left()
+
+
+async def _strike_all(
+    storm: Storm, order: list[Fault], rows: dict[tuple[str, str], Row], until: float
+) -> float:
+    quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
+    if wrong := [verdict.wrong for verdict in quiet if verdict.wrong]:
+        raise RuntimeError(f"wrong without any fault: {wrong}")
+    usual_s = statistics.median(verdict.silent_s for verdict in quiet)
+    for number, fault in enumerate(order, 1):
+        if time.monotonic() > until:
+            break
+        row = rows[fault.name, fault.place]
+        before, began = len(row.wrong), time.monotonic()
+        row.add(await storm.strike(fault), usual_s)
+        took = time.monotonic() - began
+        print(f"{number}/{len(order)} {fault} {took:.1f} s", file=sys.stderr)
+        for wrong_turn in row.wrong[before:]:
+            print(f"    {wrong_turn}", file=sys.stderr)
+    return usual_s
 
 
 def main() -> int:
@@ -69,7 +80,7 @@ def main() -> int:
     if not faults:
         parser.error(f"no fault is called {given.only}")
     until = time.monotonic() + given.minutes * 60
-    rows, usual_s = asyncio.run(run(faults, given.tries, given.calls, given.seed, until))
+    rows, usual_s, left = asyncio.run(run(faults, given.tries, given.calls, given.seed, until))
     table = markdown(rows)
     figures = {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -77,6 +88,7 @@ def main() -> int:
         "seed": given.seed,
         "calls": given.calls,
         "usual_silence_ms": round(usual_s * 1e3),
+        "left_inside": left,
         "rows": [row.as_dict() for row in rows],
         "total": total(rows).as_dict(),
     }
@@ -84,7 +96,9 @@ def main() -> int:
     (BUILD / "chaos.json").write_text(json.dumps(figures, indent=1))
     (BUILD / "chaos.md").write_text(table)
     print(table)
-    return 1 if any(row.wrong for row in rows) else 0
+    if left:
+        print(f"left inside: {left}", file=sys.stderr)
+    return 1 if left or any(row.wrong for row in rows) else 0
 
 
 if __name__ == "__main__":

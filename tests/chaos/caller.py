@@ -51,6 +51,7 @@ class Turn:
     statuses: dict[str, list[str]] = field(default_factory=dict)  # terminal events by response
     sound: bytearray = field(default_factory=bytearray)
     errors: list[str] = field(default_factory=list)
+    told: bool = False  # that the service is not available just now
     playout: Playout = field(default_factory=Playout)
 
     @property
@@ -80,9 +81,11 @@ class Verdict:
     """Whatever was not as it should be, in words; empty for a turn without fault."""
 
 
-async def judge(turn: Turn) -> Verdict:
-    """Compare what was heard with what was to be heard."""
+async def judge(turn: Turn, outage: bool = False) -> Verdict:
+    """Compare what was heard with what was to be heard. `outage`: the caller may have been told of one."""
     wrong = [*turn.errors]
+    if turn.told and not outage:
+        wrong.append("told that the service is not available")
     recognised = " ".join(turn.recognised)
     lost = sum(word not in recognised.split() for word in turn.words)
     if turn.recognised != [turn.question]:
@@ -191,6 +194,8 @@ class Caller:
             case "response.done":
                 response = event["response"]
                 turn.statuses.setdefault(response["id"], []).append(response["status"])
+            case "error" if event["error"].get("code") == "bus_unavailable":
+                turn.told = True
             case "error":
                 turn.errors.append(f"error {event['error'].get('code')}: {event['error'].get('message')}")
             case _:

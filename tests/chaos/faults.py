@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import sqlite3
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from tests.chaos.machines import Stack
 from tests.chaos.tap import Moment, Phase, Tap
+from tests.chaos.worker import BLOCK
+from tests.fixtures.nats_proxy import Cut
 
 Inject = Callable[[Stack, int], Awaitable[None]]
 
@@ -18,7 +23,8 @@ Inject = Callable[[Stack, int], Awaitable[None]]
 class Fault:
     """Something that happens to the worker of `role` that works for the call; without a role, to a server.
 
-    `after_s`: at random up to this long after the phase has begun.
+    `after_s`: at random up to this long after the phase has begun. `outage`: clients may be told that the
+    service is not available, as long as they get their answers.
     """
 
     name: str
@@ -26,6 +32,7 @@ class Fault:
     inject: Inject
     role: str = ""
     after_s: float = 0.0
+    outage: bool = False
 
     @property
     def place(self) -> str:
@@ -64,6 +71,50 @@ async def drain(stack: Stack, pid: int) -> None:
     stack.worker(pid).signal(signal.SIGTERM)
 
 
+async def block(stack: Stack, pid: int) -> None:
+    """Something in the worker stops its event loop for 2 s."""
+    stack.worker(pid).signal(BLOCK)
+
+
+def cut(way: Cut) -> Inject:
+    """The network between the worker and the broker loses everything for 3 s, `way` or both ways."""
+
+    async def inject(stack: Stack, pid: int) -> None:
+        network = stack.worker(pid).network
+        network.cut(way)
+        await asyncio.sleep(3.0)
+        network.heal()
+
+    return inject
+
+
+async def cut_gateway(stack: Stack, _pid: int) -> None:
+    """The network between the gateway and the broker loses everything for 5 s."""
+    stack.gateway.network.cut()
+    await asyncio.sleep(5.0)
+    stack.gateway.network.heal()
+
+
+async def bad_network(stack: Stack, _pid: int) -> None:
+    """For 5 s the broker is 200 ms away from everybody, and in each second 2 % of connections are reset."""
+    chance = random.Random(time.monotonic())
+    for machine in stack.machines:
+        machine.network.delay_s = 0.1  # each way
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        for machine in stack.machines:
+            if chance.random() < 0.002:
+                machine.network.reset()
+    for machine in stack.machines:
+        machine.network.delay_s = 0.0
+
+
+async def reset_all(stack: Stack, _pid: int) -> None:
+    """Every connection to the broker is reset."""
+    for machine in stack.machines:
+        machine.network.reset()
+
+
 async def restart_broker(stack: Stack, _pid: int) -> None:
     """SIGKILL to nats-server, which is started again at once, with its files."""
     await asyncio.to_thread(stack.nats.restart)
@@ -90,12 +141,46 @@ async def restart_valkey(stack: Stack, _pid: int) -> None:
     await asyncio.to_thread(stack.valkey.start)
 
 
-WORKERS = {"killed": kill, "frozen": freeze, "asked to leave": drain}
-SERVERS = {
+async def freeze_valkey(stack: Stack, _pid: int) -> None:
+    """Valkey stands still for 10 s."""
+    stack.valkey.freeze()
+    await asyncio.sleep(10.0)
+    stack.valkey.thaw()
+
+
+async def lock_sql(stack: Stack, _pid: int) -> None:
+    """Somebody else holds SQLite's lock for 10 s: nothing can be written."""
+
+    def hold() -> None:
+        with closing(sqlite3.connect(stack.database, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(10.0)
+            connection.execute("ROLLBACK")
+
+    await asyncio.to_thread(hold)
+
+
+WORKERS = {
+    "killed": kill,
+    "frozen": freeze,
+    "asked to leave": drain,
+    "loop blocked 2 s": block,
+    "cut off 3 s": cut("both"),
+    "hears nothing 3 s": cut("to_client"),
+    "not heard 3 s": cut("to_server"),
+}
+BROKER = {
     "broker restarted": restart_broker,
     "broker away 3 s": broker_away,
     "broker frozen 5 s": freeze_broker,
+    "gateway cut off 5 s": cut_gateway,
+    "bad network 5 s": bad_network,
+    "connections reset": reset_all,
+}
+STORES = {
     "valkey restarted": restart_valkey,
+    "valkey frozen 10 s": freeze_valkey,
+    "sql locked 10 s": lock_sql,
 }
 _PLACES = (
     ("asr", Phase.LISTENING, 0.8),
@@ -121,8 +206,8 @@ def all_faults() -> list[Fault]:
         for role, phase, after_s in _PLACES
     ]
     of_servers = [
-        Fault(name, phase, inject, after_s=after_s)
-        for name, inject in SERVERS.items()
+        Fault(name, phase, inject, after_s=after_s, outage=name in BROKER)
+        for name, inject in {**BROKER, **STORES}.items()
         for phase, after_s in _MOMENTS
     ]
     return [*of_workers, *of_servers]

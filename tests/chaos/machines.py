@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import httpx
 
 from tests.fixtures.gateway import gateway_environment
 from tests.fixtures.nats import NatsServer, free_port
+from tests.fixtures.nats_proxy import NatsProxy
 from tests.fixtures.valkey import ValkeyServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,10 +28,20 @@ _LEAVE_S = 20.0
 
 
 class Machine:
-    """One process of the stack."""
+    """One process of the stack, and the network between it and the broker if that can be harmed."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        log: Path,
+        network: NatsProxy | None = None,
+    ) -> None:
+        """Ends with `network`, which has been entered."""
         self.name = name
+        self._network = network
+        environment = {**environment, "NATS_URL": network.url} if network else environment
         self._url = f"http://127.0.0.1:{environment['HTTP_PORT']}"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -61,9 +73,22 @@ class Machine:
                     pass  # it does not listen yet
                 await asyncio.sleep(0.05)
 
-    async def metrics(self) -> str:
+    @property
+    def network(self) -> NatsProxy:
+        assert self._network is not None, f"the network of this {self.name} cannot be harmed"
+        return self._network
+
+    def mend(self) -> None:
+        """Undo what was done to its network."""
+        if self._network is not None:
+            self._network.heal()
+            self._network.delay_s = 0.0
+
+    async def metric(self, name: str) -> float:
+        """The sum of all samples of this metric."""
         async with httpx.AsyncClient(timeout=2) as client:
-            return (await client.get(f"{self._url}/metrics")).text
+            lines = (await client.get(f"{self._url}/metrics")).text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[ {{]", line))
 
     async def gone(self) -> int:
         """Wait for its end; kills it when it does not come. Its exit status."""
@@ -73,25 +98,33 @@ class Machine:
             self._process.kill()
             return await asyncio.to_thread(self._process.wait)
 
+    async def end(self) -> None:
+        """Ask it to leave, and wait for that."""
+        self.signal(signal.SIGTERM)
+        await self.gone()
+        if self._network is not None:
+            await self._network.__aexit__()
+
 
 @dataclass
 class Stack:
-    """All of it; a worker that is gone is replaced by `heal`."""
+    """All of it; a worker that is gone is replaced by `heal`. `proxied`: the network can be harmed."""
 
     folder: Path
     nats: NatsServer
     valkey: ValkeyServer
     gateway: Machine
     gateway_url: str
+    proxied: bool = True
     workers: list[Machine] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
     _started: int = 0
 
-    def start_worker(self, role: str) -> Machine:
+    def start_worker(self, role: str, network: NatsProxy | None = None) -> Machine:
         environment = gateway_environment(self.folder, NATS_URL=self.nats.url, STAGES="simulated")
         self._started += 1
         log = self.folder / f"{role}-{self._started}.log"
-        machine = Machine(role, ["-m", "tests.chaos.worker", role], environment, log)
+        machine = Machine(role, ["-m", "tests.chaos.worker", role], environment, log, network)
         self.workers.append(machine)
         return machine
 
@@ -108,36 +141,55 @@ class Stack:
             self.worker(pid).signal(signal.SIGCONT)
         self.frozen.clear()
 
+    @property
+    def database(self) -> Path:
+        """The gateway's SQLite file."""
+        return self.folder / "gateway.db"
+
+    @property
+    def machines(self) -> list[Machine]:
+        return [*self.workers, self.gateway]
+
     async def heal(self) -> None:
-        """Bring back two workers of each stage, ready."""
+        """Bring back two workers of each stage, ready, and the network."""
         self.thaw()
-        self.workers = [worker for worker in self.workers if worker.alive]
+        for gone in [worker for worker in self.workers if not worker.alive]:
+            self.workers.remove(gone)
+            await gone.end()
+        for machine in self.machines:
+            machine.mend()
         new = []
         for role in ROLES:
             living = sum(worker.name == role for worker in self.workers)
-            new += [self.start_worker(role) for _ in range(WORKERS_EACH - living)]
+            for _ in range(WORKERS_EACH - living):
+                network = await NatsProxy(self.nats.port).__aenter__() if self.proxied else None
+                new.append(self.start_worker(role, network))
         await asyncio.gather(*(worker.ready() for worker in new))
 
     async def end(self) -> None:
         self.thaw()
-        for machine in (*self.workers, self.gateway):
-            machine.signal(signal.SIGTERM)
-        await asyncio.gather(*(machine.gone() for machine in (*self.workers, self.gateway)))
+        await asyncio.gather(*(machine.end() for machine in self.machines))
 
 
 @asynccontextmanager
-async def running_stack(folder: Path) -> AsyncIterator[Stack]:
-    """Keep a stack up inside the block, ready when it begins. The folder is made."""
+async def running_stack(folder: Path, *, proxied: bool = True, **settings: str) -> AsyncIterator[Stack]:
+    """Keep a stack up inside the block, ready when it begins. The folder is made.
+
+    `settings` are environment variables of the gateway. Without `proxied` all speak with the broker
+    themselves, so that this process does not carry what they say.
+    """
     nats, valkey = NatsServer(folder / "nats"), ValkeyServer(folder)
     try:
         await asyncio.to_thread(nats.start)
         await asyncio.to_thread(valkey.start)
         port = free_port()
+        network = await NatsProxy(nats.port).__aenter__() if proxied else None  # ends with the gateway
         environment = gateway_environment(
-            folder, NATS_URL=nats.url, REDIS_URL=valkey.url, HTTP_PORT=str(port)
+            folder, NATS_URL=nats.url, REDIS_URL=valkey.url, HTTP_PORT=str(port), **settings
         )
-        gateway = Machine("gateway", ["-m", "dialtone.gateway"], environment, folder / "gateway.log")
-        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}")
+        log = folder / "gateway.log"
+        gateway = Machine("gateway", ["-m", "dialtone.gateway"], environment, log, network)
+        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}", proxied)
         try:
             await stack.heal()
             await gateway.ready()

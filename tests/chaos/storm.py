@@ -48,12 +48,13 @@ class Storm:
         asking = self._asking()
         try:
             async with asyncio.timeout(PHASE_S):
-                hit = await fault.strike(self.stack, self._tap, await moment, self._chance)
+                await moment
+            hit = await fault.strike(self.stack, self._tap, moment.result(), self._chance)
         except BaseException:
             for task in asking.values():
                 task.cancel()
             raise
-        verdicts = {call_id: await judge(await task) for call_id, task in asking.items()}
+        verdicts = {call_id: await judge(await task, fault.outage) for call_id, task in asking.items()}
         await self.stack.heal()
         for call_id, verdict in verdicts.items():
             if verdict.wrong or not fault.role:  # the tap missed what was said while the broker was away

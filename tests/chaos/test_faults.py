@@ -10,6 +10,7 @@ import pytest_asyncio
 from _pytest.mark import ParameterSet
 
 from tests.chaos.faults import Fault, all_faults
+from tests.chaos.inside import Inside
 from tests.chaos.machines import Stack, running_stack
 from tests.chaos.storm import Storm, storming
 
@@ -40,7 +41,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def storm(stack: Stack) -> AsyncIterator[Storm]:
+async def inside(stack: Stack) -> Inside:
+    return await Inside.of(stack)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def storm(stack: Stack, inside: Inside) -> AsyncIterator[Storm]:
+    del inside  # made before the first call
     async with storming(stack, calls=CALLS, seed=1) as calls:
         yield calls
 
@@ -50,6 +57,11 @@ async def test_no_word_and_no_sentence_is_lost_or_doubled(storm: Storm, fault: F
     outcome = await storm.strike(fault)
     assert outcome.hit, "the fault hit nobody"
     assert [verdict.wrong for verdict in (*outcome.hit, *outcome.beside) if verdict.wrong] == []
+
+
+async def test_nothing_is_left_inside_when_the_calls_are_over(storm: Storm, inside: Inside) -> None:
+    await storm.end()
+    assert await inside.left() == {}
 
 
 async def test_the_fast_ones_are_among_them() -> None:

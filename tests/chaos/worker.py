@@ -8,7 +8,9 @@ every phase of a turn lasts long enough to be hit.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 import numpy as np
@@ -42,6 +44,8 @@ _RATE = 24_000
 _CHARACTER = _RATE // 50
 _BLOCK = _RATE // 10
 BLOCK_S = 0.04  # 2.5 times as fast as it plays
+BLOCK = signal.SIGUSR1  # something in the process does not give the event loop back
+_BLOCKED_S = 2.0
 
 
 class WordTranscriber:
@@ -143,6 +147,10 @@ def speaker(settings: TtsSettings, block_s: float = BLOCK_S) -> Speaker:
     return Speaker(VoiceRegistry({"spelling": voice}, {}), settings)
 
 
+def _heed_blocks() -> None:
+    asyncio.get_running_loop().add_signal_handler(BLOCK, time.sleep, _BLOCKED_S)
+
+
 async def _nothing_to_close() -> None:
     return
 
@@ -151,6 +159,7 @@ def _ears() -> None:
     settings = read_settings(EarsSettings)
 
     async def load() -> Loaded:
+        _heed_blocks()
         ears = Ears(settings, LevelGate, WordTranscriber, _nothing_to_close)
         return Loaded(ears.handle, SLOTS)
 
@@ -161,6 +170,7 @@ def _model() -> None:
     settings = read_settings(LlmSettings)
 
     async def load() -> Loaded:
+        _heed_blocks()
         entries, default = entries_of(settings)
         return Loaded(TurnHandler(ModelRegistry(entries, default, lambda _entry: EchoBackend())), SLOTS)
 
@@ -171,6 +181,7 @@ def _voice() -> None:
     settings = read_settings(TtsSettings)
 
     async def load() -> Loaded:
+        _heed_blocks()
         return Loaded(speaker(settings).handle, SLOTS)
 
     run_worker(service="tts", stage=Stage.TTS, settings=settings, load=load)
