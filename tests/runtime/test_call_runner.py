@@ -71,6 +71,7 @@ class Held:
             tenant="t",
             session_id="s1",
             epoch=1,
+            inherited=frozenset(),
             bus=bus,
             pool="default",
             store=cast(SessionStore, self.store),  # all that these calls use of one

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import msgspec
 import pytest
 
 from dialtone.gateway.core.items import MessageItem
 from dialtone.gateway.core.session import SessionConfig
-from dialtone.gateway.stores import SessionDisplaced, Stores
+from dialtone.gateway.stores import SessionDisplaced, Stores, StoreUnavailable
+from dialtone.gateway.stores.writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
 from tests.fixtures.valkey import ValkeyServer
 from tests.fixtures.waiting import eventually
 from tests.stores.conftest import OpenStores, ids, message, record
@@ -92,6 +97,84 @@ async def test_what_was_written_in_time_reaches_sql_however_late(
 
     await eventually(both, within_s=20)
     await refused(first, old)
+
+
+OLD, NEW = 1_763_800_000_000_000, 1_763_800_001_000_000  # epochs
+
+
+def writes(epoch: int, **changes: Any) -> list[Write]:
+    """What a call of this epoch has written, as SQL gets it from where it waited."""
+    made: dict[str, Callable[..., Write]] = {
+        "config": lambda text: PutConfig(**of(epoch), config=SessionConfig(instructions=text)),
+        "put": lambda text: PutItem(**of(epoch), item=message("item_1", text), after=None),
+        "removed": lambda inherited: DeleteItem(**of(epoch), item_id="item_1", inherited=inherited),
+    }
+    return [made[name](value) for name, value in changes.items()]
+
+
+def of(epoch: int) -> dict[str, Any]:
+    return {"tenant": HERE[0], "session_id": HERE[1], "epoch": epoch, "taken": True}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "left"),
+    [
+        (writes(OLD, put="old"), writes(NEW, put="new"), ["new"]),
+        (writes(OLD, put="old"), writes(NEW, removed=True), []),
+        (writes(OLD, put="old"), writes(NEW, removed=True, put="new"), ["new"]),
+        (writes(OLD, put="old"), writes(NEW, put="new", removed=True), []),
+        (writes(OLD, put="old", removed=False), writes(NEW, put="new"), ["new"]),
+        (writes(OLD, put="old", config="old"), writes(NEW, config="new"), ["old"]),
+    ],
+)
+async def test_what_waited_longer_than_what_came_after_it_changes_nothing_of_that(
+    open_more: OpenStores, earlier: list[Write], later: list[Write], left: list[str]
+) -> None:
+    for number, order in enumerate((earlier + later, later + earlier, later + earlier + later)):
+        archive = (await open_more()).archive
+        session_id = f"sess_{number}"
+        await archive.apply(CreateSession(tenant=HERE[0], session_id=session_id, record=record(session_id)))
+        for write in order:
+            await archive.apply(msgspec.structs.replace(write, session_id=session_id))
+        found = await archive.get(HERE[0], session_id)
+        assert found is not None
+        texts = [part.text for item in found.items for part in item.content]  # type: ignore[union-attr]  # messages
+        assert (texts, found.epoch) == (left, NEW)
+        if any(isinstance(write, PutConfig) for write in later):
+            assert found.config.instructions == "new"
+
+
+async def test_two_gateways_that_were_without_sql_leave_there_what_the_later_call_made_of_it(
+    open_more: OpenStores, database: Database
+) -> None:
+    first, second = await open_more(), await open_more()
+    await first.sessions.create(record())
+    old = await claim(first, "call_a")
+    database.stop()
+    for name in ("item_1", "item_2"):
+        await first.sessions.put_item(*HERE, message(name, "old"), None, epoch=old)
+    await first.sessions.put_config(*HERE, SessionConfig(instructions="old"), epoch=old)
+    new = await claim(second, "call_b", over="call_a")
+    await second.sessions.put_item(*HERE, message("item_1", "new"), None, epoch=new)
+    await second.sessions.delete_item(*HERE, "item_2", epoch=new, inherited=True)
+    await second.sessions.put_config(*HERE, SessionConfig(instructions="new"), epoch=new)
+    database.start()
+    for stores in (second, first):
+        await eventually(partial(nothing_waits, stores), within_s=20)
+    copy, kept = await second.sessions.get(*HERE), await second.archive.get(*HERE)
+    assert copy is not None
+    assert kept is not None
+    assert kept.items == copy.items == [message("item_1", "new")]
+    assert kept.config == copy.config == SessionConfig(instructions="new")
+
+
+async def nothing_waits(stores: Stores) -> bool:
+    """Whether SQL has all that this gateway wrote."""
+    try:
+        await stores.sessions.list("default", limit=1)
+    except StoreUnavailable:
+        return False
+    return True
 
 
 async def test_a_client_comes_back_to_its_gateway_while_sql_is_away(

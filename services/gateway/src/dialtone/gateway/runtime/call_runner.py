@@ -53,17 +53,20 @@ class CallRunner:
         tenant: str,
         session_id: str,
         epoch: int,
+        inherited: frozenset[str],
         bus: Bus,
         pool: str,
         store: SessionStore,
         dialect: Dialect,
         outbound: Outbound,
     ) -> None:
+        """`inherited`: the ids of the items that the session had before."""
         self._call = call
         self._call_id = call_id
         self._tenant = tenant
         self._session_id = session_id
         self._epoch = epoch  # of the claim of the session
+        self._inherited = inherited
         self._bus = bus
         self._pool = pool
         self._store = store
@@ -201,7 +204,11 @@ class CallRunner:
             case do.RemoveItem(item_id):
                 self._changes.put_nowait(
                     lambda: self._store.delete_item(
-                        self._tenant, self._session_id, item_id, epoch=self._epoch
+                        self._tenant,
+                        self._session_id,
+                        item_id,
+                        epoch=self._epoch,
+                        inherited=item_id in self._inherited,
                     )
                 )
             case do.PutConfig(config):

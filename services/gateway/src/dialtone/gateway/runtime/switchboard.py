@@ -207,6 +207,7 @@ class Switchboard:
             tenant=record.tenant,
             session_id=record.id,
             epoch=epoch,
+            inherited=frozenset(item.id for item in record.items),
             bus=self._bus,
             pool=settings.pool,
             store=self._store,

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import BigInteger, and_, case, delete, func, insert, literal, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -23,7 +23,7 @@ from .database import is_outage, open_database
 from .errors import SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .metrics import FAILURES, STORE_UP
 from .session_store import SessionPage, SessionSummary
-from .tables import items, sessions
+from .tables import items, removed_items, sessions
 from .writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
 
 log = get_logger(__name__)
@@ -59,23 +59,25 @@ class SqlArchive:
                 return
             # First of all the session's row: it tells whether there is one, and its lock makes writers
             # of the same session wait for each other before they read positions.
-            touched = update(sessions).where(
-                sessions.c.tenant == write.tenant, sessions.c.id == write.session_id
-            )
-            values: dict[str, Any] = {"updated_at": time.time()}
+            here = and_(sessions.c.tenant == write.tenant, sessions.c.id == write.session_id)
+            touched = update(sessions).where(here).values(updated_at=time.time())
             if write.epoch:
-                touched = touched.where(sessions.c.epoch <= write.epoch)
-                values["epoch"] = write.epoch
-            if isinstance(write, PutConfig):
-                values["config"] = write.config
-            if (await _changed(connection, touched.values(values))) == 0:
-                here = and_(sessions.c.tenant == write.tenant, sessions.c.id == write.session_id)
+                touched = touched.values(epoch=_later(sessions.c.epoch, write.epoch))
+                if not write.taken:
+                    touched = touched.where(sessions.c.epoch <= write.epoch)
+            if (await _changed(connection, touched)) == 0:
                 seen = await connection.scalar(select(sessions.c.epoch).where(here))
                 raise UnknownSession(write.session_id) if seen is None else SessionDisplaced(seen)
-            if isinstance(write, PutItem):
+            if isinstance(write, PutConfig):
+                config = update(sessions).where(here).values(config=write.config)
+                if write.epoch:
+                    config = config.where(sessions.c.config_epoch <= write.epoch)
+                    config = config.values(config_epoch=write.epoch)
+                await connection.execute(config)
+            elif isinstance(write, PutItem):
                 await _put_item(connection, write)
             elif isinstance(write, DeleteItem):
-                await connection.execute(delete(items).where(_of_session(write), items.c.id == write.item_id))
+                await self._delete_item(connection, write)
 
     async def get(self, tenant: str, session_id: str) -> SessionRecord | None:
         session = select(sessions.c.created_at, sessions.c.config, sessions.c.epoch).where(
@@ -113,8 +115,23 @@ class SqlArchive:
         async with self._transaction() as connection:
             return await _changed(connection, statement) > 0
 
+    @property
+    def _insert(self) -> Any:
+        """The database's own, which can say what happens when there is such a row already."""
+        return sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+
+    async def _delete_item(self, connection: AsyncConnection, write: DeleteItem) -> None:
+        gone = delete(items).where(_of_session(write), items.c.id == write.item_id)
+        if write.epoch:
+            gone = gone.where(items.c.epoch <= write.epoch)
+        await connection.execute(gone)
+        if write.inherited:
+            row = {"tenant": write.tenant, "session_id": write.session_id, "id": write.item_id}
+            removed = self._insert(removed_items).values(row | {"epoch": write.epoch})
+            later = {"epoch": _later(removed_items.c.epoch, write.epoch)}
+            await connection.execute(removed.on_conflict_do_update(index_elements=list(row), set_=later))
+
     async def _create(self, connection: AsyncConnection, record: SessionRecord) -> None:
-        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
         row = {
             "tenant": record.tenant,
             "id": record.id,
@@ -122,7 +139,7 @@ class SqlArchive:
             "updated_at": record.created_at,
             "config": record.config,
         }
-        if await _changed(connection, dialect.insert(sessions).values(row).on_conflict_do_nothing()) == 0:
+        if await _changed(connection, self._insert(sessions).values(row).on_conflict_do_nothing()) == 0:
             raise SessionExists(record.id)
         if record.items:
             await connection.execute(
@@ -158,6 +175,12 @@ def _of_session(write: Write) -> Any:
     return and_(items.c.tenant == write.tenant, items.c.session_id == write.session_id)
 
 
+def _later(column: Any, epoch: int) -> Any:
+    """The higher of a column's epoch and this one."""
+    given = literal(epoch, BigInteger)
+    return case((column < given, given), else_=column)
+
+
 async def _changed(connection: AsyncConnection, statement: Any) -> int:
     result: CursorResult[Any] = await connection.execute(statement)
     return result.rowcount
@@ -166,16 +189,32 @@ async def _changed(connection: AsyncConnection, statement: Any) -> int:
 async def _put_item(connection: AsyncConnection, write: PutItem) -> None:
     here = _of_session(write)
 
-    def position_of(item_id: str | None) -> Any:
-        return select(items.c.position).where(here, items.c.id == item_id).scalar_subquery()
+    def of_item(column: Any, item_id: str | None) -> Any:
+        return select(column).where(here, items.c.id == item_id).scalar_subquery()
 
     last_position = select(func.max(items.c.position)).where(here).scalar_subquery()
-    places = select(position_of(write.item.id), position_of(write.after), last_position)
-    own, before, last = (await connection.execute(places)).one()
-    if own is not None:
-        await connection.execute(
-            update(items).where(here, items.c.id == write.item.id).values(item=write.item)
+    removal = (
+        select(removed_items.c.epoch)
+        .where(
+            removed_items.c.tenant == write.tenant,
+            removed_items.c.session_id == write.session_id,
+            removed_items.c.id == write.item.id,
         )
+        .scalar_subquery()
+    )
+    found = select(
+        of_item(items.c.position, write.item.id),
+        of_item(items.c.epoch, write.item.id),
+        removal,
+        of_item(items.c.position, write.after),
+        last_position,
+    )
+    own, written, removed, before, last = (await connection.execute(found)).one()
+    if write.epoch and write.epoch < max(written or 0, removed or 0):
+        return  # a later call has changed it since, or removed it
+    if own is not None:
+        change = update(items).where(here, items.c.id == write.item.id).values(item=write.item)
+        await connection.execute(change.values(epoch=write.epoch) if write.epoch else change)
         return
     end = 0 if last is None else last + 1
     position = end if before is None else before + 1
@@ -192,6 +231,7 @@ async def _put_item(connection: AsyncConnection, write: PutItem) -> None:
             id=write.item.id,
             position=position,
             item=write.item,
+            epoch=write.epoch,
         )
     )
 

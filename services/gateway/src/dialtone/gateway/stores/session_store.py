@@ -62,5 +62,11 @@ class SessionStore(Protocol):
         None is the front; an `after` that is not there (any more) is the end. Raises `UnknownSession`.
         """
 
-    async def delete_item(self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0) -> None:
-        """Remove an item; one that is not there is no error. Raises `UnknownSession`."""
+    async def delete_item(
+        self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0, inherited: bool = False
+    ) -> None:
+        """Remove an item; one that is not there is no error. Raises `UnknownSession`.
+
+        `inherited`: it was there when the call began, so that writes of an earlier one may still be on
+        their way.
+        """

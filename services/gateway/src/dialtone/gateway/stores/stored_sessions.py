@@ -134,8 +134,14 @@ class StoredSessions:
     ) -> None:
         await self._put(PutItem(tenant=tenant, session_id=session_id, epoch=epoch, item=item, after=after))
 
-    async def delete_item(self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0) -> None:
-        await self._put(DeleteItem(tenant=tenant, session_id=session_id, epoch=epoch, item_id=item_id))
+    async def delete_item(
+        self, tenant: str, session_id: str, item_id: str, *, epoch: int = 0, inherited: bool = False
+    ) -> None:
+        await self._put(
+            DeleteItem(
+                tenant=tenant, session_id=session_id, epoch=epoch, item_id=item_id, inherited=inherited
+            )
+        )
 
     async def _put(self, write: Write) -> None:
         # In a task of its own: a call that is torn down stops waiting for its last writes, and they are
@@ -153,7 +159,7 @@ class StoredSessions:
                 copied = await self._copy_write(write)
                 if copied and not isinstance(write, Fence):
                     # It was not too late, whoever comes before SQL has it.
-                    write = msgspec.structs.replace(write, epoch=0)
+                    write = msgspec.structs.replace(write, taken=True)
                 if not await self._try_archive(write):
                     self._outbox.add(write)
             except UnknownSession:

@@ -53,6 +53,8 @@ sessions = Table(
     Column("config", StructJson(SessionConfig), nullable=False),
     # The highest of the calls' claims that the session has seen; see `call_registry`.
     Column("epoch", BigInteger, nullable=False, server_default="0"),
+    # That of the call that wrote the configuration.
+    Column("config_epoch", BigInteger, nullable=False, server_default="0"),
     Index("sessions_newest_first", "tenant", "created_at", "id"),
 )
 
@@ -65,6 +67,19 @@ items = Table(
     # Not unique: inserting in the middle shifts the ones behind it in one statement.
     Column("position", Integer, nullable=False),
     Column("item", StructJson(Item), nullable=False),
+    # That of the call that wrote it last.
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(["tenant", "session_id"], ["sessions.tenant", "sessions.id"], ondelete="CASCADE"),
     Index("items_in_order", "tenant", "session_id", "position"),
+)
+
+# Items that a call removed which had found them there: what earlier calls wrote of them may come yet.
+removed_items = Table(
+    "removed_items",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("id", String(255), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant", "session_id"], ["sessions.tenant", "sessions.id"], ondelete="CASCADE"),
 )

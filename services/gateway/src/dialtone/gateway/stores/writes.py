@@ -16,6 +16,9 @@ class Write(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     # Of the claim of the call that makes the change; one below the highest that the session has seen
     # comes too late. 0: a change that no call makes, which is never too late.
     epoch: int = 0
+    # Redis has it, and it was not too late there: SQL takes it however late it comes, up to what later
+    # calls have written over it.
+    taken: bool = False
 
 
 class CreateSession(Write, frozen=True, kw_only=True):
@@ -33,6 +36,7 @@ class PutItem(Write, frozen=True, kw_only=True):
 
 class DeleteItem(Write, frozen=True, kw_only=True):
     item_id: str
+    inherited: bool = False  # from an earlier call
 
 
 class Fence(Write, frozen=True, kw_only=True):
