@@ -30,14 +30,14 @@ from dialtone.llm.settings import LlmSettings
 from dialtone.local.call.recording import Recording
 from dialtone.models import locate
 from dialtone.tts.engines.base import Style
-from dialtone.tts.engines.piper import PiperEngine
-from dialtone.tts.pool import SynthesisPool
+from dialtone.tts.engines.piper import PiperEngine, piper_process
+from dialtone.tts.engines.piper_models import model_file
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.text import say
 from dialtone.v1.turn_pb2 import LlmTurn, Message, TextDelta
+from dialtone.vad_asr.asr.fenced import warm_up
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage
 from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
-from dialtone.vad_asr.service import warm_up
 from dialtone.vad_asr.settings import EarsSettings
 from tests.bench.question import RATE, Question, load_question
 
@@ -120,11 +120,12 @@ async def measure(questions: Sequence[Question], repeats: int) -> dict[str, Any]
         workers=1,
     )
     warm_up(whisper)
-    registry, pool = make_registry(llm), SynthesisPool(tts.tts_parallel)
+    registry = make_registry(llm)
     spec = next(iter(tts.tts_voices.values()))
-    voice = PiperEngine.load(
-        locate(spec.model, tts.models_dir), threads=tts.tts_threads, pool=pool, gain=spec.gain
-    )
+    file = model_file(locate(spec.model, tts.models_dir))
+    voices = piper_process({"voice": file}, parallel=tts.tts_parallel, threads=tts.tts_threads)
+    await voices.start()
+    voice = PiperEngine("voice", file, voices, gain=spec.gain)
     try:
         await registry.load()
         await voice.warm_up()
@@ -137,7 +138,7 @@ async def measure(questions: Sequence[Question], repeats: int) -> dict[str, Any]
         ]
     finally:
         await registry.close()
-        await pool.close()
+        await voices.close()
     return {
         "models": {"asr": ears.asr_model, "llm": llm.llm_local_model, "tts": spec.model},
         "threads": {"asr": ears.asr_threads, "llm": llm.llm_threads, "tts": tts.tts_threads},

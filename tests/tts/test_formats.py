@@ -12,7 +12,6 @@ from dialtone.bus import Handler
 from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.tts.engines.simulated import SimulatedEngine
-from dialtone.tts.pool import SynthesisPool
 from dialtone.worker import Loaded
 from tests.fixtures.client_formats import FORMATS
 from tests.tts.leases import SentenceLease, assert_continuous
@@ -106,11 +105,9 @@ async def test_the_voice_is_what_one_conversion_makes_of_it(
 ) -> None:
     lease = SentenceLease(SENTENCES[0], target=FORMATS[name], index=1, **STILL)
     await real_stage.handler(lease)
-    pool = SynthesisPool(1)
-    engine = PiperEngine.load(model_file, threads=1, pool=pool, gain=1.4)
+    engine = PiperEngine("joe", model_file, real_stage.models[0], gain=1.4)
     style = Style(noise_scale=0.0, noise_scale_w=0.0)
     samples = np.concatenate([block async for block in engine.speak(SENTENCES[0], style)])
-    await pool.close()
     encoder = AudioEncoder(engine.sample_rate, FORMATS[name])
     expected = decoded(encoder.feed(samples) + encoder.flush(), name).astype(np.float64)
     got = decoded(lease.audio, name)

@@ -14,9 +14,9 @@ import soxr
 
 from dialtone.bus import Handler, WorkError
 from dialtone.tts.engines.base import Style
-from dialtone.tts.engines.piper import PiperEngine, cut_runs
+from dialtone.tts.engines.piper import PiperEngine, piper_process
+from dialtone.tts.engines.piper_models import cut_runs
 from dialtone.tts.engines.vits import CONTEXT_FRAMES, Scales, UndividedModel, VitsModel, load_model, windows
-from dialtone.tts.pool import SynthesisPool
 from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AudioFormat
 from dialtone.worker import Loaded
 from tests.tts.leases import SentenceLease, assert_continuous, loudness
@@ -77,10 +77,11 @@ async def test_a_model_without_named_parts_speaks_undivided(model_file: Path, tm
         node.name = f"node_{number}"
     onnx.save(model, str(tmp_path / "voice.onnx"))
     shutil.copy(f"{model_file}.json", tmp_path / "voice.onnx.json")
-    pool = SynthesisPool(1)
-    engine = await asyncio.to_thread(PiperEngine.load, tmp_path, threads=1, pool=pool, gain=1.0)
+    process = piper_process({"other": tmp_path / "voice.onnx"})
+    await process.start()
+    engine = PiperEngine("other", tmp_path / "voice.onnx", process)
     blocks = [block async for block in engine.speak("Hello there.", Style())]
-    await pool.close()
+    await process.close()
     assert len(blocks) == 1
     assert 0.4 < len(blocks[0]) / engine.sample_rate < 2
     assert loudness((blocks[0] * 32768).astype(np.int16)) > 500
@@ -144,12 +145,10 @@ async def test_chunks_join_as_if_converted_at_once(real_stage: Loaded, model_fil
     target = AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=rate)
     lease = SentenceLease("The weather today is sunny and warm.", target=target, index=1, **STILL)
     await real_stage.handler(lease)
-    pool = SynthesisPool(1)
-    engine = PiperEngine.load(model_file, threads=1, pool=pool, gain=1.4)
+    engine = PiperEngine("joe", model_file, real_stage.models[0], gain=1.4)
     style = Style(noise_scale=0.0, noise_scale_w=0.0)
     text = "The weather today is sunny and warm."
     at_once = np.concatenate([block async for block in engine.speak(text, style)])
-    await pool.close()
     expected = soxr.resample(at_once, engine.sample_rate, rate, quality="HQ") * 32768
     assert abs(len(expected) - len(lease.pcm)) <= 1
     shared = min(len(expected), len(lease.pcm))

@@ -13,7 +13,6 @@ from dialtone.tts.engines.espeak import (
     installed_languages,
 )
 from dialtone.tts.engines.simulated import SimulatedEngine
-from dialtone.tts.pool import SynthesisPool
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.text import say
@@ -36,26 +35,37 @@ async def load(settings: TtsSettings) -> Loaded:
         voice = Voice("simulated", EVERY_LANGUAGE, SimulatedEngine(), any_script=True)
         speaker = Speaker(VoiceRegistry({"simulated": voice}, {}), settings)
         return Loaded(handler=speaker.handle, slots=_SIMULATED_SLOTS)
-    pool = SynthesisPool(settings.tts_parallel)
-    voices = {name: await _voice(name, spec, settings, pool) for name, spec in settings.tts_voices.items()}
-    fallbacks = await _fallbacks(settings.tts_espeak)
-    log.info("voices", voices=sorted(voices), fallback_languages=len(fallbacks))
-    for voice in voices.values():
-        await voice.engine.warm_up()
-    await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
+    return await _load_voices(settings)
+
+
+async def _load_voices(settings: TtsSettings) -> Loaded:
+    # The model library comes with the voices that need it: a simulated stage starts without it.
+    from dialtone.tts.engines.piper import PiperEngine, piper_process
+    from dialtone.tts.engines.piper_models import model_file
+
+    specs = settings.tts_voices
+    files = {name: model_file(locate(spec.model, settings.models_dir)) for name, spec in specs.items()}
+    models = piper_process(files, parallel=settings.tts_parallel, threads=settings.tts_threads)
+
+    def voice(name: str, spec: VoiceSpec) -> Voice:
+        engine = PiperEngine(
+            name, files[name], models, gain=spec.gain, step_timeout_s=settings.tts_step_timeout_s
+        )
+        return Voice(name, spoken_language(spec), engine)
+
+    await models.start()
+    try:
+        voices = {name: voice(name, spec) for name, spec in specs.items()}
+        fallbacks = await _fallbacks(settings.tts_espeak)
+        log.info("voices", voices=sorted(voices), fallback_languages=len(fallbacks))
+        for one in voices.values():
+            await one.engine.warm_up()
+        await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
+    except BaseException:
+        await models.close()
+        raise
     speaker = Speaker(VoiceRegistry(voices, fallbacks), settings)
-    return Loaded(handler=speaker.handle, slots=settings.tts_slots, close=pool.close)
-
-
-async def _voice(name: str, spec: VoiceSpec, settings: TtsSettings, pool: SynthesisPool) -> Voice:
-    # The model library comes with the first voice that needs it: a simulated stage starts without it.
-    from dialtone.tts.engines.piper import PiperEngine
-
-    path = locate(spec.model, settings.models_dir)
-    engine = await asyncio.to_thread(
-        PiperEngine.load, path, threads=settings.tts_threads, pool=pool, gain=spec.gain
-    )
-    return Voice(name, spoken_language(spec), engine)
+    return Loaded(handler=speaker.handle, slots=settings.tts_slots, close=models.close, models=(models,))
 
 
 async def _fallbacks(program: str) -> dict[str, Voice]:

@@ -33,6 +33,10 @@ class TtsSettings(ServiceSettings):
     """Model runs at once."""
     tts_slots: int = Field(default=4, ge=1)
     """Sentences in hand at once; their model runs take turns."""
+    tts_step_timeout_s: float = Field(default=3.0, gt=0)
+    """A model run that takes longer hangs: its process is replaced, and its sentence fails."""
+    tts_block_timeout_s: float = Field(default=10.0, gt=0)
+    """A sentence of which no more audio comes for so long fails; waiting for other sentences counts."""
 
     tts_first_chunk_ms: int = Field(default=40, ge=10, le=1000)
     tts_chunk_ms: int = Field(default=100, ge=10, le=1000)

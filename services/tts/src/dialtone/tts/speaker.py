@@ -7,16 +7,18 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from dialtone.audio import AudioEncoder, Float32, UnsupportedFormat
-from dialtone.bus import Lease, WorkError
+from dialtone.audio import AudioEncoder, UnsupportedFormat
+from dialtone.bus import HandBack, Lease, WorkError
+from dialtone.fence import ModelGone, ModelLost
 from dialtone.telemetry import get_logger
 from dialtone.tts.chunks import Chunker
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.metrics import AUDIO_SECONDS, FIRST_CHUNK
 from dialtone.tts.onset import Onset
 from dialtone.tts.settings import TtsSettings
+from dialtone.tts.sound import sound, sound_rate
 from dialtone.tts.text import is_speakable, say, strip_markup
-from dialtone.tts.voices import Casting, Part, VoiceRegistry
+from dialtone.tts.voices import Casting, VoiceRegistry
 from dialtone.v1.common_pb2 import AudioFormat
 from dialtone.v1.speech_pb2 import Sentence, SentenceDone
 from dialtone.v1.speech_pb2 import Voice as WantedVoice
@@ -39,9 +41,9 @@ class Speaker:
     async def handle(self, lease: Lease) -> None:
         """Speak the lease's sentence: AudioChunks as they are computed, then SentenceDone.
 
-        A sentence that holds nothing to say is done without audio. Raises WorkError, not retryable for
-        `unspeakable_text`, `text_too_long`, `invalid_voice`, `unsupported_format`, retryable for
-        `synthesis_failed`.
+        A sentence that holds nothing to say is done without audio. Raises WorkError, retryable once for
+        `synthesis_failed`, not for `unspeakable_text`, `text_too_long`, `invalid_voice`, `model_lost`,
+        `unsupported_format`; HandBack when this worker's model is gone for good.
         """
         started = time.monotonic()
         sentence = lease.work.sentence
@@ -51,11 +53,22 @@ class Speaker:
         if casting.notice:
             log.info("not spoken as asked", reason=casting.notice)
         first_chunk_us = 0
-        async with aclosing(_audio(casting, style, sentence)) as audio:
-            async for piece in audio:
-                for chunk in chunker.push(piece):
-                    first_chunk_us = first_chunk_us or _us_since(started)
-                    await lease.send(audio=chunk)
+        try:
+            async with aclosing(self._audio(casting, style, sentence)) as audio:
+                async for piece in audio:
+                    for chunk in chunker.push(piece):
+                        first_chunk_us = first_chunk_us or _us_since(started)
+                        await lease.send(audio=chunk)
+        except UnknownSpeaker as error:
+            raise WorkError("invalid_voice", str(error)) from error
+        except SpeechFailed as error:
+            # A sentence that fails twice is left out rather than waited for: what follows it can be said.
+            first = lease.attempt == lease.work.attempt_base
+            raise WorkError("synthesis_failed", str(error), retryable=first) from error
+        except ModelGone as error:
+            raise HandBack(str(error)) from error
+        except ModelLost as error:  # it would take the next worker's model with it
+            raise WorkError("model_lost", str(error)) from error
         for chunk in chunker.flush():
             first_chunk_us = first_chunk_us or _us_since(started)
             await lease.send(audio=chunk)
@@ -96,32 +109,21 @@ class Speaker:
             raise WorkError("unspeakable_text", f"no voice of this worker speaks {languages}")
         return casting
 
-
-async def _audio(casting: Casting, style: Style, sentence: Sentence) -> AsyncGenerator[bytes, None]:
-    opening = sentence.index == 0
-    for part in casting.parts:
-        rate = part.voice.engine.sample_rate
-        encoder = AudioEncoder(rate, sentence.format)
-        onset = Onset(rate) if opening else None
-        opening = False
-        async with aclosing(_spoken(part, style)) as blocks:
-            async for block in blocks:
-                yield encoder.feed(onset.feed(block) if onset else block)
-        yield encoder.flush()
-
-
-async def _spoken(part: Part, style: Style) -> AsyncGenerator[Float32, None]:
-    text = say(part.text, part.language)
-    if not is_speakable(text):
-        return
-    try:
-        async with aclosing(part.voice.engine.speak(text, style)) as blocks:
-            async for block in blocks:
-                yield block
-    except UnknownSpeaker as error:
-        raise WorkError("invalid_voice", str(error)) from error
-    except SpeechFailed as error:
-        raise WorkError("synthesis_failed", str(error), retryable=True) from error
+    async def _audio(self, casting: Casting, style: Style, sentence: Sentence) -> AsyncGenerator[bytes, None]:
+        opening = sentence.index == 0
+        for part in casting.parts:
+            rate = sound_rate(part.voice.engine)
+            encoder = AudioEncoder(rate, sentence.format)
+            onset = Onset(rate) if opening else None
+            opening = False
+            text = say(part.text, part.language)
+            if not is_speakable(text):
+                continue
+            blocks = sound(part.voice.engine, text, style, block_timeout_s=self._settings.tts_block_timeout_s)
+            async with aclosing(blocks):
+                async for block in blocks:
+                    yield encoder.feed(onset.feed(block) if onset else block)
+            yield encoder.flush()
 
 
 def style_of(voice: WantedVoice) -> Style:

@@ -37,6 +37,13 @@ class Latent:
     conditions: tuple[Float32, ...]
 
 
+def around(latent: Latent, window: range) -> tuple[Latent, range]:
+    """Return what of a sentence is needed to decode a window, and where the window is in that."""
+    start = max(window.start - CONTEXT_FRAMES, 0)
+    frames = latent.frames[:, :, start : window.stop + CONTEXT_FRAMES]
+    return Latent(frames, latent.conditions), range(window.start - start, window.stop - start)
+
+
 class VitsModel:
     """A divided model. All methods block; they may be called from several threads at once."""
 
