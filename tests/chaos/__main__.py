@@ -15,9 +15,11 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from tests.bench.stack import BUILD, machine
+from tests.chaos import idle, rolling, short_calls
 from tests.chaos.faults import Fault, all_faults
 from tests.chaos.inside import Inside
 from tests.chaos.machines import running_stack
@@ -67,7 +69,7 @@ async def _strike_all(
     return usual_s
 
 
-def main() -> int:
+def faults_lane(arguments: Sequence[str]) -> int:
     """Read the command line, inject, write; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--tries", type=int, default=6, help="of each fault at each place")
@@ -75,7 +77,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60.0, help="after which no more are injected")
     parser.add_argument("--only", default="", help="faults whose name or place holds this")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     faults = [fault for fault in all_faults() if given.only in str(fault)]
     if not faults:
         parser.error(f"no fault is called {given.only}")
@@ -99,6 +101,20 @@ def main() -> int:
     if left:
         print(f"left inside: {left}", file=sys.stderr)
     return 1 if left or any(row.wrong for row in rows) else 0
+
+
+LANES: dict[str, Callable[[Sequence[str]], int]] = {
+    "faults": faults_lane,
+    "rolling": rolling.main,
+    "calls": short_calls.main,
+    "idle": idle.main,
+}
+
+
+def main() -> int:
+    """Run the lane that is named first, the faults where none is; the exit status."""
+    lane, *rest = sys.argv[1:] if sys.argv[1:2] and sys.argv[1] in LANES else ["faults", *sys.argv[1:]]
+    return LANES[lane](rest)
 
 
 if __name__ == "__main__":

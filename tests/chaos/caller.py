@@ -25,8 +25,8 @@ SILENCE_MS = 300
 ANSWER_S = 25.0
 _REFUSED_S = 15.0
 _AGAIN_S = 0.2
-_SILENCE = bytes(2 * round(FRAME_S * RATE))
-_SESSION = {
+SILENCE = bytes(2 * round(FRAME_S * RATE))
+SESSION = {
     "type": "realtime",
     "audio": {
         "input": {
@@ -67,6 +67,29 @@ class Turn:
         """Silence that was heard: before the answer, and inside it."""
         before = self.first_sound_at - self.spoken_at if self.first_sound_at else ANSWER_S
         return before + self.playout.late_s
+
+    def hear(self, event: dict[str, Any], now: float) -> None:
+        """Note an event that came at `now`, on the monotonic clock."""
+        match event["type"]:
+            case "conversation.item.input_audio_transcription.completed":
+                self.recognised.append(event["transcript"])
+            case "response.output_audio_transcript.delta":
+                response = event["response_id"]
+                self.answers[response] = self.answers.get(response, "") + event["delta"]
+            case "response.output_audio.delta":
+                sound = base64.b64decode(event["delta"])
+                self.first_sound_at = self.first_sound_at or now
+                self.sound += sound
+                self.playout.chunk(len(sound) / 2 / RATE, now)
+            case "response.done":
+                response = event["response"]
+                self.statuses.setdefault(response["id"], []).append(response["status"])
+            case "error" if event["error"].get("code") == "bus_unavailable":
+                self.told = True
+            case "error":
+                self.errors.append(f"error {event['error'].get('code')}: {event['error'].get('message')}")
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,19 @@ async def judge(turn: Turn, outage: bool = False) -> Verdict:
     )
 
 
+def frames_of(words: Sequence[str]) -> list[bytes]:
+    """These words as a microphone gives them: 20 ms of pcm16 at a time."""
+    sound = speak(words).astype("<i2").tobytes()
+    return [
+        sound[at : at + len(SILENCE)].ljust(len(SILENCE), b"\0") for at in range(0, len(sound), len(SILENCE))
+    ]
+
+
+def append_event(frame: bytes) -> str:
+    """The event that brings this sound."""
+    return json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(frame).decode()})
+
+
 class Caller:
     """One call. The microphone never stops: between questions it is silent."""
 
@@ -127,11 +163,7 @@ class Caller:
     async def ask(self, words: Sequence[str] = ()) -> Turn:
         """Say four words, listen until the answer has been played, return what was heard."""
         turn = self._turn = Turn(list(words) or self._random.sample(VOCABULARY, 4))
-        sound = speak(turn.words).astype("<i2").tobytes()
-        self._frames = [
-            sound[at : at + len(_SILENCE)].ljust(len(_SILENCE), b"\0")
-            for at in range(0, len(sound), len(_SILENCE))
-        ]
+        self._frames = frames_of(turn.words)
         spoken_s = len(self._frames) * FRAME_S
         try:
             async with asyncio.timeout(spoken_s + ANSWER_S):
@@ -143,7 +175,7 @@ class Caller:
         return turn
 
     async def set_up(self) -> None:
-        await self._socket.send(json.dumps({"type": "session.update", "session": _SESSION}))
+        await self._socket.send(json.dumps({"type": "session.update", "session": SESSION}))
         async with asyncio.timeout(10):
             await self._until(lambda: self._updated)
 
@@ -157,10 +189,9 @@ class Caller:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            frame = self._frames.pop(0) if self._frames else _SILENCE
-            audio = base64.b64encode(frame).decode()
-            await self._socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
-            if frame is not _SILENCE and not self._frames:
+            frame = self._frames.pop(0) if self._frames else SILENCE
+            await self._socket.send(append_event(frame))
+            if frame is not SILENCE and not self._frames:
                 self._turn.spoken_at = time.monotonic()
             due += FRAME_S
             await asyncio.sleep(max(0.0, due - loop.time()))
@@ -177,29 +208,8 @@ class Caller:
         self._changed.set()
 
     def _on_event(self, event: dict[str, Any], now: float) -> None:
-        turn = self._turn
-        match event["type"]:
-            case "session.updated":
-                self._updated = True
-            case "conversation.item.input_audio_transcription.completed":
-                turn.recognised.append(event["transcript"])
-            case "response.output_audio_transcript.delta":
-                response = event["response_id"]
-                turn.answers[response] = turn.answers.get(response, "") + event["delta"]
-            case "response.output_audio.delta":
-                sound = base64.b64decode(event["delta"])
-                turn.first_sound_at = turn.first_sound_at or now
-                turn.sound += sound
-                turn.playout.chunk(len(sound) / 2 / RATE, now)
-            case "response.done":
-                response = event["response"]
-                turn.statuses.setdefault(response["id"], []).append(response["status"])
-            case "error" if event["error"].get("code") == "bus_unavailable":
-                turn.told = True
-            case "error":
-                turn.errors.append(f"error {event['error'].get('code')}: {event['error'].get('message')}")
-            case _:
-                pass
+        self._updated = self._updated or event["type"] == "session.updated"
+        self._turn.hear(event, now)
 
 
 async def _connected(url: str) -> ClientConnection:

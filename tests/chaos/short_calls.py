@@ -1,0 +1,126 @@
+"""Short calls by the hundred, which end in every way that a call can; afterwards nothing of them is left.
+
+The stack is counted at rest after the first calls, which fill its pools, and after the last: tasks and file
+descriptors of every process, subscriptions and consumers of the broker, claims in Redis, work and leases are
+to be as many as before, and no process may have grown by more than 1 MiB in 100 calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from tests.bench.stack import BUILD, machine
+from tests.chaos.census import Census, count
+from tests.chaos.endings import LATE, LIMITS, SOON, Ending
+from tests.chaos.machines import Stack, running_stack
+
+MIB_PER_100_CALLS = 1.0
+_AT_REST_S = 40.0  # the longest that anything is waited for: a client that answers no pings
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Soaked:
+    """Calls that were made between two censuses: by ending, and those that did not end as they should."""
+
+    calls: int
+    endings: Mapping[str, int]
+    wrong: Sequence[str]
+    before: Census
+    after: Census
+
+    @property
+    def left(self) -> dict[str, int]:
+        """What there is more of than before the calls."""
+        return self.after.more_than(self.before)
+
+    @property
+    def mib_per_100_calls(self) -> dict[str, float]:
+        """How fast each process has grown."""
+        grown = self.after.grown_mib(self.before)
+        return {name: round(mib / self.calls * 100, 3) for name, mib in grown.items()}
+
+
+async def soak(
+    stack: Stack, endings: Mapping[str, Ending], *, first: int, calls: int, at_once: int, seed: int
+) -> Soaked:
+    """Make `first` calls and count, then `calls` more and count again; the endings in turn."""
+    wrong = await _make_calls(stack, endings, first, at_once, seed)
+    before = await _at_rest(stack, None)
+    wrong += await _make_calls(stack, endings, calls, at_once, seed + 1)
+    after = await _at_rest(stack, before)
+    made = dict(Counter(itertools.islice(itertools.cycle(endings), calls)))
+    return Soaked(calls, made, wrong, before, after)
+
+
+async def _make_calls(
+    stack: Stack, endings: Mapping[str, Ending], calls: int, at_once: int, seed: int
+) -> list[str]:
+    """What went wrong, in words."""
+    places = asyncio.Semaphore(at_once)
+    wrong = []
+
+    async def make(name: str, ending: Ending, number: int) -> None:
+        async with places:
+            try:
+                await ending(stack.gateway_url, random.Random(f"{seed}-{number}"))
+            except Exception as error:  # noqa: BLE001  (each of a thousand calls is told of, none stops the rest)
+                wrong.append(f"{name}: {type(error).__name__} {error}")
+
+    turns = itertools.islice(itertools.cycle(endings.items()), calls)
+    await asyncio.gather(*(make(name, ending, number) for number, (name, ending) in enumerate(turns)))
+    return wrong
+
+
+async def _at_rest(stack: Stack, before: Census | None) -> Census:
+    """The census when nobody calls any more; if it is not what it was, the one after all waiting."""
+    until = time.monotonic() + _AT_REST_S
+    while True:
+        now = await count(stack, [stack.gateway])
+        quiet = not any(now.held[name] for name in ("calls", "leases", "claims", "messages"))
+        if (quiet and not (before and now.more_than(before))) or time.monotonic() > until:
+            return now
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _run(calls: int, at_once: int, seed: int) -> Soaked:
+    folder = BUILD / "chaos-calls"
+    shutil.rmtree(folder, ignore_errors=True)
+    async with running_stack(folder, proxied=False, **LIMITS) as stack:
+        return await soak(stack, SOON | LATE, first=calls // 10, calls=calls, at_once=at_once, seed=seed)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the command line, call, write; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos calls", description=__doc__)
+    parser.add_argument("--calls", type=int, default=1000, help="after a tenth as many")
+    parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+    soaked = asyncio.run(_run(given.calls, given.at_once, given.seed))
+    took_s = round(time.monotonic() - began, 1)
+    slopes = soaked.mib_per_100_calls
+    figures = {
+        **{"machine": machine(), "took_s": took_s, "left": soaked.left, "mib_per_100_calls": slopes},
+        **asdict(soaked),
+    }
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "chaos-calls.json").write_text(json.dumps(figures, indent=1))
+    print(f"{soaked.calls} calls in {took_s} s: {dict(soaked.endings)}")
+    print(f"left of them: {soaked.left or 'nothing'}")
+    print(f"MiB for 100 calls: {slopes}")
+    for line in soaked.wrong:
+        print(line, file=sys.stderr)
+    grown = max(slopes.values()) > MIB_PER_100_CALLS
+    return 1 if soaked.left or soaked.wrong or grown else 0
