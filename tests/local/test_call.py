@@ -12,7 +12,6 @@ from rich.console import Console
 
 from dialtone.local.call.command import call
 from dialtone.local.call.microphone import Microphone
-from dialtone.local.call.question import default_questions
 from dialtone.local.call.recording import FRAME_MS, Recording, has_voice, load_wav, save_wav
 from dialtone.local.call.settings import CallSettings
 from dialtone.local.settings import StackSettings
@@ -99,9 +98,12 @@ async def test_the_microphone_keeps_real_time_and_knows_when_the_voice_ended() -
 @pytest.mark.models
 @pytest.mark.parametrize("protocol", ["realtime", "voice_call"])
 def test_a_call_to_a_running_stack_saves_the_answer_and_shows_its_times(
-    stack: StackState, protocol: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stack: StackState,
+    question: Recording,
+    protocol: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (question,) = default_questions(1, tmp_path)
     save_wav(tmp_path / "question.wav", question.samples.astype("<i2").tobytes(), question.rate)
     files = {"wav": tmp_path / "question.wav", "out": tmp_path / "out" / "a.wav"}
     settings = CallSettings.model_validate({"url": stack.url, "protocol": protocol, **files})

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dialtone.local.__main__ import main
 from dialtone.local.state import is_alive, read_state
 
 LOCAL = [sys.executable, "-m", "dialtone.local"]
@@ -22,6 +23,15 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     given = {**outer, "PORT": "0", "STAGES": "simulated", "RUN_DIR": str(tmp_path)}
     yield given
     subprocess.run([*LOCAL, "down"], env=given, check=True, timeout=90)
+
+
+def status_of(command: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """What the command ends with, run in this process: for those that start nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", ["dialtone.local", command])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return main()
 
 
 def test_up_stays_until_interrupted_and_then_ends_everything(
@@ -42,7 +52,10 @@ def test_up_stays_until_interrupted_and_then_ends_everything(
 
 
 def test_a_detached_stack_outlives_its_command_and_is_not_started_twice(
-    environment: dict[str, str], tmp_path: Path
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     first = subprocess.run(
         [*LOCAL, "up", "--detach"], env=environment, check=True, timeout=90, capture_output=True, text=True
@@ -56,11 +69,8 @@ def test_a_detached_stack_outlives_its_command_and_is_not_started_twice(
     )
     assert f"already running: {state.url}" in again.stdout
     for command, differently in (("up", {"STAGES": "real"}), ("call", {"PORT": "1"})):
-        refused = subprocess.run(
-            [*LOCAL, command], env=environment | differently, timeout=90, capture_output=True, text=True
-        )
-        assert refused.returncode == 1
-        assert f"another stack runs: {state.url}" in refused.stdout
+        assert status_of(command, environment | differently, monkeypatch) == 1
+        assert f"another stack runs: {state.url}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -73,14 +83,14 @@ def test_a_detached_stack_outlives_its_command_and_is_not_started_twice(
         ("call", "URL=localhost:8000"),
     ],
 )
-def test_a_wrong_setting_is_named(environment: dict[str, str], command: str, wrong: str) -> None:
+def test_a_wrong_setting_is_named(
+    command: str, wrong: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     name, value = wrong.split("=")
-    refused = subprocess.run(
-        [*LOCAL, command], env=environment | {name: value}, timeout=90, capture_output=True, text=True
-    )
-    assert refused.returncode == 2
-    assert refused.stdout.startswith(f"{wrong}: ")
-    assert refused.stderr == ""
+    assert status_of(command, {name: value}, monkeypatch) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{wrong}: ")
+    assert said.err == ""
 
 
 def test_down_clears_up_after_a_supervisor_that_was_killed(
