@@ -1,87 +1,76 @@
-"""The Kubernetes manifests: what the schemas say of them, and what they say of each other."""
+"""The Kubernetes manifests keep to the schemas, to our policies, and to what the code has."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-BASE = ROOT / "deploy" / "k8s" / "base"
-FOLDERS = sorted(path.parent for path in BASE.glob("*/kustomization.yaml"))
-KUBERNETES = "1.33"
-NAME = "app.kubernetes.io/name"
+from tests.deploy.pod_policies import POD_POLICIES
+from tests.deploy.reference_policies import REFERENCE_POLICIES
+from tests.deploy.rendered import K8S, OVERLAYS, Manifest, kustomize, of_kind, overlay, workloads
+from tests.deploy.schema_check import schema_problems
+
+Policy = Callable[[Sequence[Manifest]], Iterator[str]]
 
 
-def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_is_what_kubernetes_and_its_operators_take(name: str) -> None:
+    wrong = [
+        f"{manifest['kind']} {manifest['metadata']['name']}: {problem}"
+        for manifest in overlay(name)
+        for problem in schema_problems(manifest)
+    ]
+    assert not wrong
 
 
-def pod_of(folder: Path) -> Any:
-    return read(folder / "workload.yaml")["spec"]["template"]
+@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("policy", [*POD_POLICIES, *REFERENCE_POLICIES], ids=lambda policy: policy.__name__)
+def test_an_overlay_keeps_the_policies(name: str, policy: Policy) -> None:
+    assert list(policy(overlay(name))) == []
 
 
-def container_of(folder: Path) -> Any:
-    (container,) = pod_of(folder)["spec"]["containers"]
-    return container
+def test_a_name_stands_for_one_object() -> None:
+    for name in OVERLAYS:
+        names = [(found["kind"], found["metadata"]["name"]) for found in overlay(name)]
+        assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("path", sorted(BASE.glob("*/[!k]*.yaml")), ids=lambda p: f"{p.parent.name}/{p.name}")
-def test_a_manifest_is_what_kubernetes_takes(path: Path) -> None:
-    kubernetes_validate.validate(read(path), KUBERNETES, strict=True)
+def test_every_file_belongs_to_what_is_applied() -> None:
+    for folder in (path.parent for path in K8S.rglob("kustomization.yaml")):
+        said = yaml.safe_load((folder / "kustomization.yaml").read_text())
+        used = {*said.get("resources", ()), *(patch.get("path") for patch in said.get("patches", ()))}
+        used |= {file for made in said.get("configMapGenerator", ()) for file in made.get("files", ())}
+        there = {str(path.relative_to(folder)) for path in folder.glob("*.*")} - {"kustomization.yaml"}
+        assert there <= used, folder
 
 
-def test_a_member_that_kubernetes_does_not_know_is_found() -> None:
-    manifest = read(FOLDERS[0] / "workload.yaml")
-    manifest["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
-
-
-def test_every_manifest_belongs_to_what_is_applied() -> None:
-    assert sorted(read(BASE / "kustomization.yaml")["resources"]) == [folder.name for folder in FOLDERS]
-    for folder in FOLDERS:
-        files = sorted(path.name for path in folder.iterdir() if path.name != "kustomization.yaml")
-        assert sorted(read(folder / "kustomization.yaml")["resources"]) == files
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_service_finds_its_pods_and_their_ports(folder: Path) -> None:
-    service, pod = read(folder / "service.yaml")["spec"], pod_of(folder)
-    assert service["selector"] == {NAME: folder.name} == pod["metadata"]["labels"]
-    assert read(folder / "workload.yaml")["spec"]["selector"]["matchLabels"] == service["selector"]
-    ports = {port["name"]: port["containerPort"] for port in container_of(folder)["ports"]}
-    for port in service["ports"]:
-        assert ports[port["targetPort"]] == port["port"]
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_pod_is_probed_bounded_and_without_privileges(folder: Path) -> None:
-    container, pod = container_of(folder), pod_of(folder)["spec"]
-    assert container["readinessProbe"]
-    assert container["livenessProbe"]
-    assert container["resources"]["limits"]["memory"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["automountServiceAccountToken"] is False
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_the_image_is_the_one_that_compose_runs(folder: Path) -> None:
-    image = container_of(folder)["image"]
-    assert image == read(ROOT / "docker-compose.yml")["services"][folder.name]["image"]
-    assert ":" in image
-    assert not image.endswith(":latest")
-
-
-def test_no_password_stands_in_a_manifest() -> None:
-    password = next(e for e in container_of(BASE / "postgres")["env"] if e["name"] == "POSTGRES_PASSWORD")
-    assert "value" not in password
-    assert password["valueFrom"]["secretKeyRef"]
+@pytest.mark.parametrize(
+    ("component", "gone"), [("nats", "nats"), ("redis", "valkey"), ("postgresql", "postgres")]
+)
+def test_a_server_of_ones_own_takes_the_place_of_that_here(component: str, gone: str, tmp_path: Path) -> None:
+    # Beside the others, because kustomize takes no absolute paths.
+    folder = K8S / "overlays" / f".test-{component}-{tmp_path.name}"
+    folder.mkdir()
+    kustomization = folder / "kustomization.yaml"
+    kustomization.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "namespace": "dialtone",
+                "resources": ["../../base"],
+                "components": [f"../../components/external-{component}"],
+            }
+        )
+    )
+    try:
+        manifests = kustomize(folder)
+    finally:
+        kustomization.unlink()
+        folder.rmdir()
+    left = {workload["metadata"]["name"] for workload in workloads(manifests)}
+    assert left == {"gateway", "vad-asr", "llm", "tts", "nats", "valkey", "postgres"} - {gone}
+    assert gone not in {found["metadata"]["name"] for found in of_kind(manifests, "Service")}

@@ -1,0 +1,134 @@
+"""Three servers of the production manifests are one broker; nobody else is one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+from nats.aio.client import Client
+from pydantic import SecretStr
+
+from dialtone.bus import Bus, Stage
+from dialtone.bus.subjects import stream_name
+from dialtone.settings import BusSettings
+from tests.deploy.broker import NATS_SERVER, Broker, running_broker
+from tests.deploy.cluster_secrets import Secrets
+from tests.deploy.rendered import containers_of, environment, one, overlay
+
+
+@pytest.fixture(scope="module")
+def cluster(secrets: Secrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_broker(overlay("production"), secrets, tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def _password(secrets: Secrets) -> SecretStr:
+    return SecretStr(secrets.values["nats-gateway"]["password"].decode())
+
+
+@asynccontextmanager
+async def _client(cluster: Broker, server: str, secrets: Secrets) -> AsyncIterator[Client]:
+    client = await nats.connect(
+        f"tls://localhost:{cluster.ports[server]}",
+        user="gateway",
+        password=_password(secrets).get_secret_value(),
+        tls=ssl.create_default_context(cafile=str(cluster.ca_file)),
+        tls_handshake_first=True,
+        inbox_prefix="_INBOX.gateway",
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def test_what_is_said_to_one_server_is_heard_at_another(cluster: Broker, secrets: Secrets) -> None:
+    async with _client(cluster, "nats-0", secrets) as first, _client(cluster, "nats-2", secrets) as last:
+        heard = await last.subscribe("call.c1.events")
+        await last.flush()
+        async with asyncio.timeout(10):
+            while True:  # the other server learns a little later that somebody listens
+                await first.publish("call.c1.events", b"over a route")
+                with contextlib.suppress(nats.errors.TimeoutError):
+                    assert (await heard.next_msg(timeout=0.2)).data == b"over a route"
+                    return
+
+
+async def test_work_is_kept_by_as_many_servers_as_the_services_ask_for(
+    cluster: Broker, secrets: Secrets
+) -> None:
+    manifests = overlay("production")
+    (gateway,) = (c for c in containers_of(one(manifests, "Deployment", "gateway")) if c["name"] == "gateway")
+    settings = BusSettings(
+        nats_url=cluster.url,
+        nats_user="gateway",
+        nats_password=_password(secrets),
+        nats_ca_file=cluster.ca_file,
+        work_replicas=int(environment(manifests, gateway)["WORK_REPLICAS"]),
+    )
+    assert settings.work_replicas == len(cluster.ports)
+    bus = await Bus.connect(settings, name="gateway")
+    await bus.ensure_stage(Stage.LLM, "default")
+    await bus.close()
+    holding = [
+        stream["name"]
+        for port in cluster.monitors.values()
+        for account in _jsz(port)["account_details"]
+        for stream in account.get("stream_detail", ())
+    ]
+    assert holding == [stream_name(Stage.LLM)] * 3
+
+
+def _jsz(port: int) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
+    """What the scaler asks the monitoring port for."""
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{port}/jsz?acc=DIALTONE&streams=true", timeout=5
+    ) as answer:
+        found: dict[str, list[dict[str, list[dict[str, str]]]]] = json.load(answer)
+        return found
+
+
+def test_a_server_with_a_certificate_for_something_else_does_not_join(
+    cluster: Broker, secrets: Secrets, tmp_path: Path
+) -> None:
+    """One who has broken into the store has its certificate, which is good for serving alone."""
+    tls = secrets.write("valkey-tls", tmp_path / "tls")
+    theirs = cluster.configs[0].parent
+    for file in ("nats.conf", "cluster.conf", "accounts.conf"):
+        text = (theirs / file).read_text().replace(str(theirs), str(tmp_path))
+        text = text.replace(str(cluster.ca_file.parent), str(tls))
+        for port in (cluster.ports["nats-0"], cluster.monitors["nats-0"]):
+            text = text.replace(f"port: {port}", "port: -1")
+        (tmp_path / file).write_text(_any_cluster_port(text) if file == "cluster.conf" else text)
+    manifests = overlay("production")
+    (container,) = containers_of(one(manifests, "StatefulSet", "nats"))
+    variables = secrets.resolved(environment(manifests, container, "nats-9"))
+    with (tmp_path / "nats.log").open("wb") as log:
+        stranger = subprocess.Popen(
+            [NATS_SERVER, "--config", str(tmp_path / "nats.conf")], env=variables, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 20
+        while not cluster.said("TLS route handshake error"):
+            assert time.monotonic() < deadline, "nobody refused it"
+            time.sleep(0.02)
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert not cluster.said("nats-9")
+
+
+def _any_cluster_port(text: str) -> str:
+    head, _, tail = text.partition("port: ")
+    return f"{head}port: -1{tail[tail.index(chr(10)) :]}"
