@@ -1,5 +1,6 @@
 """Ears of several kinds: with the default models, and without any."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +37,10 @@ class ScriptedRecognizer:
         self.batches: list[list[Passage]] = []
         self.before: Callable[[], None] = lambda: None
 
-    def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
+    async def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
+        return await asyncio.to_thread(self._recognize, passages)
+
+    def _recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
         self.batches.append(list(passages))
         self.before()
         return [
@@ -58,8 +62,8 @@ def recognizer() -> ScriptedRecognizer:
 
 @pytest.fixture
 async def pool(recognizer: ScriptedRecognizer) -> AsyncIterator[InferencePool]:
-    """A pool of one thread around `recognizer`, with room for two."""
-    started = InferencePool(recognizer, workers=1, queue_limit=2)
+    """A pool that recognises one passage at a time with `recognizer`, with room for two."""
+    started = InferencePool(recognizer.recognize, workers=1, queue_limit=2)
     started.start()
     yield started
     await started.close()

@@ -112,7 +112,7 @@ async def test_a_model_that_fails_fails_one_passage(
 
 
 async def test_passages_that_wait_together_make_a_batch(recognizer: ScriptedRecognizer) -> None:
-    pool = InferencePool(recognizer, workers=1, queue_limit=10, batch_size=3)
+    pool = InferencePool(recognizer.recognize, workers=1, queue_limit=10, batch_size=3)
     pool.start()
     held = Held(recognizer)
     first = pool.submit(passage(1), Urgency.FINAL)
@@ -126,7 +126,7 @@ async def test_passages_that_wait_together_make_a_batch(recognizer: ScriptedReco
 
 
 async def test_what_waited_too_long_is_refused(recognizer: ScriptedRecognizer) -> None:
-    pool = InferencePool(recognizer, workers=1, queue_limit=10, max_wait_s=0.02)
+    pool = InferencePool(recognizer.recognize, workers=1, queue_limit=10, max_wait_s=0.02)
     pool.start()
     held = Held(recognizer)
     first = pool.submit(passage(1), Urgency.FINAL)
@@ -140,7 +140,9 @@ async def test_what_waited_too_long_is_refused(recognizer: ScriptedRecognizer) -
     await pool.close()
 
 
-async def test_it_is_idle_while_a_thread_is_free(pool: InferencePool, recognizer: ScriptedRecognizer) -> None:
+async def test_it_is_idle_while_the_model_is_free(
+    pool: InferencePool, recognizer: ScriptedRecognizer
+) -> None:
     assert pool.idle
     held = Held(recognizer)
     job = pool.submit(passage(1), Urgency.FINAL)

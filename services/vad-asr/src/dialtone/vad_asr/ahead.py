@@ -7,7 +7,7 @@ import asyncio
 from dialtone.bus import Lease
 from dialtone.v1.ears_pb2 import EarsConfig, Transcript
 from dialtone.vad_asr.asking import Asking
-from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, Urgency
+from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Recognition
 from dialtone.vad_asr.finals import Spawn
 from dialtone.vad_asr.hearing import Hearing
@@ -40,6 +40,8 @@ class Ahead:
 
         While what comes next is there already, nothing but the parts of a long turn is.
         """
+        if turn.lost is not None:
+            return
         self._asking.settle(turn)
         if self._lease.behind or not self._asking.early:
             return
@@ -80,6 +82,9 @@ class Ahead:
             if _is_cancelled():
                 raise
             return
+        except RecognitionLost:
+            turn.lost = guess
+            return
         except (PoolOverloaded, RecognitionFailed):
             if turn.guess is guess:
                 turn.guess = None  # the final asks anew
@@ -106,6 +111,9 @@ class Ahead:
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
+            return
+        except RecognitionLost:
+            turn.lost = partial
             return
         except (PoolOverloaded, RecognitionFailed):
             return

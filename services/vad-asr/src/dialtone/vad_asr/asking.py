@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dialtone.v1.ears_pb2 import Transcription as Wanted
-from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, Urgency
+from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 from dialtone.vad_asr.hearing import Hearing
 from dialtone.vad_asr.passages import LONGEST, Cut, passages
@@ -69,12 +69,14 @@ class Asking:
     async def certainly(self, ask: Ask) -> Recognition:
         """The answer, with the parts asked again that gave way to others' finals before.
 
-        Raises PoolOverloaded or RecognitionFailed.
+        Raises PoolOverloaded or RecognitionFailed, and HandBack as the transcriptions do.
         """
         answers: list[Recognition] = []
         for part in (*ask.heads, ask):
             try:
                 answers.append(await part.transcription.result())
+            except RecognitionLost:
+                raise
             except (PoolOverloaded, RecognitionFailed):
                 answers.append(await self._begin(part.passages, Urgency.FINAL).transcription.result())
         return joined(answers)

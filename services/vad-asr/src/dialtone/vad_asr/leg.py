@@ -231,7 +231,7 @@ class EarsLeg:
         speech_end = min(max(speech_end, turn.start), end)
         await self._send_stopped(turn, end, speech_end)
         metrics.ENDPOINT_SECONDS.observe((end - speech_end) / SAMPLE_RATE)
-        ask, turn.guess = turn.guess, None
+        ask, turn.guess = turn.lost or turn.guess, None
         if ask is None:
             ask = self._final_ask(turn, end)
         else:

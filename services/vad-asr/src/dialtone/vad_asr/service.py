@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import Any
 
 from dialtone.audio import UnsupportedFormat
 from dialtone.bus import Lease, WorkError
+from dialtone.fence import ModelProcess
 from dialtone.models import ModelMissing, locate
 from dialtone.telemetry import bind_call, get_logger
+from dialtone.vad_asr.asr.fenced import FencedRecognizer, device, whisper_process
 from dialtone.vad_asr.asr.pool import InferencePool
-from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognizer
-from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
 from dialtone.vad_asr.leg import EarsLeg
 from dialtone.vad_asr.policy import Engine, TurnPolicy
 from dialtone.vad_asr.settings import EarsSettings
@@ -41,6 +40,7 @@ class Ears:
     new_gate: Callable[[], Gate]
     new_transcriber: Callable[[], Transcriber]
     close: Callable[[], Awaitable[None]]
+    models: Sequence[ModelProcess[Any]] = ()
     turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def handle(self, lease: Lease) -> None:
@@ -74,26 +74,38 @@ class Ears:
 
 
 async def load_ears(settings: EarsSettings) -> Ears:
-    """Loads and warms up the models, off the event loop. Raises ModelMissing."""
+    """Loads and warms up the models. Raises ModelMissing, and what loading them raises."""
     new_gate = await asyncio.to_thread(_gates, settings)
     if settings.stages == "simulated":
         return Ears(settings, new_gate, SimulatedTranscriber, _nothing_to_close)
-    whisper = await asyncio.to_thread(_whisper, settings)
+    model = whisper_process(settings)
+    try:
+        await model.start()
+        where = await model.run(settings.asr_step_timeout_s, device)
+    except BaseException:
+        await model.close()
+        raise
+    log.info("recogniser loaded", model=settings.asr_model, device=where)
     pool = InferencePool(
-        whisper,
+        FencedRecognizer(model, settings.asr_step_timeout_s).recognize,
         workers=settings.asr_workers,
         queue_limit=settings.asr_queue,
-        batch_size=settings.asr_batch or _BATCH[whisper.device],
+        batch_size=settings.asr_batch or _BATCH[where],
         max_wait_s=settings.asr_max_wait_s,
     )
     pool.start()
-    return Ears(settings, new_gate, lambda: PooledTranscriber(pool), pool.close)
+
+    async def close() -> None:
+        await pool.close()
+        await model.close()
+
+    return Ears(settings, new_gate, lambda: PooledTranscriber(pool), close, models=(model,))
 
 
 async def load(settings: EarsSettings) -> Loaded:
     """What `run_worker` wants to know."""
     ears = await load_ears(settings)
-    return Loaded(handler=ears.handle, slots=settings.ears_slots, close=ears.close)
+    return Loaded(handler=ears.handle, slots=settings.ears_slots, close=ears.close, models=ears.models)
 
 
 def _gates(settings: EarsSettings) -> Callable[[], Gate]:
@@ -108,27 +120,6 @@ def _gates(settings: EarsSettings) -> Callable[[], Gate]:
     model = SileroModel(model_path)
     SileroGate(model).probability(bytes(CHUNK_BYTES))
     return lambda: SileroGate(model)
-
-
-def _whisper(settings: EarsSettings) -> ShortWindowWhisper:
-    whisper = ShortWindowWhisper(
-        locate(settings.asr_model, settings.models_dir),
-        languages=settings.languages,
-        device=settings.asr_device,
-        compute_type=settings.asr_compute_type,
-        threads=settings.asr_threads,
-        workers=settings.asr_workers,
-        beam_size=settings.asr_beam,
-    )
-    warm_up(whisper)
-    log.info("recogniser loaded", model=settings.asr_model, device=whisper.device)
-    return whisper
-
-
-def warm_up(recognizer: Recognizer) -> None:
-    """Runs the model once: the first inference allocates, and takes several times as long."""
-    hum = (np.sin(np.arange(2 * SAMPLE_RATE) * 0.05) * 3_000).astype(np.int16)
-    recognizer.recognize([Passage(hum, voiced_us=2_000_000)])
 
 
 async def _nothing_to_close() -> None:

@@ -36,6 +36,8 @@ class EarsSettings(ServiceSettings):
     asr_batch: int = Field(default=0, ge=0)
     """Passages that wait and are then recognised together; 0: 16 on a GPU, 4 on a CPU."""
     asr_max_wait_s: float = Field(default=10.0, gt=0)
+    asr_step_timeout_s: float = Field(default=8.0, gt=0)
+    """A recognition that takes this long, and half as long as its audio, hangs: its process is replaced."""
 
     vad_engine: Engine = Engine.WEBRTC
     vad_model: str = "silero-vad"

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dialtone.vad_asr.asr.pool import InferencePool, Job, Urgency
+from dialtone.vad_asr.asr.pool import InferencePool, Job, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import Passage, Recognition
 
 SoFar = Callable[[Recognition], None]
@@ -33,10 +33,12 @@ class Transcription(Protocol):
     def done(self) -> bool: ...
 
     @property
-    def failed(self) -> bool: ...
+    def failed(self) -> bool:
+        """It came to nothing, and may be asked for again."""
+        ...
 
     async def result(self) -> Recognition:
-        """Raises PoolOverloaded or RecognitionFailed."""
+        """Raises PoolOverloaded or RecognitionFailed; HandBack where nothing is recognised any more."""
         ...
 
     def promote(self) -> None:
@@ -116,7 +118,10 @@ class _PooledTranscription:
 
     @property
     def failed(self) -> bool:
-        return self._task.done() and (self._task.cancelled() or self._task.exception() is not None)
+        if not self._task.done():
+            return False
+        error = None if self._task.cancelled() else self._task.exception()
+        return self._task.cancelled() or not (error is None or isinstance(error, RecognitionLost))
 
     async def result(self) -> Recognition:
         return await asyncio.shield(self._task)

@@ -27,7 +27,7 @@ class Ask:
         return round((time.monotonic() - self.asked) * 1e6)
 
     async def result(self) -> Recognition:
-        """The text of the heads and of this. Raises PoolOverloaded or RecognitionFailed."""
+        """The text of the heads and of this. Raises as their transcriptions do."""
         return joined([await part.transcription.result() for part in (*self.heads, self)])
 
     def promote(self) -> None:
@@ -44,6 +44,7 @@ class OpenTurn:
     guess: Ask | None = None  # begun at the pause that goes on now
     pausing: bool = False  # a pause goes on that no guess was begun at yet
     partial: Ask | None = None
+    lost: Ask | None = None  # the model was lost with it: no more is asked about this turn
     next_partial: int = 0  # position from which the next partial may be asked for
     heads: list[Ask] = field(default_factory=list)  # what no later sound changes
     settled: int = field(init=False)  # where these end

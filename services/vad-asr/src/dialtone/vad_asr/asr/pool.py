@@ -1,9 +1,9 @@
-"""A bounded pool of threads that recognise passages, the urgent ones first.
+"""Has passages recognised, a few at once, the urgent ones first.
 
-Inference never runs on the event loop. What waits is bounded: a full queue gives up a partial or a
-candidate for a final, and refuses a final when only finals wait. Passages of one urgency that wait
-together are recognised in one batch: four short ones cost a CPU 40 % less than one by one, and a GPU
-little more than one.
+What waits is bounded: a full queue gives up a partial or a candidate for a final, and refuses a final when
+only finals wait. Passages of one urgency that wait together are recognised in one batch: four short ones
+cost a CPU 40 % less than one by one, and a GPU little more than one. A batch that the model was lost with is
+taken apart, for only one of its passages is to blame.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 
+from dialtone.bus import HandBack
+from dialtone.fence import ModelGone, ModelLost
 from dialtone.telemetry import get_logger
 from dialtone.vad_asr import metrics
-from dialtone.vad_asr.asr.recognition import Passage, Recognition, Recognizer
+from dialtone.vad_asr.asr.recognition import Passage, Recognition, Recognize
 
 log = get_logger(__name__)
 
@@ -40,6 +41,10 @@ class RecognitionFailed(Exception):
     """The model failed on this passage; others are not affected."""
 
 
+class RecognitionLost(RecognitionFailed):
+    """The model crashed on this passage, or hung: it is not to be asked about it again."""
+
+
 class Job:
     """A passage that waits or is being recognised."""
 
@@ -47,30 +52,30 @@ class Job:
         self.passage = passage
         self.urgency = urgency
         self.submitted = time.monotonic()
+        self.alone = False  # the model was lost with the batch that it was in
         self.answer: asyncio.Future[Recognition] = asyncio.get_running_loop().create_future()
         # A job that is evicted after its asker went away has nobody to tell.
         self.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
 
 
 class InferencePool:
-    """Owns the threads; `submit` from the event loop that `start` ran on."""
+    """`submit` from the event loop that `start` ran on. `workers` batches are recognised at once."""
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        recognize: Recognize,
         *,
         workers: int,
         queue_limit: int,
         batch_size: int = 1,
         max_wait_s: float = 10.0,
     ) -> None:
-        self._recognizer = recognizer
+        self._recognize = recognize
         self._workers = workers
         self._queue_limit = queue_limit
         self._batch_size = batch_size
         self._max_wait_s = max_wait_s
         self._queues: dict[Urgency, deque[Job]] = {urgency: deque() for urgency in Urgency}
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="asr")
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._busy = 0
@@ -88,7 +93,6 @@ class InferencePool:
             for job in queue:
                 job.answer.cancel()
             queue.clear()
-        await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
 
     @property
     def waiting(self) -> int:
@@ -96,11 +100,14 @@ class InferencePool:
 
     @property
     def idle(self) -> bool:
-        """A thread is free and nothing waits: work that nobody needs may be done."""
+        """The model is free and nothing waits: work that nobody needs may be done."""
         return self._busy < self._workers and not self.waiting
 
     def submit(self, passage: Passage, urgency: Urgency) -> Job:
-        """Queues a passage; the answer comes as `job.answer`. Raises PoolOverloaded."""
+        """Queues a passage; the answer comes as `job.answer`. Raises PoolOverloaded.
+
+        The answer raises PoolOverloaded or RecognitionFailed; HandBack where there is no model any more.
+        """
         if self.waiting >= self._queue_limit:
             self._make_room(urgency)
         job = Job(passage, urgency)
@@ -126,8 +133,7 @@ class InferencePool:
         for victim in (Urgency.PARTIAL, Urgency.CANDIDATE):
             if victim > urgency and self._queues[victim]:
                 job = self._queues[victim].pop()
-                if not job.answer.done():
-                    job.answer.set_exception(PoolOverloaded("given up for more urgent speech"))
+                _fail(job, PoolOverloaded("given up for more urgent speech"))
                 return
         metrics.ASR_REFUSED.labels(urgency.name.lower()).inc()
         raise PoolOverloaded(f"{self.waiting} passages wait to be recognised")
@@ -139,7 +145,7 @@ class InferencePool:
                 await self._wake.wait()
             batch = self._take()
             if batch:
-                await self._recognize(batch)
+                await self._work_on(batch)
 
     def _take(self) -> list[Job]:
         """The most urgent jobs that fit into one batch, oldest first; jobs that waited too long fail.
@@ -155,7 +161,7 @@ class InferencePool:
                     continue
                 if time.monotonic() - job.submitted > self._max_wait_s:
                     job.answer.set_exception(PoolOverloaded("waited too long to be recognised"))
-                elif batch and not _alike(batch[0].passage, job.passage):
+                elif batch and not _go_together(batch[0], job):
                     passed_over.append(job)
                 else:
                     batch.append(job)
@@ -165,18 +171,22 @@ class InferencePool:
         metrics.ASR_WAITING.set(self.waiting)
         return batch
 
-    async def _recognize(self, batch: Sequence[Job]) -> None:
-        loop = asyncio.get_running_loop()
-        passages = [job.passage for job in batch]
+    async def _work_on(self, batch: Sequence[Job]) -> None:
         self._busy += 1
         try:
-            answers = await loop.run_in_executor(self._executor, self._recognizer.recognize, passages)
+            answers = await self._recognize([job.passage for job in batch])
+        except ModelGone as gone:
+            for job in batch:
+                _fail(job, HandBack(str(gone)))  # another worker may have a model
+            return
+        except ModelLost as lost:
+            self._lost(batch, lost)
+            return
         except Exception as error:  # whatever a model raises ends this batch, not the service
             log.error("recognition failed", exc_info=error)
             metrics.ASR_FAILED.inc(len(batch))
             for job in batch:
-                if not job.answer.done():
-                    job.answer.set_exception(RecognitionFailed(type(error).__name__))
+                _fail(job, RecognitionFailed("The recogniser failed on this."))
             return
         finally:
             self._busy -= 1
@@ -184,6 +194,27 @@ class InferencePool:
             metrics.ASR_SECONDS.labels(job.urgency.name.lower()).observe(answer.compute_us / 1e6)
             if not job.answer.done():
                 job.answer.set_result(answer)
+
+    def _lost(self, batch: Sequence[Job], lost: ModelLost) -> None:
+        log.error("the recogniser was lost", passages=len(batch), reason=str(lost))
+        if len(batch) == 1:
+            metrics.ASR_FAILED.inc()
+            _fail(batch[0], RecognitionLost("The recogniser broke down on this."))
+            return
+        for job in reversed(batch):
+            job.alone = True
+            job.submitted = time.monotonic()  # that it waited is not because there is too much to do
+            self._queues[job.urgency].appendleft(job)
+        self._wake.set()
+
+
+def _fail(job: Job, error: Exception) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(error)
+
+
+def _go_together(first: Job, other: Job) -> bool:
+    return not (first.alone or other.alone) and _alike(first.passage, other.passage)
 
 
 def _alike(first: Passage, other: Passage) -> bool:

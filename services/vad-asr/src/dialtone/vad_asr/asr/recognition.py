@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -59,9 +59,15 @@ class Recognition:
 
 
 class Recognizer(Protocol):
-    """Recognises batches of passages; called from the threads of the inference pool."""
+    """A loaded model: recognises batches of passages, several at once from as many threads."""
+
+    device: str
+    """Where it computes: cpu or cuda."""
 
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]: ...
 
+
+Recognize = Callable[[Sequence[Passage]], Awaitable[list[Recognition]]]
+"""Has a batch recognised, wherever the model is. Raises what the model raises, or ModelLost."""
 
 MAX_PASSAGE_SECONDS = 20.0
