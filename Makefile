@@ -10,7 +10,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench load chaos models lock proto check format clean
+.PHONY: help up down call test bench load chaos soak models lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -22,7 +22,10 @@ help:
 	@echo "make bench    measure; writes build/bench*.json and .md"
 	@echo "make load     callers by locust, on a stack of simulated stages or URL=...: CALLS=50 MINUTES=2 SHAPE=spike;"
 	@echo "              writes build/load.html and build/load_*.csv; fails past its limits"
-	@echo "make chaos    inject faults while callers talk; writes build/chaos.json and .md: ARGS='--tries 2'"
+	@echo "make chaos    inject faults while callers talk; writes build/chaos*.json and .md: ARGS='--tries 2'"
+	@echo "              LANE=rolling restarts every service, calls ends calls in every way, idle holds 10,000,"
+	@echo "              models kills workers with the real models"
+	@echo "make soak     faults at random: MINUTES=10 CALLS=8 SEED=7"
 	@echo "make check    formatting, lint, types, import directions, generated code"
 	@echo "make format   format the code"
 	@echo "make lock     write the lock files anew"
@@ -46,7 +49,10 @@ load: $(VENV)/.ready
 		$(if $(SHAPE),--shape $(SHAPE)) $(if $(URL),--url $(URL)) $(if $(WAV),--wav $(WAV)) $(ARGS)
 
 chaos: $(VENV)/.ready
-	@$(PY) -m tests.chaos $(ARGS)
+	@$(PY) -m tests.chaos $(LANE) $(ARGS)
+
+soak: $(VENV)/.ready
+	@$(PY) -m tests.chaos soak --minutes $(or $(MINUTES),10) --calls $(or $(CALLS),8) $(if $(SEED),--seed $(SEED))
 
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)

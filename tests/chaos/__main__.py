@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.bench.stack import BUILD, machine
-from tests.chaos import idle, rolling, short_calls
+from tests.chaos import idle, rolling, short_calls, soak
 from tests.chaos.faults import Fault, all_faults
 from tests.chaos.inside import Inside
 from tests.chaos.machines import running_stack
@@ -103,11 +105,18 @@ def faults_lane(arguments: Sequence[str]) -> int:
     return 1 if left or any(row.wrong for row in rows) else 0
 
 
+def models_lane(arguments: Sequence[str]) -> int:
+    """Kill workers that have the default models, which are to be in the cache."""
+    return int(pytest.main(["tests/chaos/test_real_models.py", "-m", "models and chaos", *arguments]))
+
+
 LANES: dict[str, Callable[[Sequence[str]], int]] = {
     "faults": faults_lane,
     "rolling": rolling.main,
     "calls": short_calls.main,
     "idle": idle.main,
+    "soak": soak.main,
+    "models": models_lane,
 }
 
 

@@ -162,14 +162,17 @@ class Caller:
 
     async def ask(self, words: Sequence[str] = ()) -> Turn:
         """Say four words, listen until the answer has been played, return what was heard."""
-        turn = self._turn = Turn(list(words) or self._random.sample(VOCABULARY, 4))
-        self._frames = frames_of(turn.words)
-        spoken_s = len(self._frames) * FRAME_S
+        turn = Turn(list(words) or self._random.sample(VOCABULARY, 4))
+        return await self.say(turn, frames_of(turn.words))
+
+    async def say(self, turn: Turn, frames: Sequence[bytes], *, answer_s: float = ANSWER_S) -> Turn:
+        """Say this, listen until the answer has been played; the same turn, with what was heard."""
+        self._turn, self._frames = turn, list(frames)
         try:
-            async with asyncio.timeout(spoken_s + ANSWER_S):
+            async with asyncio.timeout(len(frames) * FRAME_S + answer_s):
                 await self._until(lambda: turn.over)
         except TimeoutError:
-            turn.errors.append(f"no end of an answer within {ANSWER_S:.0f} s")
+            turn.errors.append(f"no end of an answer within {answer_s:.0f} s")
         # As a person would; and what comes twice would come now.
         await asyncio.sleep(max(0.2, (turn.playout.ends_at or 0) - time.monotonic()))
         return turn
@@ -212,12 +215,15 @@ class Caller:
         self._turn.hear(event, now)
 
 
-async def _connected(url: str) -> ClientConnection:
-    """Connect; a gateway that has just lost its Redis says 503, and a client tries again."""
+async def connected(url: str, **more: Any) -> ClientConnection:
+    """Connect; a gateway that has just lost its Redis says 503, and a client tries again.
+
+    `more` is for `websockets.connect`.
+    """
     async with asyncio.timeout(_REFUSED_S):
         while True:
             try:
-                return await connect(url, compression=None, proxy=None, max_size=2**24)
+                return await connect(url, compression=None, proxy=None, max_size=2**24, **more)
             except InvalidStatus as refused:
                 if refused.response.status_code != 503:
                     raise
@@ -227,7 +233,7 @@ async def _connected(url: str) -> ClientConnection:
 @asynccontextmanager
 async def calling(url: str, seed: int) -> AsyncIterator[Caller]:
     """A call that has been set up."""
-    async with await _connected(f"{url}/v1/realtime") as socket:
+    async with await connected(f"{url}/v1/realtime") as socket:
         caller = Caller(socket, seed)
         listening = asyncio.create_task(caller.listen())
         speaking = None

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.chaos.caller import SESSION, SILENCE, append_event, frames_of
+from tests.chaos.caller import SESSION, SILENCE, append_event, connected, frames_of
 from tests.chaos.words import VOCABULARY
 from tests.fuzz.raw import TEXT, frame
 
@@ -25,6 +25,7 @@ LIMITS = {
 """Settings of the gateway under which calls end soon."""
 ENOUGH_SILENCE = 40  # frames; SESSION's turns end after 15
 _S = 60.0  # that any of it may take, on a machine that has other things to do
+_BEAT_S = 0.5
 _BETA = {"OpenAI-Beta": "realtime=v1"}
 
 Ending = Callable[[str, random.Random], Awaitable[None]]
@@ -33,15 +34,19 @@ Ending = Callable[[str, random.Random], Awaitable[None]]
 @asynccontextmanager
 async def _calling(url: str, query: str = "", **more: Any) -> AsyncIterator[ClientConnection]:
     async with asyncio.timeout(_S):
-        async with connect(
-            f"{url}/v1/realtime{query}", compression=None, proxy=None, max_size=2**24, close_timeout=5, **more
-        ) as socket:
+        async with await connected(f"{url}/v1/realtime{query}", close_timeout=5, **more) as socket:
             yield socket
 
 
 async def _event(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next event of this type. While none comes, silence is sent: the client is not idle."""
     while True:
-        event: dict[str, Any] = json.loads(await socket.recv())
+        try:
+            async with asyncio.timeout(_BEAT_S):
+                event: dict[str, Any] = json.loads(await socket.recv())
+        except TimeoutError:
+            await socket.send(append_event(SILENCE))
+            continue
         if event["type"] == kind:
             return event
 

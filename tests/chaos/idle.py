@@ -119,7 +119,7 @@ async def _run(calls: int) -> dict[str, Any]:
     folder = BUILD / "chaos-idle"
     shutil.rmtree(folder, ignore_errors=True)
     limits = {"MAX_CALLS": str(calls + 10), "ADDRESS_REQUESTS_PER_MINUTE": "0"}
-    async with running_stack(folder, proxied=False, **limits) as stack:
+    async with running_stack(folder, proxied=False, settings=limits) as stack:
         return await measure(stack, calls)
 
 

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,8 @@ from tests.fixtures.valkey import ValkeyServer
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("asr", "llm", "tts")
 WORKERS_EACH = 2
-_READY_S = 40.0
+_SERVICES = {"asr": "dialtone.vad_asr", "llm": "dialtone.llm", "tts": "dialtone.tts"}
+_READY_S = 120.0  # of which real models take most
 _LEAVE_S = 20.0
 
 
@@ -108,7 +109,11 @@ class Machine:
 
 @dataclass
 class Stack:
-    """All of it; a worker that is gone is replaced by `heal`. `proxied`: the network can be harmed."""
+    """All of it; a worker that is gone is replaced by `heal`. `proxied`: the network can be harmed.
+
+    `real`: the workers are the services themselves with their default models, not those of
+    `tests.chaos.worker`.
+    """
 
     folder: Path
     nats: NatsServer
@@ -116,15 +121,18 @@ class Stack:
     gateway: Machine
     gateway_url: str
     proxied: bool = True
+    real: bool = False
     workers: list[Machine] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
     _started: int = 0
 
     def start_worker(self, role: str, network: NatsProxy | None = None) -> Machine:
-        environment = gateway_environment(self.folder, NATS_URL=self.nats.url, STAGES="simulated")
+        stages = "real" if self.real else "simulated"
+        environment = gateway_environment(self.folder, NATS_URL=self.nats.url, STAGES=stages)
         self._started += 1
         log = self.folder / f"{role}-{self._started}.log"
-        machine = Machine(role, ["-m", "tests.chaos.worker", role], environment, log, network)
+        command = ["-m", _SERVICES[role]] if self.real else ["-m", "tests.chaos.worker", role]
+        machine = Machine(role, command, environment, log, network)
         self.workers.append(machine)
         return machine
 
@@ -172,7 +180,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(folder: Path, *, proxied: bool = True, **settings: str) -> AsyncIterator[Stack]:
+async def running_stack(
+    folder: Path, *, proxied: bool = True, real: bool = False, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Stack]:
     """Keep a stack up inside the block, ready when it begins. The folder is made.
 
     `settings` are environment variables of the gateway. Without `proxied` all speak with the broker
@@ -185,11 +195,11 @@ async def running_stack(folder: Path, *, proxied: bool = True, **settings: str) 
         port = free_port()
         network = await NatsProxy(nats.port).__aenter__() if proxied else None  # ends with the gateway
         environment = gateway_environment(
-            folder, NATS_URL=nats.url, REDIS_URL=valkey.url, HTTP_PORT=str(port), **settings
+            folder, NATS_URL=nats.url, REDIS_URL=valkey.url, HTTP_PORT=str(port), **settings or {}
         )
         log = folder / "gateway.log"
         gateway = Machine("gateway", ["-m", "dialtone.gateway"], environment, log, network)
-        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}", proxied)
+        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}", proxied, real)
         try:
             await stack.heal()
             await gateway.ready()

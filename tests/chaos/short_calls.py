@@ -96,7 +96,7 @@ async def _at_rest(stack: Stack, before: Census | None) -> Census:
 async def _run(calls: int, at_once: int, seed: int) -> Soaked:
     folder = BUILD / "chaos-calls"
     shutil.rmtree(folder, ignore_errors=True)
-    async with running_stack(folder, proxied=False, **LIMITS) as stack:
+    async with running_stack(folder, proxied=False, settings=LIMITS) as stack:
         return await soak(stack, SOON | LATE, first=calls // 10, calls=calls, at_once=at_once, seed=seed)
 
 

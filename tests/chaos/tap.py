@@ -91,7 +91,8 @@ class Tap:
         holder = leases.get(event.lease_id)
         if body == "claim":
             worker_id = event.claim.worker_id
-            role, pid = worker_id.partition("-")[0], worker_id.rpartition("-")[2]
+            # The service of the ears is called vad-asr.
+            role, pid = worker_id.removeprefix("vad-").partition("-")[0], worker_id.rpartition("-")[2]
             if holder is None or event.attempt > holder.attempt:
                 leases.pop(event.lease_id, None)  # so that the latest stands last
                 leases[event.lease_id] = _Holder(role, int(pid), event.attempt)

@@ -1,0 +1,152 @@
+"""Faults drawn at random, one after the other, while callers talk, for as long as is wanted.
+
+The seed is printed: with it the same faults come in the same order. At the end nothing may be left inside,
+no turn may have gone wrong, and the gateway, which lives through all of it, may not grow: its memory, tasks
+and file descriptors are noted after each fault, when all its calls are between two turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import psutil
+
+from tests.bench.stack import BUILD, machine
+from tests.chaos.faults import Fault, all_faults
+from tests.chaos.inside import Inside
+from tests.chaos.machines import Machine, running_stack
+from tests.chaos.storm import Storm, storming
+from tests.chaos.table import Row, markdown, total
+
+USUAL_TURNS = 2
+MOST_PER_HOUR = {"rss MiB": 30.0, "tasks": 60.0, "fds": 60.0}
+"""Growth of the gateway that is still taken for noise, and only looked at after `SETTLED_S`."""
+SETTLED_S = 300.0
+
+
+@dataclass(slots=True)
+class Noted:
+    """What a process had, and when: seconds on the monotonic clock."""
+
+    at: list[float] = field(default_factory=list)
+    had: list[dict[str, float]] = field(default_factory=list)
+
+    async def look(self, machine: Machine) -> None:
+        process = psutil.Process(machine.pid)
+        self.at.append(time.monotonic())
+        tasks = await machine.metric("dialtone_tasks")
+        self.had.append(
+            {"rss MiB": process.memory_info().rss / 2**20, "tasks": tasks, "fds": process.num_fds()}
+        )
+
+    def per_hour(self) -> dict[str, float]:
+        """How fast each grows: the slope of a line through what was noted after the first fifth of the time,
+        in which caches and pools fill."""
+        since = self.at[0] + (self.at[-1] - self.at[0]) / 5
+        first = next(number for number, at in enumerate(self.at) if at >= since)
+        hours = np.array(self.at[first:]) / 3600
+        if len(hours) < 2:
+            return {}
+        return {
+            name: round(float(np.polyfit(hours, [had[name] for had in self.had[first:]], 1)[0]), 2)
+            for name in self.had[0]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Soaked:
+    """Rows by fault and place, silence of a turn without a fault, the gateway over time, what was left."""
+
+    rows: Sequence[Row]
+    usual_s: float
+    gateway: Noted
+    left: Mapping[str, float]
+    took_s: float
+
+    @property
+    def grows(self) -> dict[str, float]:
+        """What grows faster than noise would, by the hour; told of a run that is long enough to tell."""
+        if self.took_s < SETTLED_S:
+            return {}
+        return {name: by for name, by in self.gateway.per_hour().items() if by > MOST_PER_HOUR[name]}
+
+    @property
+    def good(self) -> bool:
+        return not self.left and not self.grows and not any(row.wrong for row in self.rows)
+
+
+async def soak(faults: Sequence[Fault], minutes: float, calls: int, seed: int) -> Soaked:
+    """Draw faults until the time is over."""
+    began = time.monotonic()
+    folder = BUILD / "chaos-soak"
+    shutil.rmtree(folder, ignore_errors=True)
+    async with running_stack(folder) as stack:
+        inside, gateway = await Inside.of(stack), Noted()
+        async with storming(stack, calls=calls, seed=seed) as storm:
+            quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
+            usual_s = statistics.median(verdict.silent_s for verdict in quiet)
+            rows = await _strike(storm, faults, began + minutes * 60, random.Random(seed), usual_s, gateway)
+        return Soaked(rows, usual_s, gateway, await inside.left(), time.monotonic() - began)
+
+
+async def _strike(
+    storm: Storm,
+    faults: Sequence[Fault],
+    until: float,
+    chance: random.Random,
+    usual_s: float,
+    gateway: Noted,
+) -> list[Row]:
+    rows: dict[tuple[str, str], Row] = {}
+    while time.monotonic() < until:
+        fault = chance.choice(faults)
+        row = rows.setdefault((fault.name, fault.place), Row(fault.name, fault.place))
+        before = len(row.wrong)
+        row.add(await storm.strike(fault), usual_s)
+        await gateway.look(storm.stack.gateway)
+        print(f"{until - time.monotonic():6.0f} s left: {fault}", file=sys.stderr)
+        for wrong in row.wrong[before:]:
+            print(f"    {wrong}", file=sys.stderr)
+    return [rows[key] for key in sorted(rows)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the command line, inject, write; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--calls", type=int, default=8, help="that talk at once")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--only", default="", help="faults whose name or place holds this")
+    given = parser.parse_args(arguments)
+    faults = [fault for fault in all_faults() if given.only in str(fault)]
+    if not faults:
+        parser.error(f"no fault is called {given.only}")
+    print(f"seed {given.seed}", file=sys.stderr)
+    soaked = asyncio.run(soak(faults, given.minutes, given.calls, given.seed))
+    table = markdown(soaked.rows)
+    growth = soaked.gateway.per_hour()
+    figures: dict[str, Any] = {
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{"machine": machine(), "seed": given.seed, "calls": given.calls, "took_s": round(soaked.took_s)},
+        **{"usual_silence_ms": round(soaked.usual_s * 1e3), "left_inside": dict(soaked.left)},
+        **{"gateway_growth_per_hour": growth, "gateway": soaked.gateway.had},
+        **{"rows": [row.as_dict() for row in soaked.rows], "total": total(soaked.rows).as_dict()},
+    }
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "chaos-soak.json").write_text(json.dumps(figures, indent=1))
+    (BUILD / "chaos-soak.md").write_text(table)
+    print(table)
+    print(f"seed {given.seed}; the gateway grows by the hour: {growth}; left inside: {dict(soaked.left)}")
+    return 0 if soaked.good else 1
