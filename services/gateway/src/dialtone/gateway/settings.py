@@ -140,6 +140,9 @@ class GatewaySettings(ServiceSettings):
     request_timeout_s: float = Field(default=15.0, gt=0)
     """How long a request may take to come whole, a WebSocket's handshake included; a connection without
     one is closed then."""
+    ping_s: float = Field(default=5.0, gt=0)
+    """Seconds between the pings of a connection, and for the answer to one: a client that vanished is
+    taken for gone within twice that."""
     tcp_user_timeout_s: float = Field(default=15.0, gt=0)
     """How long data that was sent may stay unacknowledged: only this ends the connection of a client
     that vanished while it was being sent to."""
