@@ -160,6 +160,15 @@ async def lock_sql(stack: Stack, _pid: int) -> None:
     await asyncio.to_thread(hold)
 
 
+async def set_clocks(stack: Stack, _pid: int) -> None:
+    """The clock of the gateway is set an hour ahead and those of workers an hour back, and the other way."""
+    for hours in (1, -1):
+        stack.gateway.clock.ahead_s = hours * 3600.0
+        for worker in stack.workers:
+            worker.clock.ahead_s = hours * -3600.0
+        await asyncio.sleep(1.5)
+
+
 WORKERS = {
     "killed": kill,
     "frozen": freeze,
@@ -182,6 +191,7 @@ STORES = {
     "valkey frozen 10 s": freeze_valkey,
     "sql locked 10 s": lock_sql,
 }
+CLOCKS = {"clocks set 1 h wrong": set_clocks}
 _PLACES = (
     ("asr", Phase.LISTENING, 0.8),
     ("asr", Phase.RECOGNISING, 0.0),
@@ -207,7 +217,7 @@ def all_faults() -> list[Fault]:
     ]
     of_servers = [
         Fault(name, phase, inject, after_s=after_s, outage=name in BROKER)
-        for name, inject in {**BROKER, **STORES}.items()
+        for name, inject in {**BROKER, **STORES, **CLOCKS}.items()
         for phase, after_s in _MOMENTS
     ]
     return [*of_workers, *of_servers]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.fixtures.clock import Clock
 from tests.fixtures.gateway import gateway_environment
 from tests.fixtures.nats import NatsServer, free_port
 from tests.fixtures.nats_proxy import NatsProxy
@@ -29,7 +30,7 @@ _LEAVE_S = 20.0
 
 
 class Machine:
-    """One process of the stack, and the network between it and the broker if that can be harmed."""
+    """One process of the stack, its clock, and the network between it and the broker if one is given."""
 
     def __init__(
         self,
@@ -42,7 +43,10 @@ class Machine:
         """Ends with `network`, which has been entered."""
         self.name = name
         self._network = network
-        environment = {**environment, "NATS_URL": network.url} if network else environment
+        self.clock = Clock(log.with_suffix(".clock"))
+        environment = {**environment, **self.clock.environment}
+        if network is not None:
+            environment["NATS_URL"] = network.url
         self._url = f"http://127.0.0.1:{environment['HTTP_PORT']}"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -80,7 +84,8 @@ class Machine:
         return self._network
 
     def mend(self) -> None:
-        """Undo what was done to its network."""
+        """Undo what was done to its clock and its network."""
+        self.clock.ahead_s = 0.0
         if self._network is not None:
             self._network.heal()
             self._network.delay_s = 0.0
