@@ -40,8 +40,13 @@ class Worker:
         self._seq = count(1)
 
     def say(self, **body: Any) -> list[do.Effect]:
-        event = WorkerEvent(lease_id=self.work.lease_id, attempt=self.attempt, seq=next(self._seq), **body)
-        return self._rig.feed(do.WorkerFrame(event))
+        return self._rig.feed(self.send(**body))
+
+    def send(self, **body: Any) -> do.WorkerFrame:
+        """An event on its way: to be fed when it arrives."""
+        return do.WorkerFrame(
+            WorkerEvent(lease_id=self.work.lease_id, attempt=self.attempt, seq=next(self._seq), **body)
+        )
 
     def skip(self) -> None:
         """Lose an event on the way."""

@@ -180,6 +180,7 @@ def test_what_is_lost_on_the_way_is_done_again() -> None:
     worker = rig.take("asr")
     worker.skip()
     worker.final(0, "lost")
+    rig.wait(0.11)
     rig.take("asr").final(0, "Hello.")
     assert words(rig) == [InputAudio("Hello.")]
 

@@ -6,8 +6,9 @@ from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.context import Limits
+from dialtone.gateway.core.lease_table import EARLY_EVENTS
 from dialtone.v1.ears_pb2 import EarsInput
-from dialtone.v1.turn_pb2 import TurnDone
+from dialtone.v1.turn_pb2 import TextDelta, TurnDone
 
 from .harness import Rig
 
@@ -44,6 +45,7 @@ def test_an_attempt_of_work_that_was_issued_anew_is_told_that_its_message_is_voi
     old, base = llm.work.SerializeToString(), llm.work.attempt_base
     llm.skip()
     llm.text("Lost. ")
+    rig.wait(0.11)
     assert rig.work("llm")[-1].attempt_base > base
     rig.claim(type(llm.work).FromString(old), attempt=base + 1)
     assert (rig.grants()[-1].granted, rig.grants()[-1].reason) == (False, "void")
@@ -58,6 +60,7 @@ def test_a_call_outlives_any_number_of_ears_as_long_as_each_worked_for_a_while()
             ears.heard()
         ears.skip()
         ears.heard()
+        rig.wait(0.11)
         ears = rig.claim(rig.work("asr")[-1])
     assert not list(rig.closes())
 
@@ -136,6 +139,7 @@ def test_work_whose_events_were_lost_is_issued_anew_above_every_older_attempt() 
     llm.text("One. ")
     llm.skip()
     llm.text("Three. ")
+    rig.wait(0.11)
     again = rig.work("llm")[-1]
     assert again.lease_id == llm.work.lease_id
     assert again.attempt_base > 5
@@ -145,6 +149,33 @@ def test_work_whose_events_were_lost_is_issued_anew_above_every_older_attempt() 
     assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One. Two."
 
 
+def test_events_that_overtake_others_wait_for_them_and_what_comes_twice_counts_once() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    one, two, three = (llm.send(text=TextDelta(text=text)) for text in ("One. ", "Two. ", "Three."))
+    end = llm.send(turn_done=TurnDone(finish_reason=TurnDone.FINISH_REASON_STOP))
+    for frame in (one, three, one, end, three, two, two, end):
+        rig.feed(frame)
+        rig.wait(0.02)
+    assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One. Two. Three."
+    assert [work.sentence.text.strip() for work in rig.work("tts")] == ["One.", "Two."]  # two at once
+    rig.wait(1)
+    assert len(rig.work("llm")) == 1
+
+
+def test_no_more_than_so_many_events_wait_for_one_before_them() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.skip()
+    for _ in range(EARLY_EVENTS):
+        assert len(rig.work("llm")) == 1
+        llm.text("Early.")
+    rig.wait(0)
+    assert len(rig.work("llm")) == 2
+
+
 def test_work_that_loses_events_again_and_again_fails_the_response() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())
@@ -152,6 +183,7 @@ def test_work_that_loses_events_again_and_again_fails_the_response() -> None:
         llm = rig.take("llm")
         llm.skip()
         llm.text("Gap.")
+        rig.wait(0.11)
     response = rig.of(out.ResponseDone)[0].response
     assert (response.status, response.status_details.error.code) == ("failed", "lost_events")
 
@@ -275,6 +307,7 @@ def test_a_worker_whose_work_is_issued_anew_is_told_to_stop_first() -> None:
     llm = rig.take("llm")
     llm.skip()
     llm.text("Lost. ")
+    rig.wait(0.11)
     told = [e for e in rig.effects if isinstance(e, do.Cancel | do.Submit)][-2:]
     assert isinstance(told[0], do.Cancel)
     assert told[0].lease_ids == [llm.work.lease_id]

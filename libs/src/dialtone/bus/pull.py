@@ -34,6 +34,7 @@ class _Pull:
         self.overdue_at = time.monotonic() + _OVERDUE_S
         self.refused = ""
         self.subscription: Subscription | None = None
+        self._got: set[str] = set()
         self._on_work = on_work
         self._on_change = on_change
 
@@ -46,7 +47,8 @@ class _Pull:
             self.left = 0
             if message.status != _EXPIRED:
                 self.refused = message.status  # the consumer is gone, moved, or takes no more pulls
-        else:
+        elif message.reply not in self._got:  # a delivery that comes twice is one
+            self._got.add(message.reply)
             self.left -= 1
             self._on_work(message)
         if self.left <= 0:

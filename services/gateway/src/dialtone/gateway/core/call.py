@@ -55,7 +55,7 @@ from .item_audio import ItemAudio
 from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests
 from .items import Item
-from .lease_table import HeldLease, Verdict
+from .lease_table import HeldLease
 from .outage import Outage
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
@@ -289,16 +289,18 @@ class Call:
         if event.HasField("failed") and event.failed.final and event.attempt >= lease.attempt:
             self._troubles.work_failed(lease, event)
             return
-        verdict = lease.judge(event, self._ctx.now)
-        if verdict is Verdict.GAP:
-            self._troubles.issue_anew(lease, "lost_events", "Events of the work were lost.")
-        elif verdict is Verdict.ACCEPT and event.WhichOneof("body") in SAYS[lease.stage]:
-            if event.HasField("released"):
-                lease.released(self._ctx.now)
-            elif lease.stage == ASR:
-                self._hearing.take(event)
-            else:
-                self._answers.worker_event(lease, event)
+        for ready in lease.take(event, self._ctx.now, patience_s=self._ctx.limits.reorder_s):
+            if self._ctx.leases.get(lease.id) is lease and ready.WhichOneof("body") in SAYS[lease.stage]:
+                self._say(lease, ready)
+
+    def _say(self, lease: HeldLease, event: WorkerEvent) -> None:
+        """An event of the holder, in its turn."""
+        if event.HasField("released"):
+            lease.released(self._ctx.now)
+        elif lease.stage == ASR:
+            self._hearing.take(event)
+        else:
+            self._answers.worker_event(lease, event)
 
     def _grant(self, lease: HeldLease | None, event: WorkerEvent) -> Grant:
         if lease is None:

@@ -26,6 +26,7 @@ class Limits:
     # Work that nobody claims in this time ends as overloaded.
     claim_s: dict[str, float] = field(default_factory=lambda: {ASR: 8.0, LLM: 5.0, TTS: 5.0})
     resubmit_s: float = 0.5  # pause before work is queued again that the broker did not take
+    reorder_s: float = 0.1  # for an event that others have overtaken; then it is lost
     # A held lease that says nothing for this long is issued anew, then failed.
     # Ears may be silent while nothing is sent to them.
     silent_s: dict[str, float] = field(default_factory=lambda: {ASR: 5.0, LLM: 20.0, TTS: 15.0})

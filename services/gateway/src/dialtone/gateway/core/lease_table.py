@@ -7,8 +7,7 @@ the holding attempt, in sequence, are let through; see docs/architecture.md, "Le
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, field
 
 from dialtone.v1.events_pb2 import WorkerEvent
 from dialtone.v1.work_pb2 import Work
@@ -17,12 +16,7 @@ from dialtone.v1.work_pb2 import Work
 ATTEMPTS_PER_ISSUE = 16
 MAX_ISSUES = 3
 STEADY_S = 5.0  # a leg that one worker held for this long is no poison
-
-
-class Verdict(Enum):
-    ACCEPT = auto()
-    DROP = auto()  # of an older attempt, or seen before
-    GAP = auto()  # something before it was lost
+EARLY_EVENTS = 64  # kept while something before them is missing
 
 
 @dataclass(slots=True)
@@ -42,6 +36,8 @@ class HeldLease:
     trouble: str = ""  # why it did not
     finished: bool = False  # its result is here, and is kept until it is known to be wanted
     doubted_by: float | None = None  # the broker was away: it is to be heard of by then
+    early: dict[int, WorkerEvent] = field(default_factory=dict)  # by number: something before them is missing
+    missing_by: float | None = None  # when that is to be here
 
     @property
     def id(self) -> str:
@@ -59,6 +55,7 @@ class HeldLease:
         self.attempt = attempt
         self.held, self.held_since = True, now
         self.submit_at, self.trouble, self.doubted_by = None, "", None
+        self._forget_early()
         self.next_seq = 1  # the claim itself is number 0
         self.last_event_at = now
         return True
@@ -78,8 +75,8 @@ class HeldLease:
             due = min(self.submitted_at + claim_s, math.inf if self.submit_at is None else self.submit_at)
         elif self.finished:
             return None
-        if self.doubted_by is not None:
-            due = min(due, self.doubted_by)
+        for by in (self.doubted_by, self.missing_by):
+            due = due if by is None else min(due, by)
         return None if due == math.inf else due
 
     def doubt(self, now: float, *, by: float) -> None:
@@ -96,16 +93,39 @@ class HeldLease:
         """Nothing was heard of it since the broker came back."""
         return self.doubted_by is not None and now >= self.doubted_by
 
-    def judge(self, event: WorkerEvent, now: float) -> Verdict:
+    def has_lost_events(self, now: float) -> bool:
+        """Something is missing, and did not come in time."""
+        return self.missing_by is not None and now >= self.missing_by
+
+    def take(self, event: WorkerEvent, now: float, *, patience_s: float) -> list[WorkerEvent]:
+        """The events that may be let through now that this one is here, in the order of their numbers.
+
+        What is of another attempt or was here before is dropped; what is ahead of its turn is kept, for
+        `patience_s` at most.
+        """
         if event.attempt != self.attempt or event.seq < self.next_seq:
-            return Verdict.DROP
-        if event.seq > self.next_seq:
-            return Verdict.GAP
-        self.next_seq += 1
-        self.last_event_at, self.doubted_by = now, None
-        if self.work.HasField("ears") and now - self.held_since >= STEADY_S:
-            self.issues = 1  # it lasts as long as its call, and loses a worker now and then
-        return Verdict.ACCEPT
+            return []
+        self.last_event_at = now
+        self.early.setdefault(event.seq, event)
+        ready = []
+        while (following := self.early.pop(self.next_seq, None)) is not None:
+            ready.append(following)
+            self.next_seq += 1
+        if ready:
+            self.doubted_by = None
+            if self.work.HasField("ears") and now - self.held_since >= STEADY_S:
+                self.issues = 1  # it lasts as long as its call, and loses a worker now and then
+        if not self.early:
+            self.missing_by = None
+        elif len(self.early) >= EARLY_EVENTS:
+            self.missing_by = now
+        elif ready or self.missing_by is None:
+            self.missing_by = now + patience_s
+        return ready
+
+    def _forget_early(self) -> None:
+        self.early.clear()
+        self.missing_by = None
 
     def released(self, now: float) -> None:
         """The holder gave it back: it is on offer again."""
@@ -126,6 +146,7 @@ class HeldLease:
         self.work.attempt_base = max(self.attempt, self.work.attempt_base) + ATTEMPTS_PER_ISSUE
         self.attempt = self.work.attempt_base - 1  # whatever is below is void from now on
         self.submit_at, self.trouble, self.doubted_by = None, "", None
+        self._forget_early()
         self.released(now)
         return self.work
 

@@ -70,8 +70,10 @@ class WorkTroubles:
             due = self._due(lease)
             if due is None or due > now or self._ctx.leases.get(lease.id) is None:
                 continue  # or the end of another has ended it just now
-            if lease.doubted(now):
+            if lease.doubted(now) or (lease.has_lost_events(now) and lease.doubted_by is not None):
                 self._queue_anew(lease, blamed=False)
+            elif lease.has_lost_events(now):
+                self.issue_anew(lease, "lost_events", "Events of the work were lost.")
             elif lease.held:
                 self.issue_anew(lease, "worker_silent", "The worker fell silent.")
             elif now < lease.submitted_at + self._ctx.limits.claim_s[lease.stage]:
