@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import stat
 import time
 from contextlib import aclosing
@@ -11,16 +12,18 @@ import psutil
 import pytest
 
 from dialtone.bus import WorkError
+from dialtone.llm.backends.local import LocalBackend
+from dialtone.llm.failures import LocalModelLost
 from dialtone.v1.turn_pb2 import Message, TurnDone
-from tests.llm.conversations import calls_of, done_of, read, text_of, turn
+from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 from tests.llm.local_model import local_backend
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
 
 
-async def _until_it_rests(within_s: float) -> float:
-    """Return after how long this process stopped computing."""
-    process = psutil.Process()
+async def _until_it_rests(backend: LocalBackend, within_s: float) -> float:
+    """Return after how long the model's process stopped computing."""
+    process = psutil.Process(backend.models[0].pid)
     start = time.monotonic()
     while time.monotonic() - start < within_s:
         used = sum(process.cpu_times()[:2])
@@ -66,7 +69,7 @@ async def test_a_cancelled_answer_stops_between_tokens() -> None:
                 heard += 1
                 if heard == 3:
                     break
-        assert await _until_it_rests(5.0) < 1.5
+        assert await _until_it_rests(backend, 5.0) < 1.5
 
 
 async def test_a_cancelled_prompt_stops_before_it_is_computed() -> None:
@@ -77,7 +80,7 @@ async def test_a_cancelled_prompt_stops_before_it_is_computed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         # Without stopping it would go on for half a minute.
-        assert await _until_it_rests(10.0) < 6.0
+        assert await _until_it_rests(backend, 10.0) < 6.0
 
 
 async def test_a_continuation_goes_on_in_mid_sentence() -> None:
@@ -148,7 +151,9 @@ async def test_a_model_without_a_tool_template_refuses_tools() -> None:
 
 async def test_nobody_else_can_reach_the_model() -> None:
     def listening() -> set[int]:
-        return {c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"}
+        processes = [psutil.Process(), *psutil.Process().children()]
+        found = [connection for process in processes for connection in process.net_connections("tcp")]
+        return {connection.laddr.port for connection in found if connection.status == "LISTEN"}
 
     before = listening()
     async with local_backend() as backend:
@@ -157,3 +162,33 @@ async def test_nobody_else_can_reach_the_model() -> None:
         assert stat.S_IMODE(os.stat(backend._server._folder).st_mode) == 0o700
         response = await backend._server.client.get("props", headers={"Authorization": "Bearer guess"})
         assert response.status_code == 401
+
+
+# --- the model's process breaks
+
+
+async def test_a_turn_whose_model_crashes_can_go_on_in_the_next_process() -> None:
+    async with local_backend() as backend:
+        asked = turn("Count from one to one hundred in words, please, and leave none out.")
+        asked.max_output_tokens = 400
+        answer = backend.stream(asked)
+        said = text_of([await anext(answer), await anext(answer)])
+        os.kill(backend.models[0].pid, signal.SIGKILL)
+        heard, failure = await read_until_failure(answer)
+        assert isinstance(failure, LocalModelLost)
+        assert (failure.retryable, failure.alone) == (True, True)
+        asked.max_output_tokens = 20
+        assert text_of(await read(backend.stream(asked, said + text_of(heard))))
+
+
+@pytest.mark.chaos
+async def test_a_model_that_hangs_is_replaced() -> None:
+    async with local_backend(hang_s=1.0) as backend:
+        before = backend.models[0].pid
+        os.kill(before, signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(LocalModelLost):
+            await read(backend.stream(turn("What is the capital of France?")))
+        assert time.monotonic() - start < 5
+        assert "Paris" in text_of(await read(backend.stream(turn("What is the capital of France?"))))
+        assert backend.models[0].pid != before

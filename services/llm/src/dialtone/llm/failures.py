@@ -20,6 +20,7 @@ _BY_STATUS = {
     503: "overloaded",
     529: "overloaded",
 }
+_TRIES_ALONE, _TRIES_BESIDE_OTHERS = 1, 2
 _WORTH_ANOTHER_TRY = {500, 502, 503, 504, 529}
 
 
@@ -35,6 +36,18 @@ class UpstreamFailure(WorkError):
         super().__init__(code, message, retryable=retryable)
         self.again = again
         self.after_s = after_s
+
+
+class LocalModelLost(UpstreamFailure):
+    """The process of a local model crashed or hung under a turn; `alone`: there was no other."""
+
+    def __init__(self, message: str, *, alone: bool) -> None:
+        super().__init__("model_lost", message, retryable=True)
+        self.alone = alone
+
+    def is_at_fault(self, tries: int) -> bool:
+        """Whether a turn that was tried so often before is to be given up, before it takes more with it."""
+        return tries >= (_TRIES_ALONE if self.alone else _TRIES_BESIDE_OTHERS)
 
 
 def failure_of_status(

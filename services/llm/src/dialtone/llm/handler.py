@@ -3,8 +3,11 @@
 import asyncio
 from contextlib import aclosing
 
-from dialtone.bus import Lease
+from dialtone.bus import HandBack, Lease
+from dialtone.fence import ModelGone
 from dialtone.llm import metrics
+from dialtone.llm.backend import ChatBackend
+from dialtone.llm.failures import LocalModelLost
 from dialtone.llm.registry import ModelRegistry
 from dialtone.telemetry import get_logger
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
@@ -20,16 +23,23 @@ class TurnHandler:
 
     async def __call__(self, lease: Lease) -> None:
         """Send the answer as it comes, then TurnDone. Cancelled, the model stops too."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        first_token_us = 0
+        start = asyncio.get_running_loop().time()
         chosen = self._models.choose(lease.work.turn.model)
         turn = LlmTurn()
         turn.CopyFrom(lease.work.turn)
         turn.model = chosen.model
-        backend = chosen.backend
-        delivered = lease.grant.turn.delivered_text
-        async with aclosing(backend.stream(turn, delivered)) as answer:
+        try:
+            await self._answer(lease, turn, chosen.backend, start)
+        except ModelGone as error:
+            raise HandBack(str(error)) from error
+        except LocalModelLost as lost:
+            lost.retryable = not lost.is_at_fault(lease.attempt - lease.work.attempt_base)
+            raise
+
+    async def _answer(self, lease: Lease, turn: LlmTurn, backend: ChatBackend, start: float) -> None:
+        loop = asyncio.get_running_loop()
+        first_token_us = 0
+        async with aclosing(backend.stream(turn, lease.grant.turn.delivered_text)) as answer:
             async for event in answer:
                 if isinstance(event, TextDelta | ToolCallDelta):
                     if not first_token_us:

@@ -1,4 +1,4 @@
-"""llama.cpp inside this process, reached over a private UNIX socket.
+"""llama.cpp in a process of its own, reached over a private UNIX socket.
 
 The binding embeds llama.cpp's whole server, whose listener cannot be switched off; it is put on a socket in
 a folder that only this user may enter, behind a random key, instead of a TCP port. Requests go through it
@@ -6,30 +6,41 @@ and not through the binding's callbacks, because those cannot stop a prompt that
 a thread for each turn, and because only here does the model's own template and tokenizer count a
 conversation's tokens. A closed connection stops generation between two tokens, and a prompt between two
 batches.
+
+A crash breaks the connections of the turns that are answered; the next process listens at the same place.
+Whether it hangs is asked while there are turns: it says what its slots do between any two batches.
 """
 
 import asyncio
+import contextlib
+import functools
 import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from dialtone.fence import ModelProcess
+from dialtone.llm.failures import LocalModelLost, UpstreamFailure
 from dialtone.telemetry import get_logger
 
 log = get_logger(__name__)
 
+_LOAD_S = 120.0
+_SEEN_S = 1
+_PIECES = 10
 _REUSED_STRETCH = 16  # tokens: what follows the turns that a trim cut out is moved up, not computed again
 _SPARE_HTTP_THREADS = 4  # token counts go through while every slot and as many waiting turns hold a thread
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaOptions:
-    """How a model is run. `context` is in tokens per slot."""
+    """How a model is run. `context` is in tokens per slot; a model that is silent for `hang_s` hangs."""
 
     threads: int
     spin: int
@@ -37,15 +48,21 @@ class LlamaOptions:
     context: int
     batch: int
     cache_mib: int
+    hang_s: float = 10.0
 
 
 class LlamaServer:
     """A loaded model. Make it with `start`, end it with `close`."""
 
-    def __init__(self, server: Any, folder: Path, client: httpx.AsyncClient) -> None:
-        self._server = server
-        self._folder = folder
+    def __init__(self, model: ModelProcess[Any], folder: Path, client: httpx.AsyncClient) -> None:
+        self.model = model
         self.client = client
+        self._folder = folder
+        self._changed = asyncio.Condition()
+        self._turns = 0
+        self._one_by_one = 0  # turns to be answered alone: one of as many lost the model
+        self._lost_pid = 0
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, model: Path, options: LlamaOptions) -> "LlamaServer":
@@ -53,9 +70,11 @@ class LlamaServer:
         folder = Path(tempfile.mkdtemp(prefix="llama-"))  # mode 0700
         key = secrets.token_urlsafe(24)
         socket = folder / "llama.sock"
+        process = ModelProcess("llama", functools.partial(_load, model, options, socket, key))
         try:
-            server = await asyncio.to_thread(_load, model, options, socket, key)
+            await process.start()
         except BaseException:
+            await process.close()
             shutil.rmtree(folder, ignore_errors=True)
             raise
         transport = httpx.AsyncHTTPTransport(
@@ -71,7 +90,69 @@ class LlamaServer:
             trust_env=False,
         )
         log.info("model loaded", model=model.name, threads=options.threads, parallel=options.parallel)
-        return cls(server, folder, client)
+        server = cls(process, folder, client)
+        server._watching = asyncio.create_task(server._watch(options.hang_s))
+        return server
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Answer a turn inside the block, in which a lost process shows as LocalModelLost.
+
+        Waits for a process. The turns among which it was lost are followed by as many that are answered one
+        by one: the one that it was then shows. Raises ModelGone.
+        """
+        if not self.model.ready:
+            await self.model.run(_LOAD_S, _ready)
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._turns or not self._one_by_one)
+            self._turns += 1
+        alone = self._one_by_one > 0
+        pid = self.model.pid
+        try:
+            yield
+        except UpstreamFailure as failure:
+            if not await self._lost(pid, failure):
+                raise
+            others = self._turns - 1
+            if self._lost_pid != pid:
+                self._lost_pid = pid
+                self._one_by_one = self._turns if others else 0
+            raise LocalModelLost(failure.message, alone=not others) from failure
+        finally:
+            async with self._changed:
+                self._turns -= 1
+                if alone:
+                    self._one_by_one = max(0, self._one_by_one - 1)
+                self._changed.notify_all()
+
+    async def _lost(self, pid: int, failure: UpstreamFailure) -> bool:
+        """Whether the process failed, not the request. A connection breaks a moment before that is seen."""
+        if failure.code not in ("upstream_cut", "upstream_unreachable"):
+            return False
+        for _ in range(_SEEN_S * 100):
+            if self.model.pid != pid:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    async def _watch(self, hang_s: float) -> None:
+        """Replace a process that says nothing of itself for so long, though there are turns."""
+        while True:
+            await asyncio.sleep(hang_s / _PIECES)
+            if not self._turns or not self.model.ready:
+                continue
+            asking = asyncio.create_task(self._ask())
+            # In pieces: a time in which this process did not run is no time in which that one hung.
+            for _ in range(_PIECES):
+                await asyncio.wait({asking}, timeout=hang_s / _PIECES)
+            if not asking.done():
+                self.model.kill()
+            asking.cancel()
+            await asyncio.wait({asking})
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(httpx.HTTPError):  # an answer all the same: the process ended, or is loading
+            await self.client.get("slots")
 
     async def supports_tools(self) -> bool:
         """Whether the model's chat template has a place for tools."""
@@ -88,14 +169,16 @@ class LlamaServer:
 
     async def close(self) -> None:
         """Stop computing and free the model."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
         await self.client.aclose()
-        server, self._server = self._server, None
-        await asyncio.to_thread(_free, [server])
-        del server
+        await self.model.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _load(model: Path, options: LlamaOptions, socket: Path, key: str) -> Any:
+    socket.unlink(missing_ok=True)  # of a process that crashed
     # Read once, when OpenMP's library is loaded with the binding.
     os.environ.setdefault("GOMP_SPINCOUNT", str(options.spin))
     try:
@@ -115,11 +198,10 @@ def _load(model: Path, options: LlamaOptions, socket: Path, key: str) -> Any:
     params.api_keys = [key]
     params.n_threads_http = 2 * options.parallel + _SPARE_HTTP_THREADS
     params.ui = False
-    params.endpoint_slots = False
+    params.endpoint_slots = True
     params.verbosity = 0
     return xllamacpp.Server(params)
 
 
-def _free(last_reference: list[Any]) -> None:
-    """Drop the server here, off the event loop: its end waits for its threads."""
-    last_reference.clear()
+def _ready(_server: Any) -> None:
+    """Do nothing, as soon as there is a process to do it."""

@@ -8,7 +8,7 @@ refused.
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -87,6 +87,11 @@ class ModelRegistry:
         """Close every backend."""
         for backend in self._made:
             await backend.close()
+
+    @property
+    def backends(self) -> Sequence[ChatBackend]:
+        """Every backend, once."""
+        return self._made
 
     def _find(self, name: str) -> str | None:
         if name in self._entries:

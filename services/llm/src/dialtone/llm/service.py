@@ -1,6 +1,7 @@
 """Puts the service together from its settings."""
 
 from dialtone.llm.backend import ChatBackend
+from dialtone.llm.backends.local import LocalBackend
 from dialtone.llm.backends.minimax import MiniMaxBackend
 from dialtone.llm.backends.openai import OpenAiBackend
 from dialtone.llm.backends.simulated import SimulatedBackend
@@ -33,9 +34,6 @@ def make_registry(settings: LlmSettings) -> ModelRegistry:
 
 
 def _local(entry: ModelEntry, settings: LlmSettings) -> ChatBackend:
-    # Only a process that runs local models needs what they need.
-    from dialtone.llm.backends.local import LocalBackend
-
     options = LlamaOptions(
         threads=settings.llm_threads,
         spin=settings.llm_spin,
@@ -58,4 +56,6 @@ async def load(settings: LlmSettings) -> Loaded:
         await registry.close()
         raise
     slots = settings.llm_slots or _SLOTS.get(registry.default_entry.backend, settings.llm_parallel)
-    return Loaded(handler=TurnHandler(registry), slots=slots, close=registry.close)
+    local = [backend for backend in registry.backends if isinstance(backend, LocalBackend)]
+    models = [model for backend in local for model in backend.models]
+    return Loaded(handler=TurnHandler(registry), slots=slots, close=registry.close, models=models)

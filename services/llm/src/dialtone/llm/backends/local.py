@@ -1,13 +1,15 @@
-"""A GGUF model run by llama.cpp in this process."""
+"""A GGUF model run by llama.cpp."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from dialtone.bus import WorkError
+from dialtone.fence import ModelProcess
 from dialtone.llm import metrics
 from dialtone.llm.answer import Event
 from dialtone.llm.backend import read_answer
@@ -48,9 +50,10 @@ class LocalBackend:
         """Load the model and compute the default instructions in every slot."""
         model = _gguf(locate(self._entry.model, self._models_dir))
         self._server = server = await LlamaServer.start(model, self._options)
-        self._stream = ChunkStream(
-            server.client, backend=self.name, limits=self._entry.limits, refusal=_no_refusal
-        )
+        # What breaks here is the model's process, which takes longer to replace than a caller's patience for
+        # a request: that is another attempt's business.
+        limits = self._entry.limits.model_copy(update={"retries": 0})
+        self._stream = ChunkStream(server.client, backend=self.name, limits=limits, refusal=_no_refusal)
         self._supports_tools = self._entry.supports_tools and await server.supports_tools()
         turn = LlmTurn(max_output_tokens=1)
         turn.messages.add(role=Message.ROLE_SYSTEM, text=self._warmup_instructions)
@@ -69,14 +72,16 @@ class LocalBackend:
         if not request.HasField("max_output_tokens"):
             request.max_output_tokens = DEFAULT_ANSWER_TOKENS
         answer = LocalAnswer(request)
-        async for delta in self._answer(request, delivered, answer):
-            yield delta
+        async with aclosing(self._answer(request, delivered, answer)) as deltas:
+            async for delta in deltas:
+                yield delta
         usage = answer.reader.done(calls=False).usage
         if again := answer.again():
             log.info("no usable tool call, asking again", tool_choice=again.tool_choice)
             answer = LocalAnswer(again)
-            async for delta in self._answer(again, delivered, answer):
-                yield delta
+            async with aclosing(self._answer(again, delivered, answer)) as deltas:
+                async for delta in deltas:
+                    yield delta
             usage = _sum(usage, answer.reader.done(calls=False).usage)
             if answer.again():
                 raise bad_tool_call(f"model {self._entry.model} called a tool in no usable way")
@@ -90,8 +95,18 @@ class LocalBackend:
     async def _answer(
         self, turn: LlmTurn, delivered: str, answer: LocalAnswer
     ) -> AsyncGenerator[TextDelta, None]:
-        if self._stream is None:
+        if self._stream is None or self._server is None:
             raise WorkError("internal", "the model is not loaded", retryable=True)
+        async with (
+            self._server.turn(),
+            aclosing(self._answered(self._stream, turn, delivered, answer)) as deltas,
+        ):
+            async for delta in deltas:
+                yield delta
+
+    async def _answered(
+        self, stream: ChunkStream, turn: LlmTurn, delivered: str, answer: LocalAnswer
+    ) -> AsyncGenerator[TextDelta, None]:
         messages = await self._trimmed(turn, delivered)
         wired = wire_messages(messages, delivered, "trailing")
         body = wire_request(turn, wired, max_tokens_field="max_tokens")
@@ -101,10 +116,11 @@ class LocalBackend:
             # An answer that is stopped after its calls has no usage at its end.
             counts["timings_per_token"] = True
         body |= {"cache_prompt": True} | counts | self._entry.extra_body
-        chunks = self._stream.chunks("v1/chat/completions", body)
-        async for delta in read_answer(chunks, answer.reader, answer.enough):
-            answer.spoke = True
-            yield delta
+        chunks = stream.chunks("v1/chat/completions", body)
+        async with aclosing(read_answer(chunks, answer.reader, answer.enough)) as deltas:
+            async for delta in deltas:
+                answer.spoke = True
+                yield delta
 
     async def _trimmed(self, turn: LlmTurn, delivered: str) -> Sequence[Message]:
         server = self._server
@@ -114,6 +130,8 @@ class LocalBackend:
         async def count(messages: Sequence[Message]) -> int:
             try:
                 return await server.count_tokens(wire_messages(messages, delivered, "trailing"), tools)
+            except httpx.TransportError as error:
+                raise UpstreamFailure("upstream_cut", f"no token count ({type(error).__name__})") from error
             except (httpx.HTTPError, KeyError, ValueError) as error:
                 raise WorkError("invalid_request", "the model's template refuses the conversation") from error
 
@@ -121,6 +139,11 @@ class LocalBackend:
         if len(kept) < len(turn.messages):
             metrics.TRIMMED.labels(self.name).inc()
         return kept
+
+    @property
+    def models(self) -> Sequence[ModelProcess[Any]]:
+        """The model's process, once it is loaded."""
+        return () if self._server is None else (self._server.model,)
 
     async def close(self) -> None:
         """Free the model."""
