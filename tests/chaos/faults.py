@@ -109,6 +109,15 @@ async def bad_network(stack: Stack, _pid: int) -> None:
         machine.network.delay_s = 0.0
 
 
+async def confuse(stack: Stack, _pid: int) -> None:
+    """For 5 s, 5 % of the messages come twice to whom they are for, and 5 % after the one behind them."""
+    for machine in stack.machines:
+        machine.network.duplicate = machine.network.swap = 0.05
+    await asyncio.sleep(5.0)
+    for machine in stack.machines:
+        machine.network.duplicate = machine.network.swap = 0.0
+
+
 async def reset_all(stack: Stack, _pid: int) -> None:
     """Every connection to the broker is reset."""
     for machine in stack.machines:
@@ -186,6 +195,7 @@ BROKER = {
     "bad network 5 s": bad_network,
     "connections reset": reset_all,
 }
+MESSAGES = {"messages twice, out of turn": confuse}
 STORES = {
     "valkey restarted": restart_valkey,
     "valkey frozen 10 s": freeze_valkey,
@@ -217,7 +227,7 @@ def all_faults() -> list[Fault]:
     ]
     of_servers = [
         Fault(name, phase, inject, after_s=after_s, outage=name in BROKER)
-        for name, inject in {**BROKER, **STORES, **CLOCKS}.items()
+        for name, inject in {**BROKER, **MESSAGES, **STORES, **CLOCKS}.items()
         for phase, after_s in _MOMENTS
     ]
     return [*of_workers, *of_servers]

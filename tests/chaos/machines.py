@@ -88,7 +88,7 @@ class Machine:
         self.clock.ahead_s = 0.0
         if self._network is not None:
             self._network.heal()
-            self._network.delay_s = 0.0
+            self._network.delay_s = self._network.duplicate = self._network.swap = 0.0
 
     async def metric(self, name: str) -> float:
         """The sum of all samples of this metric."""
