@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from tests.chaos.words import VOCABULARY
 from tests.fuzz.raw import TEXT, frame
 
 LIMITS = {
-    **{"CALL_IDLE_S": "2", "CALL_MAX_BETA_S": "2", "WRONG_MESSAGES_PER_MINUTE": "20"},
+    **{"CALL_IDLE_S": "4", "CALL_MAX_BETA_S": "2", "WRONG_MESSAGES_PER_MINUTE": "20"},
     **{"MAX_MESSAGE_BYTES": "262144", "ADDRESS_REQUESTS_PER_MINUTE": "0", "DRAIN_GRACE_S": "2"},
 }
 """Settings of the gateway under which calls end soon."""
@@ -39,24 +40,32 @@ async def _calling(url: str, query: str = "", **more: Any) -> AsyncIterator[Clie
 
 
 async def _event(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next event of this type. While none comes, silence is sent: the client is not idle."""
+    """The next event of this type. Silence is sent meanwhile: a client that waits is not idle."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + _BEAT_S
     while True:
         try:
-            async with asyncio.timeout(_BEAT_S):
+            async with asyncio.timeout_at(due):
                 event: dict[str, Any] = json.loads(await socket.recv())
         except TimeoutError:
             await socket.send(append_event(SILENCE))
+            due = loop.time() + _BEAT_S
             continue
         if event["type"] == kind:
             return event
 
 
+def _question_events(chance: random.Random) -> list[str]:
+    frames = frames_of(chance.sample(VOCABULARY, 2)) + [SILENCE] * ENOUGH_SILENCE
+    update = {"type": "session.update", "session": SESSION}
+    return [json.dumps(update), append_event(b"".join(frames))]
+
+
 async def _question(socket: ClientConnection, chance: random.Random) -> None:
     """Two words and the silence after them, faster than they are spoken."""
     await _event(socket, "session.created")
-    await socket.send(json.dumps({"type": "session.update", "session": SESSION}))
-    frames = frames_of(chance.sample(VOCABULARY, 2)) + [SILENCE] * ENOUGH_SILENCE
-    await socket.send(append_event(b"".join(frames)))
+    for event in _question_events(chance):
+        await socket.send(event)
 
 
 async def _ended(socket: ClientConnection, code: int) -> None:
@@ -164,11 +173,14 @@ async def frozen(url: str, chance: random.Random) -> None:
 
 async def _client_process(url: str, chance: random.Random, number: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.chaos.endings", url, str(chance.random()), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.chaos.doomed", f"{url}/v1/realtime"), stdin=PIPE, stdout=PIPE
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         async with asyncio.timeout(_S):
+            process.stdin.write("\n".join(_question_events(chance)).encode())
+            process.stdin.close()
             assert await process.stdout.readline() == b"spoken to\n"
             process.send_signal(number)
             if number is signal.SIGSTOP:
@@ -190,15 +202,3 @@ SOON: dict[str, Ending] = {
 }
 LATE: dict[str, Ending] = {"frozen": frozen}
 """Takes as long as a client has to answer a ping."""
-
-
-async def _be_spoken_to(url: str, chance: random.Random) -> None:
-    async with _calling(url) as socket:
-        await _question(socket, chance)
-        await _event(socket, "response.output_audio.delta")
-        print("spoken to", flush=True)
-        await socket.wait_closed()
-
-
-if __name__ == "__main__":
-    asyncio.run(_be_spoken_to(sys.argv[1], random.Random(sys.argv[2])))
