@@ -10,9 +10,11 @@ import sys
 from collections.abc import MutableMapping
 from contextvars import Token
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TextIO, cast
 
 import structlog
+
+from dialtone.telemetry.metrics import LOG_LINES_LOST
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -34,12 +36,34 @@ def _escape_control(_logger: Any, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+class _Stderr:
+    """Standard error as it is now. A line that cannot be written, on a full disk, is lost and counted: the
+    work that it tells of goes on."""
+
+    def write(self, text: str) -> int:
+        try:
+            return sys.stderr.write(text)
+        except OSError:
+            LOG_LINES_LOST.inc()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            LOG_LINES_LOST.inc()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
 def configure_logging(service: str, *, level: str = "info", form: str = "json") -> None:
     """Send the logs of this process, those of libraries included, to stderr.
 
     `form` is "json" or "console".
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    stderr = cast(TextIO, _Stderr())
 
     def add_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
@@ -61,11 +85,11 @@ def configure_logging(service: str, *, level: str = "info", form: str = "json") 
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stderr),
         cache_logger_on_first_use=False,
     )
 
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

@@ -24,3 +24,4 @@ LOOP_LAG = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2),
 )
 LOOP_STALLS = Counter("dialtone_event_loop_stalls", "Times that the event loop stood still for over a second")
+LOG_LINES_LOST = Counter("dialtone_log_lines_lost", "Log lines that could not be written, as on a full disk")
