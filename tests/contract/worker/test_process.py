@@ -31,7 +31,8 @@ class WorkerProcess:
     async def _read(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
-            self.lines.append(json.loads(line))
+            if line.startswith(b"{"):  # a crash leaves a stack there as well
+                self.lines.append(json.loads(line))
 
     def logged(self, event: str) -> dict[str, Any] | None:
         return next((line for line in self.lines if line["event"] == event), None)
