@@ -74,12 +74,14 @@ class Caller:
 
 
 @asynccontextmanager
-async def calling(url: str, *, session_id: str | None = None, key: str = "unused") -> AsyncIterator[Caller]:
+async def calling(
+    url: str, *, session_id: str | None = None, key: str = "unused", model: str = "gpt-realtime"
+) -> AsyncIterator[Caller]:
     """A call that has been told its session."""
     query: Any = {"session_id": session_id} if session_id else {}
     async with (
         client_of(url, key) as client,
-        client.realtime.connect(model="gpt-realtime", extra_query=query) as connection,
+        client.realtime.connect(model=model, extra_query=query) as connection,
     ):
         caller = Caller(connection)
         await caller.until("session.created")

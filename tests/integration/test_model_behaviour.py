@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import pytest
 
 from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
-from dialtone.models import ModelMissing, default_names, locate
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
-from tests.fixtures.stack import running
 
 from .caller import calling
 from .voice_caller import VoiceCaller, new_session, voice_calling
@@ -24,35 +21,6 @@ from .voice_caller import VoiceCaller, new_session, voice_calling
 pytestmark = pytest.mark.models
 
 CANARY = "chrysanthemum"
-
-
-@dataclass(frozen=True, slots=True)
-class ServedStack:
-    """A stack of which the llm stage asks `chat_server`; its processes log into `logs`."""
-
-    state: StackState
-    chat_server: ChatServer
-    logs: Path
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedStack]:
-    try:
-        for name in default_names():
-            locate(name)
-    except ModelMissing as missing:
-        pytest.skip(str(missing))
-    chat_server = ChatServer()
-    chat_server.start()
-    run_dir = tmp_path_factory.mktemp("served-stack")
-    try:
-        with pytest.MonkeyPatch.context() as environment:
-            for name, value in chat_server.environment.items():
-                environment.setenv(name, value)
-            with running("real", run_dir) as state:
-                yield ServedStack(state, chat_server, run_dir / "logs")
-    finally:
-        chat_server.stop()
 
 
 def answer(text: str) -> Reply:
@@ -63,17 +31,17 @@ def answer(text: str) -> Reply:
 
 
 @asynccontextmanager
-async def voice_caller(served: ServedStack) -> AsyncIterator[VoiceCaller]:
-    session = await new_session(served.state.url, transcription={"language": "en"})
-    async with voice_calling(served.state.url, session["id"]) as caller:
+async def voice_caller(stack: StackState) -> AsyncIterator[VoiceCaller]:
+    session = await new_session(stack.url, transcription={"language": "en"}, llm={"model": "chat"})
+    async with voice_calling(stack.url, session["id"]) as caller:
         yield caller
 
 
 async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answered(
-    served: ServedStack, question: Recording
+    real_stack: StackState, chat_server: ChatServer, question: Recording
 ) -> None:
-    served.chat_server.script.append(answer(""))
-    async with voice_caller(served) as caller:
+    chat_server.script.append(answer(""))
+    async with voice_caller(real_stack) as caller:
         await caller.say(question, then_silence_s=1.0)
         error = await caller.error()
         assert error["code"] == 500
@@ -86,11 +54,11 @@ async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answere
 
 
 async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
-    served: ServedStack, question: Recording
+    real_stack: StackState, chat_server: ChatServer, question: Recording
 ) -> None:
     text = " ".join(["and then we went on to the next town without a stop"] * 6)
-    served.chat_server.script.append(answer(text))
-    async with voice_caller(served) as caller:
+    chat_server.script.append(answer(text))
+    async with voice_caller(real_stack) as caller:
         await caller.say(question, then_silence_s=0.0)
         await caller.send(is_close=True)
         assert await caller.read_to_the_end() == 1000
@@ -103,10 +71,10 @@ async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
 
 
 async def test_logs_name_the_call_and_hold_nothing_that_was_said(
-    served: ServedStack, question: Recording
+    real_stack: StackState, real_stack_folder: Path, chat_server: ChatServer, question: Recording
 ) -> None:
-    served.chat_server.script.append(answer(f"The {CANARY} is a flower."))
-    async with calling(served.state.url) as caller:
+    chat_server.script.append(answer(f"The {CANARY} is a flower."))
+    async with calling(real_stack.url, model="chat") as caller:
         session_id = caller.of("session.created")[0].session.id
         await caller.connection.session.update(
             session={
@@ -123,7 +91,7 @@ async def test_logs_name_the_call_and_hold_nothing_that_was_said(
     heard = caller.of("conversation.item.input_audio_transcription.completed")[0].transcript
     assert "France" in heard
     assert CANARY in caller.of("response.output_audio_transcript.done")[0].transcript
-    logs = {path.stem: path.read_text() for path in served.logs.glob("*.log")}
+    logs = {path.stem: path.read_text() for path in (real_stack_folder / "logs").glob("*.log")}
     assert {"gateway", "vad-asr", "llm", "tts"} <= set(logs)
     assert [name for name, log in logs.items() if CANARY in log or "France" in log] == []
     for name in ("gateway", "vad-asr"):

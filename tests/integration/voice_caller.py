@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from dialtone.local.call.recording import Recording
 
 RATE = 16_000
+HASTE = 4
+"""So much faster than spoken a recording is sent: what hears it goes by its samples, not by a clock."""
 
 
 async def new_session(url: str, **body: Any) -> dict[str, Any]:
@@ -81,7 +83,7 @@ class VoiceCaller:
         start = loop.time()
         for number, frame in enumerate(frames, 1):
             await self.send(frame)
-            await asyncio.sleep(max(0.0, start + number * 0.02 - loop.time()))
+            await asyncio.sleep(max(0.0, start + number * 0.02 / HASTE - loop.time()))
 
     @property
     def sentences(self) -> list[str]:
