@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from dialtone.gateway.core.items import MessageItem, OutputText, SessionRecord
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import Stores, open_stores
+from dialtone.gateway.stores import Claim, Stores, open_stores
 from tests.deploy.broker import Broker
 from tests.deploy.cluster_secrets import Secrets
 from tests.deploy.service_environment import service_environment
@@ -57,9 +57,8 @@ async def test_a_gateway_does_all_that_it_does_with_these_rights(stores: Stores)
     claim = await stores.calls.claim("acme", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5)
     assert claim is not None
     epoch = await stores.sessions.fence("acme", "sess_1", claim)
-    assert await stores.calls.renew(
-        "acme", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5, epoch=epoch
-    )
+    renewed = await stores.calls.renew([Claim("acme", "sess_1", "call_1", epoch)], gateway_id="gw_1", ttl_s=5)
+    assert renewed == [True]
     item = MessageItem(id="item_1", role="assistant", content=[OutputText("hello")])
     await stores.sessions.put_item("acme", "sess_1", item, None, epoch=epoch)
     await stores.sessions.put_config("acme", "sess_1", SessionConfig(instructions="Be brief."), epoch=epoch)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from dialtone.gateway.stores import CallHolder, CallRegistry, StoreUnavailable
+from dialtone.gateway.stores import CallHolder, CallRegistry, Claim, StoreUnavailable
 from dialtone.gateway.stores.redis_link import RedisLink
 from tests.fixtures.valkey import ValkeyServer
 from tests.fixtures.waiting import eventually
@@ -91,10 +91,14 @@ async def test_a_claim_is_taken_only_from_the_call_that_was_meant(registries: li
 
 
 async def test_who_lost_a_claim_cannot_renew_it(registries: list[CallRegistry]) -> None:
-    def renew(call_id: str, epoch: int) -> Awaitable[bool]:
-        return registries[0].renew(
-            "default", "sess_1", call_id=call_id, gateway_id="gw", ttl_s=30, epoch=epoch
-        )
+    second = await registries[0].claim("default", "sess_2", call_id="call_a", gateway_id="gw", ttl_s=30)
+    assert second is not None
+
+    async def renew(call_id: str, epoch: int) -> bool:
+        claims = [Claim("default", "sess_1", call_id, epoch), Claim("default", "sess_2", call_id, second)]
+        held, beside = await registries[0].renew(claims, gateway_id="gw", ttl_s=30)
+        assert beside
+        return held
 
     old = await registries[0].claim("default", "sess_1", call_id="call_a", gateway_id="gw", ttl_s=30)
     assert old is not None

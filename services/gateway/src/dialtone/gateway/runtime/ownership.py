@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from dialtone.bus import Bus, BusError, Message, NoResponders, Subscription
@@ -21,6 +21,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import (
     CallHolder,
     CallRegistry,
+    Claim,
     SessionBusy,
     SessionDisplaced,
     SessionStore,
@@ -92,11 +93,9 @@ class Ownership:
                 raise SessionBusy
         return epoch
 
-    async def renew(self, session: Session, call_id: str, epoch: int) -> bool:
-        """Hold the claim; False: it was taken over."""
-        return await self._registry.renew(
-            *session, call_id=call_id, gateway_id=self._gateway_id, ttl_s=self._ttl_s, epoch=epoch
-        )
+    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Hold each claim; False: it was taken over."""
+        return await self._registry.renew(claims, gateway_id=self._gateway_id, ttl_s=self._ttl_s)
 
     async def release(self, session: Session, call_id: str) -> None:
         """Give the session back, if the call still has it; raises nothing."""

@@ -1,6 +1,6 @@
 """Where sessions are kept: Redis for the living, SQL for good; and who has which call."""
 
-from .call_registry import CallHolder, CallRegistry
+from .call_registry import CallHolder, CallRegistry, Claim
 from .client_secrets import ClientSecret, ClientSecrets, TooManySecrets
 from .errors import SessionBusy, SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .opening import Stores, open_stores
@@ -9,6 +9,7 @@ from .session_store import SessionPage, SessionStore, SessionSummary
 __all__ = [
     "CallHolder",
     "CallRegistry",
+    "Claim",
     "ClientSecret",
     "ClientSecrets",
     "SessionBusy",

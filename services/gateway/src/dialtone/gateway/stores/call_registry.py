@@ -8,6 +8,7 @@ grow on when Redis has forgotten the claims.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -30,13 +31,21 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return epoch
 """
 
-# KEYS: call; ARGV: call id, gateway id, ttl in ms, epoch.
+# KEYS: calls; ARGV: gateway id, ttl in ms, then of each call its id and epoch. Gives a 1 or 0 for each.
 _RENEW = """
-local holder = redis.call('HGET', KEYS[1], 'call')
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2], 'epoch', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
+local held = {}
+for i, key in ipairs(KEYS) do
+  local call, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  local holder = redis.call('HGET', key, 'call')
+  if holder and holder ~= call then
+    held[i] = 0
+  else
+    redis.call('HSET', key, 'call', call, 'gateway', ARGV[1], 'epoch', epoch)
+    redis.call('PEXPIRE', key, ARGV[2])
+    held[i] = 1
+  end
+end
+return held
 """
 
 # KEYS: call; ARGV: call id.
@@ -49,6 +58,15 @@ return redis.call('DEL', KEYS[1])
 class CallHolder(msgspec.Struct, frozen=True):
     call_id: str
     gateway_id: str
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a call has of its session, since it claimed it."""
+
+    tenant: str
+    session_id: str
+    call_id: str
+    epoch: int
 
 
 class CallRegistry:
@@ -82,17 +100,19 @@ class CallRegistry:
         key = _key(tenant, session_id)
         return int(await self._link.run(lambda _: self._claim(keys=[key], args=arguments))) or None
 
-    async def renew(
-        self, tenant: str, session_id: str, *, call_id: str, gateway_id: str, ttl_s: float, epoch: int
-    ) -> bool:
-        """Hold the claim for `ttl_s` seconds more; False: another call has taken the session.
+    async def renew(self, claims: Sequence[Claim], *, gateway_id: str, ttl_s: float) -> list[bool]:
+        """Hold each claim for `ttl_s` seconds more; False: another call has taken that session.
 
-        A claim that ran out, or that Redis forgot in a restart, is taken anew if nobody else has it. Under
-        its old epoch: somebody may have had the session meanwhile.
+        Some hundreds at most: Redis does nothing else meanwhile. A claim that ran out, or that Redis forgot
+        in a restart, is taken anew if nobody else has it. Under its old epoch: somebody may have had the
+        session meanwhile.
         """
-        arguments: list[str | int] = [call_id, gateway_id, _ms(ttl_s), epoch]
-        key = _key(tenant, session_id)
-        return bool(await self._link.run(lambda _: self._renew(keys=[key], args=arguments)))
+        keys = [_key(claim.tenant, claim.session_id) for claim in claims]
+        arguments: list[str | int] = [gateway_id, _ms(ttl_s)]
+        for claim in claims:
+            arguments += (claim.call_id, claim.epoch)
+        held = cast(list[int], await self._link.run(lambda _: self._renew(keys=keys, args=arguments)))
+        return [bool(one) for one in held]
 
     async def release(self, tenant: str, session_id: str, *, call_id: str) -> bool:
         """Give the session back; False: this call did not have it."""
