@@ -101,7 +101,7 @@ class Storm:
 @asynccontextmanager
 async def storming(stack: Stack, *, calls: int, seed: int) -> AsyncIterator[Storm]:
     """Calls on this stack inside the block."""
-    async with tapping(stack.nats.url) as tap:
+    with tapping(stack.gateway.network) as tap:
         storm = Storm(stack, tap, calls=calls, seed=seed)
         try:
             yield storm

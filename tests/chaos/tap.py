@@ -1,16 +1,15 @@
-"""Listens to the bus: in which phase calls are, and which process holds which of their work."""
+"""Hears what a gateway is told: in which phase calls are, and which process holds which of their work."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dialtone.bus import Bus, Message
-from dialtone.settings import BusSettings
 from dialtone.v1.events_pb2 import WorkerEvent
+from tests.fixtures.nats_proxy import NatsProxy
 
 
 class Phase(StrEnum):
@@ -42,7 +41,6 @@ class _Holder:
 class Tap:
     """What the workers of all calls tell their gateway. A worker's id names its role and its process."""
 
-    bus: Bus
     _holders: dict[str, dict[str, _Holder]] = field(default_factory=dict)  # by call and lease
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: list[tuple[Callable[[Moment], bool], asyncio.Future[Moment]]] = field(default_factory=list)
@@ -80,12 +78,13 @@ class Tap:
         self._waiting.append((lambda moment: moment.phase is phase, future))
         return future
 
-    def on_message(self, message: Message) -> None:
-        """Take in an event of a call's."""
-        if not message.data:
-            return  # a worker asks whether the call is still there
-        event = WorkerEvent.FromString(message.data)
-        call_id = message.subject.split(".")[1]
+    def on_message(self, subject: str, data: bytes) -> None:
+        """Take in a message; only the events of calls matter."""
+        words = subject.split(".")
+        if words[0] != "call" or words[-1] != "events" or not data:
+            return  # or a worker asks whether the call is still there
+        event = WorkerEvent.FromString(data)
+        call_id = words[1]
         leases = self._holders.setdefault(call_id, {})
         body = event.WhichOneof("body")
         holder = leases.get(event.lease_id)
@@ -124,13 +123,12 @@ class Tap:
                 waiting[1].set_result(moment)
 
 
-@contextlib.asynccontextmanager
-async def tapping(nats_url: str) -> AsyncIterator[Tap]:
-    """Listen inside the block."""
-    bus = await Bus.connect(BusSettings(nats_url=nats_url), name="tap")
+@contextlib.contextmanager
+def tapping(network: NatsProxy) -> Iterator[Tap]:
+    """Listen inside the block to what comes to the gateway over this network."""
+    tap = Tap()
+    network.listener = tap.on_message
     try:
-        tap = Tap(bus)
-        await bus.subscribe("call.*.events", tap.on_message)
         yield tap
     finally:
-        await bus.close()
+        network.listener = None

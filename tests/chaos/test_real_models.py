@@ -46,13 +46,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
             locate(name)
     except ModelMissing as missing:
         pytest.skip(str(missing))
-    async with running_stack(tmp_path_factory.mktemp("real"), proxied=False, real=True) as running:
+    async with running_stack(tmp_path_factory.mktemp("real"), real=True) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tap(stack: Stack) -> AsyncIterator[Tap]:
-    async with tapping(stack.nats.url) as listening:
+    with tapping(stack.gateway.network) as listening:
         yield listening
 
 
