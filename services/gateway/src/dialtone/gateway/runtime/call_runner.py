@@ -17,7 +17,7 @@ from dialtone.gateway.core.client_events import AppendAudio
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.expulsions import session_deleted
-from dialtone.gateway.runtime.metrics import observe_turn, unsent_inputs
+from dialtone.gateway.runtime.metrics import observe_turn, unqueued_work, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
 from dialtone.gateway.stores import SessionDisplaced, SessionStore, UnknownSession
 from dialtone.telemetry import get_logger
@@ -241,6 +241,7 @@ class CallRunner:
             # The client is told which of these it is, and nothing of what is behind it.
             log.warning("work was not submitted", stage=stage, error=str(error))
             code, message = _why_not(error)
+            unqueued_work.labels(code).inc()
             self.put(do.SubmitFailed(work.lease_id, code, message))
 
     async def _control(self, control: Control) -> None:

@@ -14,6 +14,9 @@ refused = Counter("dialtone_gateway_refused_total", "Handshakes refused, by reas
 unsent_inputs = Counter(
     "dialtone_gateway_unsent_inputs_total", "Input frames that the broker did not take when they came"
 )
+unqueued_work = Counter(
+    "dialtone_gateway_unqueued_work_total", "Work that did not come onto its queue, by reason", ["reason"]
+)
 takeovers = Counter("dialtone_gateway_takeovers_total", "Sessions taken over from a live call")
 stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients closed for not reading")
 held_clients = Counter(
