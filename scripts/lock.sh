@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the lock files: one per service (what its image installs) and one for a whole checkout.
+# Writes the lock files: those of the images and one for a whole checkout.
 # Local packages are left out of them: they are installed from the tree, without dependencies.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,7 +16,10 @@ lock() { # lock OUTPUT, requirements on standard input
 
 lock requirements-dev.lock < requirements-dev.in
 for service in gateway vad-asr tts; do
-    printf '%s\n' "-e proto" "-e libs" "-e services/$service" hatchling editables \
-        | lock "services/$service/requirements.lock"
+    printf '%s\n' "-e proto" "-e libs" "-e services/$service" | lock "services/$service/requirements.lock"
 done
-printf '%s\n' "-e proto" "-e libs" "-e services/llm[local]" hatchling editables | lock services/llm/requirements.lock
+printf '%s\n' "-e proto" "-e libs" "-e services/llm[local]" | lock services/llm/requirements.lock
+printf '%s\n' "-e proto" "-e libs" "-e services/vad-asr[cuda]" | lock services/vad-asr/requirements-cuda.lock
+# What builds our own packages in an image, and what fetches models into one.
+echo hatchling | lock deploy/images/build.lock
+printf '%s\n' "-e proto" "-e libs[fetch]" | lock deploy/images/models.lock

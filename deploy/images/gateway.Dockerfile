@@ -1,0 +1,32 @@
+# The gateway.
+#   scripts/images.sh builds it.
+# The packages are those of services/gateway/requirements.lock, by hash; ours come from the tree.
+ARG PYTHON=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${PYTHON} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+COPY deploy/images/build.lock deploy/images/build.lock
+RUN python -m venv /build && /build/bin/pip install --require-hashes --requirement deploy/images/build.lock
+COPY services/gateway/requirements.lock requirements.lock
+# Without pip: nothing is installed into an image that runs.
+RUN python -m venv --without-pip /app \
+    && /build/bin/pip --python /app/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+COPY proto proto
+COPY libs libs
+COPY services/gateway services/gateway
+RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./proto ./libs ./services/gateway \
+    && /build/bin/pip --python /app/bin/python install --no-deps --no-index /wheels/*.whl \
+    && python -m compileall -q /app
+
+FROM ${PYTHON}
+RUN groupadd --gid 10001 dialtone && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin dialtone
+COPY --from=build /app /app
+COPY deploy/images/healthcheck.py /app/healthcheck.py
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HTTP_HOST=0.0.0.0 HTTP_PORT=8000 METRICS_PORT=9090
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 8000 9090
+HEALTHCHECK --interval=5s --timeout=4s --start-period=120s --retries=3 CMD ["python", "/app/healthcheck.py"]
+CMD ["python", "-m", "dialtone.gateway"]

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Builds the images and looks whether they are what they are to be:
+#   scripts/images.sh [NAME...]        gateway vad-asr llm tts models; all of them without a name
+# Variables: ENGINE (podman, docker or buildah, whichever is there), TAG (the packages' version), MODELS (to be held by
+# the images of workers: names of libs/src/dialtone/models/manifest.toml), CUDA=1 (ears for a GPU), PYTHON (base image),
+# BUILD_ARGS (of the engine, as they are), SBOM=FOLDER (a CycloneDX list of each image, by syft).
+set -eu
+cd "$(dirname "$0")/.."
+engine=${ENGINE:-$(command -v podman || command -v docker || command -v buildah || true)}
+[ -n "$engine" ] || { echo "neither podman nor docker nor buildah is installed" >&2; exit 1; }
+tag=${TAG:-$(sed -n 's/^version = "\(.*\)"/\1/p' services/gateway/pyproject.toml)}
+registry=${REGISTRY:-dialtone}
+
+build() { # build NAME
+    set -- --file "deploy/images/$1.Dockerfile" --tag "$registry/$1:$(tag_of "$1")"
+    [ -z "${PYTHON:-}" ] || set -- "$@" --build-arg "PYTHON=$PYTHON"
+    [ -z "${MODELS:-}" ] || set -- "$@" --build-arg "MODELS=$MODELS"
+    [ -z "${CUDA:-}" ] || set -- "$@" --build-arg LOCK=requirements-cuda.lock
+    # shellcheck disable=SC2086
+    "$engine" build ${BUILD_ARGS:-} "$@" .
+}
+
+tag_of() {
+    if [ "$1" = vad-asr ] && [ -n "${CUDA:-}" ]; then echo "$tag-cuda"; else echo "$tag"; fi
+}
+
+# As Kubernetes runs it: no root, nothing writable but /tmp, no rights, no network.
+confined() { # confined NAME COMMAND...
+    image="$registry/$1:$(tag_of "$1")"
+    shift
+    "$engine" run --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --network none \
+        --entrypoint "" "$image" "$@"
+}
+
+look() { # look NAME
+    module=$(echo "$1" | tr - _)
+    confined "$1" python -c "
+import importlib.util, os, pathlib, sys
+assert os.getuid() == 10001, 'runs as root'
+assert 'CapEff:\t0000000000000000' in pathlib.Path('/proc/self/status').read_text(), 'has rights'
+assert importlib.util.find_spec('dialtone.$module'), 'not installed'
+assert '$1' == 'models' or not importlib.util.find_spec('pip'), 'can install more'
+try:
+    open('/app/written', 'w')
+except OSError:
+    sys.exit()
+sys.exit('writes its own files')
+"
+    if [ -n "${SBOM:-}" ]; then
+        mkdir -p "$SBOM"
+        "$engine" save --format oci-archive --output "$SBOM/$1.tar" "$registry/$1:$(tag_of "$1")"
+        syft --quiet --output "cyclonedx-json=$SBOM/$1.cdx.json" "oci-archive:$SBOM/$1.tar"
+        rm "$SBOM/$1.tar"
+    fi
+    echo "$registry/$1:$(tag_of "$1"): as it is to be"
+}
+
+[ $# -gt 0 ] || set -- gateway vad-asr llm tts models
+for name in "$@"; do
+    build "$name"
+    [ "${engine##*/}" = buildah ] || look "$name"
+done

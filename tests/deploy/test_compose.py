@@ -1,0 +1,124 @@
+"""docker-compose.yml: read by the real Compose, and true of the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.reference_policies import SETTINGS
+from tests.deploy.rendered import ROOT, SERVICES
+
+FILE = ROOT / "docker-compose.yml"
+
+
+def _read(file: Path) -> subprocess.CompletedProcess[str]:
+    compose = str(Path(sys.executable).with_name("docker-compose"))
+    return subprocess.run(
+        [
+            compose,
+            "--project-directory",
+            str(ROOT),
+            "--file",
+            str(file),
+            "--profile",
+            "*",
+            "config",
+            "--format",
+            "json",
+        ],
+        env={"PATH": os.environ["PATH"], "HOME": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@cache
+def _services() -> dict[str, Any]:
+    read = _read(FILE)
+    assert read.returncode == 0, read.stderr
+    services: dict[str, Any] = json.loads(read.stdout)["services"]
+    return services
+
+
+def test_all_of_the_system_is_there_and_what_watches_it_is_optional() -> None:
+    watching = {name for name, service in _services().items() if service.get("profiles")}
+    assert watching == {"prometheus", "grafana", "otel-collector"}
+    assert _services().keys() - watching == {*SERVICES, "models", "nats", "valkey", "postgres"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_told_what_it_reads(name: str) -> None:
+    fields = {field.upper() for field in SETTINGS[name].model_fields}
+    everybodys = fields | {"STAGES"}  # of the models, which the gateway has none of
+    told = _services()[name]["environment"]
+    assert told.keys() <= everybodys
+    values = {key.lower(): value or "" for key, value in told.items()}
+    if name == "gateway":
+        values |= {"api_keys": "me:0123456789abcdef", "http_host": "0.0.0.0"}
+    SETTINGS[name].model_validate(values)
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "models"])
+def test_a_service_is_confined(name: str) -> None:
+    service = _services()[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert (ROOT / service["build"]["dockerfile"]).exists()
+
+
+def test_nothing_can_be_reached_from_another_machine() -> None:
+    for name, service in _services().items():
+        for port in service.get("ports", ()):
+            assert port["host_ip"] == "127.0.0.1", name
+
+
+def test_whoever_is_waited_for_says_when_he_is_ready() -> None:
+    for service in _services().values():
+        for name, need in service.get("depends_on", {}).items():
+            if need["condition"] == "service_healthy":
+                assert _services()[name]["healthcheck"]
+
+
+def test_files_that_are_mounted_exist() -> None:
+    for service in _services().values():
+        for volume in service.get("volumes", ()):
+            assert volume["type"] == "volume" or Path(volume["source"]).is_file()
+
+
+def test_prometheus_asks_where_metrics_are() -> None:
+    config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
+    asked = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in config["scrape_configs"]}
+    assert asked == {"gateway": 9090, "vad-asr": 8080, "llm": 8080, "tts": 8080}
+    for name, port in asked.items():
+        assert (
+            str(port)
+            in (ROOT / f"deploy/images/{name}.Dockerfile").read_text().split("EXPOSE ")[1].split("\n")[0]
+        )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("nats: { condition", "natz: { condition", "natz"),
+        ("    command:", "    comand:", "comand"),
+        ("- prometheus:/prometheus", "- promtheus:/prometheus", "promtheus"),
+    ],
+)
+def test_compose_finds_a_mistake(right: str, wrong: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "docker-compose.yml"
+    assert right in FILE.read_text()
+    file.write_text(FILE.read_text().replace(right, wrong, 1))
+    read = _read(file)
+    assert read.returncode != 0
+    assert words in read.stderr
