@@ -10,7 +10,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench load chaos soak models lock proto check format clean
+.PHONY: help up down call test bench load autoscale chaos soak models lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench    measure; writes build/bench*.json and .md"
 	@echo "make load     callers by locust, on a stack of simulated stages or URL=...: CALLS=50 MINUTES=2 SHAPE=spike;"
 	@echo "              writes build/load.html and build/load_*.csv; fails past its limits"
+	@echo "make autoscale  a simulated day of calls under the deployed scaling policy; writes build/autoscale*"
 	@echo "make chaos    inject faults while callers talk; writes build/chaos*.json and .md: ARGS='--tries 2'"
 	@echo "              LANE=rolling restarts every service, calls ends calls in every way, idle holds 10,000,"
 	@echo "              models kills workers with the real models"
@@ -47,6 +48,9 @@ bench: $(VENV)/.ready
 load: $(VENV)/.ready
 	@$(PY) -m tests.load $(if $(CALLS),--calls $(CALLS)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(SHAPE),--shape $(SHAPE)) $(if $(URL),--url $(URL)) $(if $(WAV),--wav $(WAV)) $(ARGS)
+
+autoscale: $(VENV)/.ready
+	@$(PY) -m tests.load.autoscale_sim $(ARGS)
 
 chaos: $(VENV)/.ready
 	@$(PY) -m tests.chaos $(LANE) $(ARGS)
