@@ -36,10 +36,11 @@ def slow_consumers() -> float:
     return REGISTRY.get_sample_value("dialtone_bus_errors_total", {"kind": "slow_consumer"}) or 0.0
 
 
-async def test_messages_beyond_the_bound_are_dropped_and_counted_and_later_ones_come(
-    bus: Bus, bus_settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("bound", "most"), [("_PENDING_MSGS", 10), ("_PENDING_BYTES", 30)])
+async def test_messages_beyond_a_bound_are_dropped_and_counted_and_later_ones_come(
+    bus: Bus, bus_settings: BusSettings, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr(connection, "_PENDING_MSGS", 10)
+    monkeypatch.setattr(connection, bound, most)
     got: list[bytes] = []
     await bus.subscribe("a.subject", lambda message: got.append(message.data))
     await bus.subscribe("b.subject", lambda message: got.append(message.data))
