@@ -14,19 +14,16 @@ from dialtone.local.plan import StackPlan, make_plan
 from dialtone.local.settings import StackSettings
 from dialtone.local.supervisor import StackFailed
 from tests.fixtures.memory_group import memory_group
-from tests.local.test_supervisor import program, supervised
+from tests.local.test_supervisor import SERVE, program, supervised
 
 LIMIT_BYTES = 300 * 2**20
 BACK_S = 5.0
-DIES_SOON = """
-import http.server, os, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
-    def log_message(self, *args): pass
-server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-server.handle_request()
-os.kill(os.getpid(), 9)
+RUNS_ONCE = """
+import os, pathlib, sys
+marker = pathlib.Path(sys.argv[2])
+if marker.exists():
+    os.kill(os.getpid(), 9)
+marker.touch()
 """
 
 
@@ -64,11 +61,13 @@ async def test_ears_that_run_out_of_memory_are_back_within_seconds(
 
 
 async def test_a_worker_that_dies_each_time_is_given_up_after_five(
-    settings: StackSettings, plan: StackPlan, monkeypatch: pytest.MonkeyPatch
+    settings: StackSettings, plan: StackPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "FIRST_BACKOFF_S", 0.02)
-    doomed = replace(plan, workers=(program("worker", DIES_SOON),))
-    async with supervised(settings, doomed) as running:
+    doomed = program("worker", RUNS_ONCE + SERVE, kind=str(tmp_path / "ran"))
+    async with supervised(settings, replace(plan, workers=(doomed,))) as running:
+        await running.until(lambda: running.state.phase == "ready")
+        os.kill(running.state.processes["worker"].pid, signal.SIGKILL)
         with pytest.raises(StackFailed, match="worker was ended by signal 9 for the 6th time in short order"):
             await running.task
     assert running.state.processes["worker"].restarts == 5
