@@ -12,7 +12,7 @@ from dialtone.bus.lease import Handler
 from dialtone.bus.pull import Puller
 from dialtone.bus.subjects import Stage
 from dialtone.telemetry import get_logger
-from dialtone.telemetry.metrics import REDELIVERIES, WORK_IN_PROGRESS
+from dialtone.telemetry.metrics import REDELIVERIES, WORK_IN_PROGRESS, WORK_SLOTS
 
 _BEATS_PER_ACK_WAIT = 4
 _HANDBACK_S = 2.0
@@ -61,6 +61,7 @@ class LeaseWorker:
         pulling = asyncio.create_task(self._puller.run())
         beating = asyncio.create_task(self._keep_alive())
         stopped = asyncio.create_task(self._stopped.wait())
+        WORK_SLOTS.labels(self._stage).inc(self._slots)
         try:
             done, _ = await asyncio.wait({pulling, beating, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped not in done and pulling in done and self._draining.is_set():
@@ -68,6 +69,7 @@ class LeaseWorker:
             for task in done:
                 await task
         finally:
+            WORK_SLOTS.labels(self._stage).dec(self._slots)
             for task in (pulling, beating, stopped, *self._held.values()):
                 task.cancel()
             await asyncio.gather(pulling, beating, stopped, *self._held.values(), return_exceptions=True)

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 _WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 60, 300, 1800)
 
 WORK_IN_PROGRESS = Gauge("dialtone_work_in_progress", "Leases held now", ["stage"])
+WORK_SLOTS = Gauge("dialtone_work_slots", "Leases that may be held at once", ["stage"])
 WORK_SECONDS = Histogram(
     "dialtone_work_seconds", "From delivery to end of the work", ["stage", "result"], buckets=_WORK_BUCKETS
 )
