@@ -10,23 +10,32 @@ import pytest_asyncio
 from dialtone.llm.backend import ChatBackend
 from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.v1.turn_pb2 import TextDelta, TurnDone
-from tests.llm.conftest import MakeHttp
+from tests.fixtures.chat_server import ChatServer
+from tests.llm.conftest import MakeHttp, http_backends
 from tests.llm.conversations import calls_of, done_of, read, text_of, turn
-from tests.llm.local_model import local_backend
 
 _KINDS = ["openai", "minimax", "simulated", pytest.param("local", marks=pytest.mark.models)]
 _WITH_TOOLS = ["openai", "minimax", pytest.param("local", marks=pytest.mark.models)]
 
 
-@pytest_asyncio.fixture(params=_KINDS)
-async def backend(request: pytest.FixtureRequest, make_http: MakeHttp) -> AsyncIterator[ChatBackend]:
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def make(chat_server: ChatServer) -> AsyncIterator[MakeHttp]:
+    """As `make_http`, in the event loop of `local`."""
+    async with http_backends(chat_server) as make:
+        yield make
+
+
+@pytest.fixture(params=_KINDS)
+def backend(request: pytest.FixtureRequest, make: MakeHttp) -> ChatBackend:
     if request.param == "simulated":
-        yield SimulatedBackend()
-    elif request.param == "local":
-        async with local_backend() as local:
-            yield local
-    else:
-        yield make_http(request.param)
+        return SimulatedBackend()
+    if request.param == "local":
+        local: ChatBackend = request.getfixturevalue("local")
+        return local
+    return make(request.param)
 
 
 async def test_text_comes_in_pieces_and_ends_with_one_turn_done(backend: ChatBackend) -> None:

@@ -19,6 +19,7 @@ from tests.llm.conversations import calls_of, done_of, read, read_until_failure,
 from tests.llm.local_model import local_backend
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+IN_THE_SESSION = pytest.mark.asyncio(loop_scope="session")  # as `local` is
 
 
 async def _until_it_rests(backend: LocalBackend, within_s: float) -> float:
@@ -33,15 +34,15 @@ async def _until_it_rests(backend: LocalBackend, within_s: float) -> float:
     raise AssertionError("the model went on computing")
 
 
-async def test_the_second_turn_of_a_call_computes_only_what_is_new() -> None:
-    async with local_backend() as backend:
-        question = "What is the capital of France? Answer in a whole sentence, please."
-        first = await read(backend.stream(turn(question)))
-        assert "Paris" in text_of(first)
-        second = await read(backend.stream(turn(question, text_of(first), "And of Italy?")))
-        usage = done_of(second).usage
-        assert usage.cached_tokens >= done_of(first).usage.input_tokens - 2
-        assert usage.cached_tokens < usage.input_tokens
+@IN_THE_SESSION
+async def test_the_second_turn_of_a_call_computes_only_what_is_new(local: LocalBackend) -> None:
+    question = "What is the capital of France? Answer in a whole sentence, please."
+    first = await read(local.stream(turn(question)))
+    assert "Paris" in text_of(first)
+    second = await read(local.stream(turn(question, text_of(first), "And of Italy?")))
+    usage = done_of(second).usage
+    assert usage.cached_tokens >= done_of(first).usage.input_tokens - 2
+    assert usage.cached_tokens < usage.input_tokens
 
 
 async def test_calls_keep_their_prompts_although_there_are_fewer_slots() -> None:
@@ -59,17 +60,17 @@ async def test_calls_keep_their_prompts_although_there_are_fewer_slots() -> None
             assert done_of(await read(backend.stream(one))).usage.cached_tokens >= before - 2
 
 
-async def test_a_cancelled_answer_stops_between_tokens() -> None:
-    async with local_backend() as backend:
-        asked = turn("Count from one to one hundred in words.")
-        asked.max_output_tokens = 400
-        async with aclosing(backend.stream(asked)) as answer:
-            heard = 0
-            async for _ in answer:
-                heard += 1
-                if heard == 3:
-                    break
-        assert await _until_it_rests(backend, 5.0) < 1.5
+@IN_THE_SESSION
+async def test_a_cancelled_answer_stops_between_tokens(local: LocalBackend) -> None:
+    asked = turn("Count from one to one hundred in words.")
+    asked.max_output_tokens = 400
+    async with aclosing(local.stream(asked)) as answer:
+        heard = 0
+        async for _ in answer:
+            heard += 1
+            if heard == 3:
+                break
+    assert await _until_it_rests(local, 5.0) < 1.5
 
 
 async def test_a_cancelled_prompt_stops_before_it_is_computed() -> None:
@@ -83,12 +84,12 @@ async def test_a_cancelled_prompt_stops_before_it_is_computed() -> None:
         assert await _until_it_rests(backend, 10.0) < 6.0
 
 
-async def test_a_continuation_goes_on_in_mid_sentence() -> None:
-    async with local_backend() as backend:
-        asked = turn("Count from one to ten.")
-        asked.max_output_tokens = 12
-        events = await read(backend.stream(asked, "One, two, three, four,"))
-        assert text_of(events).lower().lstrip().startswith("five")
+@IN_THE_SESSION
+async def test_a_continuation_goes_on_in_mid_sentence(local: LocalBackend) -> None:
+    asked = turn("Count from one to ten.")
+    asked.max_output_tokens = 12
+    events = await read(local.stream(asked, "One, two, three, four,"))
+    assert text_of(events).lower().lstrip().startswith("five")
 
 
 async def test_a_conversation_beyond_the_window_is_trimmed_and_its_rest_not_computed_again() -> None:
@@ -104,41 +105,41 @@ async def test_a_conversation_beyond_the_window_is_trimmed_and_its_rest_not_comp
         assert usage.cached_tokens > usage.input_tokens / 2
 
 
-async def test_a_required_tool_is_called() -> None:
-    async with local_backend() as backend:
-        for choice in ("required", "function:get_weather"):
-            asked = turn("Tell me a joke.", tools=("get_weather", "hang_up"))
-            asked.tool_choice = choice
-            asked.max_output_tokens = 60
-            events = await read(backend.stream(asked))
-            [(_, name, _)] = calls_of(events)
-            assert name in ("get_weather", "hang_up") if choice == "required" else name == "get_weather"
-            assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
+@IN_THE_SESSION
+async def test_a_required_tool_is_called(local: LocalBackend) -> None:
+    for choice in ("required", "function:get_weather"):
+        asked = turn("Tell me a joke.", tools=("get_weather", "hang_up"))
+        asked.tool_choice = choice
+        asked.max_output_tokens = 60
+        events = await read(local.stream(asked))
+        [(_, name, _)] = calls_of(events)
+        assert name in ("get_weather", "hang_up") if choice == "required" else name == "get_weather"
+        assert done_of(events).finish_reason == TurnDone.FINISH_REASON_TOOL_CALLS
 
 
-async def test_a_call_and_its_result_make_an_answer() -> None:
-    async with local_backend() as backend:
-        asked = turn("What is the weather in Paris?", tools=("get_weather",))
-        asked.temperature = 0
-        first = await read(backend.stream(asked))
-        [(call_id, name, arguments)] = calls_of(first)
-        assert (name, json.loads(arguments)["city"]) == ("get_weather", "Paris")
-        assert text_of(first) == ""
-        assert done_of(first).usage.output_tokens > 0
-        message = asked.messages.add(role=Message.ROLE_ASSISTANT)
-        message.tool_calls.add(call_id=call_id, name=name, arguments=arguments)
-        result = "It is 21 degrees and sunny."
-        asked.messages.add(role=Message.ROLE_TOOL, tool_call_id=call_id, text=result)
-        second = await read(backend.stream(asked))
-        # The model calls the same again, and is asked for words.
-        assert not calls_of(second)
-        assert "sunny" in text_of(second)
-        assert "{" not in text_of(second)
-        assert done_of(second).finish_reason == TurnDone.FINISH_REASON_STOP
-        assert done_of(second).usage.input_tokens > done_of(first).usage.input_tokens
-        # Without tools in the session it may not imitate the calls that it finds there.
-        del asked.tools[:]
-        assert "{" not in text_of(await read(backend.stream(asked)))
+@IN_THE_SESSION
+async def test_a_call_and_its_result_make_an_answer(local: LocalBackend) -> None:
+    asked = turn("What is the weather in Paris?", tools=("get_weather",))
+    asked.temperature = 0
+    first = await read(local.stream(asked))
+    [(call_id, name, arguments)] = calls_of(first)
+    assert (name, json.loads(arguments)["city"]) == ("get_weather", "Paris")
+    assert text_of(first) == ""
+    assert done_of(first).usage.output_tokens > 0
+    message = asked.messages.add(role=Message.ROLE_ASSISTANT)
+    message.tool_calls.add(call_id=call_id, name=name, arguments=arguments)
+    result = "It is 21 degrees and sunny."
+    asked.messages.add(role=Message.ROLE_TOOL, tool_call_id=call_id, text=result)
+    second = await read(local.stream(asked))
+    # The model calls the same again, and is asked for words.
+    assert not calls_of(second)
+    assert "sunny" in text_of(second)
+    assert "{" not in text_of(second)
+    assert done_of(second).finish_reason == TurnDone.FINISH_REASON_STOP
+    assert done_of(second).usage.input_tokens > done_of(first).usage.input_tokens
+    # Without tools in the session it may not imitate the calls that it finds there.
+    del asked.tools[:]
+    assert "{" not in text_of(await read(local.stream(asked)))
 
 
 async def test_a_model_without_a_tool_template_refuses_tools() -> None:
