@@ -93,15 +93,15 @@ async def test_a_continuation_goes_on_in_mid_sentence(local: LocalBackend) -> No
 
 
 async def test_a_conversation_beyond_the_window_is_trimmed_and_its_rest_not_computed_again() -> None:
-    async with local_backend(context=640) as backend:
-        texts = [f"Sentence number {number} of this conversation is here." for number in range(41)]
+    async with local_backend(context=384) as backend:
+        texts = [f"Sentence number {number} of this conversation is here." for number in range(25)]
         asked = turn(*texts[:-2])
         asked.max_output_tokens = 4
         await read(backend.stream(asked))
         longer = turn(*texts)
         longer.max_output_tokens = 4
         usage = done_of(await read(backend.stream(longer))).usage
-        assert usage.input_tokens <= 640
+        assert usage.input_tokens <= 384
         assert usage.cached_tokens > usage.input_tokens / 2
 
 

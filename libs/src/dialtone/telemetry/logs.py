@@ -101,7 +101,7 @@ def configure_logging(service: str, *, level: str = "info", form: str = "json") 
     root.setLevel(max(threshold, logging.INFO))
     # Of the library that carries every message, and of HTTP requests whose URLs may hold secrets,
     # only trouble is news.
-    for name in ("nats", "uvicorn", "httpx", "httpcore"):
+    for name in ("nats", "uvicorn", "httpx", "httpcore", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
 
 

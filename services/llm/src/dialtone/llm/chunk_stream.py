@@ -14,9 +14,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2
 
 from dialtone.llm import chunks, metrics
+from dialtone.llm.breaker import Breaker
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.failures import UpstreamFailure, failure_of_status
 from dialtone.llm.limits import Limits
@@ -26,6 +27,7 @@ from dialtone.telemetry import get_logger
 log = get_logger(__name__)
 
 _BODY_LIMIT = 1 << 20
+_JITTER_S = (0.05, 0.25)  # so that the turns that failed together do not come back together
 _EVENT_STREAM_TYPES = {"text/event-stream", "text/plain", "application/octet-stream", ""}
 _TRAILER_S = 0.5  # wait for usage and [DONE] once the finish reason is there
 _EOF_S = 0.1  # wait for the end of the body, without which the connection cannot be used again
@@ -38,7 +40,7 @@ class ChunkStream:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: httpx2.AsyncClient,
         *,
         backend: str,
         limits: Limits,
@@ -50,6 +52,7 @@ class ChunkStream:
         self._limits = limits
         self._refusal = refusal
         self._secret = secret
+        self._breaker = Breaker(backend, limits)
 
     async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         """Yield the chunks of one answer. Raises UpstreamFailure."""
@@ -59,14 +62,19 @@ class ChunkStream:
         while True:
             substance = False
             try:
-                async with aclosing(self._once(path, body, start)) as answer:
-                    async for chunk in answer:
-                        substance = substance or chunk.has_substance()
-                        yield chunk
+                with self._breaker.request():
+                    async with aclosing(self._once(path, body, start)) as answer:
+                        async for chunk in answer:
+                            if not substance and chunk.has_substance():
+                                substance = True
+                                self._breaker.worked()
+                            yield chunk
+                    self._breaker.worked()
                 return
             except UpstreamFailure as failure:
                 metrics.FAILURES.labels(self._backend, failure.code).inc()
-                late = loop.time() - start > self._limits.retry_budget_s
+                wait_s = failure.after_s + random.uniform(*_JITTER_S)
+                late = loop.time() - start + wait_s > self._limits.retry_budget_s + _JITTER_S[1]
                 if substance or late or not failure.again or not tries_left:
                     level = log.error if failure.code == "invalid_api_key" else log.warning
                     level("upstream failed", backend=self._backend, code=failure.code, detail=failure.message)
@@ -74,7 +82,7 @@ class ChunkStream:
                 tries_left -= 1
                 metrics.RETRIES.labels(self._backend).inc()
                 log.info("trying again", backend=self._backend, code=failure.code)
-                await asyncio.sleep(failure.after_s or random.uniform(0.05, 0.25))
+                await asyncio.sleep(wait_s)
 
     async def _once(self, path: str, body: Mapping[str, Any], start: float) -> AsyncGenerator[Chunk, None]:
         first_token_by = start + self._limits.first_token_s
@@ -84,7 +92,7 @@ class ChunkStream:
                 response = await self._client.send(request, stream=True)
         except TimeoutError:
             raise self._late("no answer") from None
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _transport_failure(error) from error
         try:
             if response.status_code != 200:
@@ -101,7 +109,7 @@ class ChunkStream:
         finally:
             await response.aclose()
 
-    async def _events(self, response: httpx.Response, start: float) -> AsyncGenerator[Chunk, None]:
+    async def _events(self, response: httpx2.Response, start: float) -> AsyncGenerator[Chunk, None]:
         loop = asyncio.get_running_loop()
         reading = aiter(response.aiter_bytes())
         sse = SseDecoder()
@@ -123,7 +131,7 @@ class ChunkStream:
                     yield chunks.ending("length")
                     return
                 raise self._late("stopped in mid-answer" if valid else "no token") from None
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 if finished:
                     break
                 raise _transport_failure(error) from error
@@ -175,7 +183,7 @@ class ChunkStream:
             failure = failure_of_status(status, {}, self._clean(message), code)
         return failure
 
-    def _refused(self, response: httpx.Response, body: bytes) -> UpstreamFailure:
+    def _refused(self, response: httpx2.Response, body: bytes) -> UpstreamFailure:
         code = message = ""
         try:
             chunk = chunks.decode(body)[0]
@@ -197,7 +205,7 @@ class ChunkStream:
             message = message.replace(self._secret, "***")
         return message[:200]
 
-    async def _whole(self, response: httpx.Response, deadline: float) -> bytes:
+    async def _whole(self, response: httpx2.Response, deadline: float) -> bytes:
         body = bytearray()
         try:
             async with asyncio.timeout_at(deadline):
@@ -207,7 +215,7 @@ class ChunkStream:
                         break
         except TimeoutError:
             raise self._late("no answer") from None
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _transport_failure(error) from error
         return bytes(body)
 
@@ -217,17 +225,17 @@ async def _read_to_end(reading: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_EOF_S):
             async for _ in reading:
                 pass
-    except (TimeoutError, httpx.HTTPError):
+    except (TimeoutError, httpx2.HTTPError):
         return  # the answer is complete; only the connection is not used again
 
 
-def _transport_failure(error: httpx.HTTPError) -> UpstreamFailure:
+def _transport_failure(error: httpx2.HTTPError) -> UpstreamFailure:
     what = type(error).__name__
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return UpstreamFailure(
             "upstream_unreachable", f"cannot reach the model's server ({what})", again=True
         )
-    if isinstance(error, httpx.PoolTimeout):
+    if isinstance(error, httpx2.PoolTimeout):
         return UpstreamFailure("overloaded", "too many requests at once to the model's server")
     # The connection broke: another attempt can go on from what was delivered.
     return UpstreamFailure("upstream_cut", f"the answer broke off ({what})", retryable=True, again=True)

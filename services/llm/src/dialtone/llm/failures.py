@@ -20,15 +20,17 @@ _BY_STATUS = {
     503: "overloaded",
     529: "overloaded",
 }
-_TRIES_ALONE, _TRIES_BESIDE_OTHERS = 1, 2
 _WORTH_ANOTHER_TRY = {500, 502, 503, 504, 529}
 
 
 class UpstreamFailure(WorkError):
     """A model's server failed or refused.
 
-    `again`: the same request may be sent once more now, after `after_s` seconds (0: as the caller sees fit).
+    `again`: the same request may be sent once more now, after `after_s` seconds. Where it is `retryable`, the
+    turn may be given to a worker `attempts` times more.
     """
+
+    attempts = 1
 
     def __init__(
         self, code: str, message: str, *, retryable: bool = False, again: bool = False, after_s: float = 0.0
@@ -44,10 +46,8 @@ class LocalModelLost(UpstreamFailure):
     def __init__(self, message: str, *, alone: bool) -> None:
         super().__init__("model_lost", message, retryable=True)
         self.alone = alone
-
-    def is_at_fault(self, tries: int) -> bool:
-        """Whether a turn that was tried so often before is to be given up, before it takes more with it."""
-        return tries >= (_TRIES_ALONE if self.alone else _TRIES_BESIDE_OTHERS)
+        # It may have been one of the others; but one that loses its model each time takes them with it.
+        self.attempts = 1 if alone else 2
 
 
 def failure_of_status(

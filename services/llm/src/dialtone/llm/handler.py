@@ -7,7 +7,7 @@ from dialtone.bus import HandBack, Lease
 from dialtone.fence import ModelGone
 from dialtone.llm import metrics
 from dialtone.llm.backend import ChatBackend
-from dialtone.llm.failures import LocalModelLost
+from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.registry import ModelRegistry
 from dialtone.telemetry import get_logger
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
@@ -32,8 +32,10 @@ class TurnHandler:
             await self._answer(lease, turn, chosen.backend, start)
         except ModelGone as error:
             raise HandBack(str(error)) from error
-        except LocalModelLost as lost:
-            lost.retryable = not lost.is_at_fault(lease.attempt - lease.work.attempt_base)
+        except UpstreamFailure as failure:
+            failure.retryable = (
+                failure.retryable and lease.attempt - lease.work.attempt_base < failure.attempts
+            )
             raise
 
     async def _answer(self, lease: Lease, turn: LlmTurn, backend: ChatBackend, start: float) -> None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from dialtone.fence import ModelProcess
 from dialtone.llm.failures import LocalModelLost, UpstreamFailure
@@ -54,7 +54,7 @@ class LlamaOptions:
 class LlamaServer:
     """A loaded model. Make it with `start`, end it with `close`."""
 
-    def __init__(self, model: ModelProcess[Any], folder: Path, client: httpx.AsyncClient) -> None:
+    def __init__(self, model: ModelProcess[Any], folder: Path, client: httpx2.AsyncClient) -> None:
         self.model = model
         self.client = client
         self._folder = folder
@@ -77,16 +77,16 @@ class LlamaServer:
             await process.close()
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        transport = httpx.AsyncHTTPTransport(
+        transport = httpx2.AsyncHTTPTransport(
             uds=str(socket),
             # Its connections cost nothing to make, and it closes kept ones without a word.
-            limits=httpx.Limits(max_keepalive_connections=0),
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
-        client = httpx.AsyncClient(
+        client = httpx2.AsyncClient(
             transport=transport,
             base_url="http://llama/",
             headers={"Authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(None, connect=5.0),
+            timeout=httpx2.Timeout(None, connect=5.0),
             trust_env=False,
         )
         log.info("model loaded", model=model.name, threads=options.threads, parallel=options.parallel)
@@ -151,7 +151,9 @@ class LlamaServer:
             await asyncio.wait({asking})
 
     async def _ask(self) -> None:
-        with contextlib.suppress(httpx.HTTPError):  # an answer all the same: the process ended, or is loading
+        with contextlib.suppress(
+            httpx2.HTTPError
+        ):  # an answer all the same: the process ended, or is loading
             await self.client.get("slots")
 
     async def supports_tools(self) -> bool:
@@ -161,7 +163,7 @@ class LlamaServer:
         return bool(response.json().get("chat_template_caps", {}).get("supports_tools"))
 
     async def count_tokens(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
-        """Count a prompt's tokens by the model's own template and tokenizer. httpx.HTTPError on failure."""
+        """Count a prompt's tokens by the model's own template and tokenizer. httpx2.HTTPError on failure."""
         body = {"messages": messages} | ({"tools": tools} if tools else {})
         response = await self.client.post("v1/chat/completions/input_tokens", json=body)
         response.raise_for_status()

@@ -3,7 +3,7 @@
 Labels hold the names of backends, never of models or calls.
 """
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 3, 5, 10)
 
@@ -12,6 +12,7 @@ FIRST_TOKEN_SECONDS = Histogram(
 )
 TOKENS = Counter("dialtone_llm_tokens", "Tokens as the backend counts them", ["backend", "kind"])
 FAILURES = Counter("dialtone_llm_upstream_failures", "Requests that failed", ["backend", "code"])
+OPEN_BREAKERS = Gauge("dialtone_llm_open_breakers", "Servers that are not asked just now", ["backend"])
 RETRIES = Counter("dialtone_llm_upstream_retries", "Requests sent again", ["backend"])
 BAD_CHUNKS = Counter("dialtone_llm_bad_chunks", "Events of a stream that were no chunk", ["backend"])
 TRIMMED = Counter("dialtone_llm_trimmed_turns", "Turns sent without their oldest messages", ["backend"])

@@ -120,9 +120,11 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
     def add(name: str, entry: ModelEntry) -> None:
         entries.setdefault(name, entry)
 
+    limits = Limits(first_token_s=settings.llm_first_token_s, inter_token_s=settings.llm_inter_token_s)
     if settings.minimax_api_key.get_secret_value():
         minimax = ModelEntry(
             backend="minimax",
+            limits=limits,
             base_url=settings.minimax_base_url,
             api_key=settings.minimax_api_key,
             context_window=128_000,
@@ -136,6 +138,7 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
     if settings.openai_api_key.get_secret_value() or settings.openai_base_url:
         openai = ModelEntry(
             backend="openai",
+            limits=limits,
             base_url=settings.openai_base_url,
             api_key=settings.openai_api_key,
             context_window=32_000,

@@ -49,6 +49,11 @@ class LlmSettings(ServiceSettings):
     )
     """System message computed before ready; that of the gateway's default session."""
 
+    llm_first_token_s: float = Field(default=10.0, gt=0)
+    """A server of the variables below that has said nothing for so long fails the turn."""
+    llm_inter_token_s: float = Field(default=5.0, gt=0)
+    """The same, between two tokens. Entries of LLM_MODELS have limits of their own."""
+
     minimax_api_key: SecretStr = SecretStr("")
     """Serves `minimax`, `MiniMax-*` and `abab*`."""
     minimax_base_url: str = ""

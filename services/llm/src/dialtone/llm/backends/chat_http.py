@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import httpx
+import httpx2
 
 from dialtone.llm import metrics
 from dialtone.llm.answer import AnswerReader, Event
@@ -28,7 +28,7 @@ _KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake
 @functools.cache
 def _tls() -> ssl.SSLContext:
     """Read the certificates once, not for each entry of the registry."""
-    return httpx.create_ssl_context()
+    return httpx2.create_ssl_context()
 
 
 class ChatHttp:
@@ -40,12 +40,12 @@ class ChatHttp:
     def __init__(self, entry: ModelEntry, *, base_url: str) -> None:
         self._entry = entry
         key = entry.api_key.get_secret_value() or os.environ.get(entry.api_key_env, "")
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
             verify=_tls(),
-            timeout=httpx.Timeout(None, connect=entry.limits.connect_s, pool=entry.limits.connect_s),
-            limits=httpx.Limits(
+            timeout=httpx2.Timeout(None, connect=entry.limits.connect_s, pool=entry.limits.connect_s),
+            limits=httpx2.Limits(
                 max_connections=entry.connections,
                 max_keepalive_connections=entry.connections,
                 keepalive_expiry=_KEEPALIVE_S,

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from dialtone.bus import WorkError
 from dialtone.fence import ModelProcess
@@ -130,9 +130,9 @@ class LocalBackend:
         async def count(messages: Sequence[Message]) -> int:
             try:
                 return await server.count_tokens(wire_messages(messages, delivered, "trailing"), tools)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 raise UpstreamFailure("upstream_cut", f"no token count ({type(error).__name__})") from error
-            except (httpx.HTTPError, KeyError, ValueError) as error:
+            except (httpx2.HTTPError, KeyError, ValueError) as error:
                 raise WorkError("invalid_request", "the model's template refuses the conversation") from error
 
         kept = await trim(turn, prompt_budget(self._options.context, turn), count)

@@ -1,0 +1,90 @@
+"""Stops asking a model's server that fails every time, so that callers are told at once instead of late."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dialtone.llm import metrics
+from dialtone.llm.failures import UpstreamFailure
+from dialtone.llm.limits import Limits
+from dialtone.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_OF_THE_SERVER = {
+    "bad_upstream",
+    "overloaded",
+    "timeout",
+    "upstream_cut",
+    "upstream_error",
+    "upstream_unreachable",
+}
+
+
+class Breaker:
+    """Of one server. Closed, it lets every request through; `breaker_failures` of them in a row that failed
+    by the server's fault within `breaker_window_s` open it.
+
+    Open, it refuses all for `breaker_open_s`, then lets one through at a time: one that works closes it, one
+    that fails opens it anew. A server that refuses a request for what it is (its key, its length) works.
+    """
+
+    def __init__(self, backend: str, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._backend = backend
+        self._limits = limits
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=limits.breaker_failures)
+        self._opened_at: float | None = None
+        self._probing = False
+
+    @property
+    def open(self) -> bool:
+        """Whether requests are refused, all or all but one."""
+        return self._opened_at is not None
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Make a request inside the block. Raises UpstreamFailure("overloaded") where none is to be made."""
+        probe = self._admit()
+        try:
+            yield
+        except UpstreamFailure as failure:
+            if failure.code in _OF_THE_SERVER:
+                self._failed()
+            else:
+                self.worked()
+            raise
+        finally:
+            if probe:
+                self._probing = False
+
+    def worked(self) -> None:
+        """Note that the server has begun to answer."""
+        self._failures.clear()
+        if self._opened_at is not None:
+            self._opened_at = None
+            metrics.OPEN_BREAKERS.labels(self._backend).dec()
+            log.info("model's server answers again", backend=self._backend)
+
+    def _admit(self) -> bool:
+        """Let a request through; whether it is the one that tries an open breaker."""
+        if self._opened_at is None:
+            return False
+        if self._probing or self._clock() - self._opened_at < self._limits.breaker_open_s:
+            raise UpstreamFailure("overloaded", "the model's server has failed again and again just now")
+        self._probing = True
+        return True
+
+    def _failed(self) -> None:
+        now = self._clock()
+        self._failures.append(now)
+        if self._opened_at is not None:
+            self._opened_at = now
+        elif (
+            len(self._failures) == self._limits.breaker_failures
+            and now - self._failures[0] <= self._limits.breaker_window_s
+        ):
+            self._opened_at = now
+            metrics.OPEN_BREAKERS.labels(self._backend).inc()
+            log.error("model's server is not asked for a while", backend=self._backend)
