@@ -157,6 +157,7 @@ def no_secret_in_clear(manifests: Sequence[Manifest]) -> Iterator[str]:
                 named = any(
                     word in variable["name"] for word in ("PASSWORD", "KEY", "TOKEN", "SECRET", "AUTH")
                 )
+                named = named and not variable["name"].endswith("_FILE")
                 if (named or "://" in variable.get("value", "")) and "value" in variable:
                     yield f"{workload['metadata']['name']}: {variable['name']} stands there for all to read"
 

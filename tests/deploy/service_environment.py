@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from tests.deploy.broker import Broker
 from tests.deploy.cluster_secrets import Secrets
@@ -12,9 +13,21 @@ from tests.fixtures.nats import free_port
 
 
 def service_environment(
-    name: str, secrets: Secrets, broker: Broker, store: Store, tables: Store, *, init: bool = False
+    name: str,
+    secrets: Secrets,
+    broker: Broker,
+    store: Store,
+    tables: Store,
+    folder: Path,
+    *,
+    init: bool = False,
 ) -> dict[str, str]:
-    """Variables of a service of the laptop's overlay; with `init`, those of what runs before it."""
+    """Variables of a service of the laptop's overlay; with `init`, those of what runs before it.
+
+    What is mounted for the service alone is below `folder`.
+    """
+    if name == "gateway" and not (folder / "keys").exists():
+        secrets.write("gateway-keys", folder / "keys")
     pod = pod_of(one(overlay("laptop"), "Deployment", name))
     container = pod["initContainers" if init else "containers"][0]
     variables = secrets.resolved(environment(overlay("laptop"), container))
@@ -25,6 +38,7 @@ def service_environment(
         "/0?ssl_ca_certs=/etc/dialtone/ca/ca.crt": "/0",
         "@postgres:5432": f"@localhost:{tables.port}",
         "/etc/dialtone/ca": str(broker.ca_file.parent),
+        "/etc/dialtone/keys": str(folder / "keys"),
     }
     for here, there in moves.items():
         variables = {key: value.replace(here, there) for key, value in variables.items()}

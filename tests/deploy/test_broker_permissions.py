@@ -34,6 +34,7 @@ SAYS: dict[str, list[str]] = {
     "gateway": [
         *(f"work.{stage}.default" for stage in Stage),
         *("call.c1.audio", "call.c1.control", "call.c1.events", "gateway.g1.leave", "_INBOX.gateway.x"),
+        "worker.w1.alive",
         *(
             f"$JS.API.{verb}.{stream_name(stage)}"
             for verb in ("STREAM.CREATE", "STREAM.UPDATE", "STREAM.MSG.GET", "STREAM.MSG.DELETE")
@@ -56,9 +57,9 @@ HEARS: dict[str, list[str]] = {
         *("call.c1.events", "gateway.g1.leave", "_INBOX.gateway.x.*"),
         *(f"{ADVISORIES}.{stream_name(stage)}.* exhausted-work" for stage in Stage),
     ],
-    "vad-asr": ["call.c1.audio", "call.c1.control", "_INBOX.vad-asr.x.*"],
-    "llm": ["call.c1.control", "_INBOX.llm.x.*"],
-    "tts": ["call.c1.control", "_INBOX.tts.x.*"],
+    "vad-asr": ["call.c1.audio", "call.c1.control", "worker.w1.alive", "_INBOX.vad-asr.x.*"],
+    "llm": ["call.c1.control", "worker.w1.alive", "_INBOX.llm.x.*"],
+    "tts": ["call.c1.control", "worker.w1.alive", "_INBOX.tts.x.*"],
 }
 NOBODY_SAYS = [
     "anything",

@@ -45,12 +45,12 @@ def services(
     folder = tmp_path_factory.mktemp("services")
     urls, logs, processes = {}, {}, {}
     with ExitStack() as held:
-        migrating = service_environment("gateway", secrets, broker, store, tables, init=True)
+        migrating = service_environment("gateway", secrets, broker, store, tables, folder, init=True)
         subprocess.run(
             [sys.executable, "-m", "dialtone.gateway.migrate"], env=migrating, timeout=60, check=True
         )
         for name in SERVICES:
-            variables = service_environment(name, secrets, broker, store, tables)
+            variables = service_environment(name, secrets, broker, store, tables, folder)
             logs[name] = folder / f"{name}.log"
             with logs[name].open("wb") as log:
                 processes[name] = subprocess.Popen(

@@ -26,12 +26,15 @@ from tests.deploy.store_servers import Store
 
 
 @pytest.fixture(scope="module")
-def settings(secrets: Secrets, broker: Broker, store: Store, tables: Store) -> GatewaySettings:
+def settings(
+    secrets: Secrets, broker: Broker, store: Store, tables: Store, tmp_path_factory: pytest.TempPathFactory
+) -> GatewaySettings:
     """Those of a gateway whose tables were migrated as the manifests do it."""
-    before = service_environment("gateway", secrets, broker, store, tables, init=True)
+    folder = tmp_path_factory.mktemp("gateway")
+    before = service_environment("gateway", secrets, broker, store, tables, folder, init=True)
     command = [sys.executable, "-m", "dialtone.gateway.migrate"]
     subprocess.run(command, env=before, timeout=60, check=True)
-    variables = service_environment("gateway", secrets, broker, store, tables)
+    variables = service_environment("gateway", secrets, broker, store, tables, folder)
     return GatewaySettings.model_validate({name.lower(): value for name, value in variables.items()})
 
 
