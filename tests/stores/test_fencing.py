@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,12 +13,13 @@ import pytest
 
 from dialtone.gateway.core.items import MessageItem
 from dialtone.gateway.core.session import SessionConfig
-from dialtone.gateway.stores import SessionDisplaced, Stores, StoreUnavailable
+from dialtone.gateway.settings import GatewaySettings
+from dialtone.gateway.stores import SessionDisplaced, Stores, StoreUnavailable, open_stores
 from dialtone.gateway.stores.writes import CreateSession, DeleteItem, PutConfig, PutItem, Write
 from tests.fixtures.valkey import ValkeyServer
 from tests.fixtures.waiting import eventually
 from tests.stores.conftest import OpenStores, ids, message, record
-from tests.stores.databases import Database
+from tests.stores.databases import Database, SqliteFile
 
 HERE = ("default", "sess_1")
 
@@ -65,6 +67,7 @@ async def test_it_is_refused_without_a_copy_in_redis_too(open_more: OpenStores, 
     await first.sessions.create(record("sess_1", "default", message("item_1")))
     old = await claim(first, "call_a")
     new = await claim(second, "call_b", over="call_a")
+    await eventually(partial(sql_knows, second, new))
     valkey.kill()
     valkey.start()  # empty
 
@@ -168,6 +171,11 @@ async def test_two_gateways_that_were_without_sql_leave_there_what_the_later_cal
     assert kept.config == copy.config == SessionConfig(instructions="new")
 
 
+async def sql_knows(stores: Stores, epoch: int) -> bool:
+    found = await stores.archive.get(*HERE)
+    return found is not None and found.epoch == epoch
+
+
 async def nothing_waits(stores: Stores) -> bool:
     """Whether SQL has all that this gateway wrote."""
     try:
@@ -206,6 +214,22 @@ async def test_a_clock_that_was_put_back_locks_nobody_out(open_more: OpenStores)
     again = await second.calls.claim(*HERE, call_id="call_b", gateway_id="gw", ttl_s=30, above=tomorrow)
     assert again == tomorrow + 1
     assert await second.sessions.fence(*HERE, again) == again
+
+
+async def test_a_client_that_comes_back_does_not_wait_for_sql(valkey: ValkeyServer, tmp_path: Path) -> None:
+    database = SqliteFile(tmp_path)
+    slow = GatewaySettings(redis_url=valkey.url, database_url=database.url, sql_timeout_s=40.0)
+    stores = await open_stores(slow)
+    await stores.sessions.create(record())
+    database.stop()  # for 30 s whoever writes to it waits
+    try:
+        async with asyncio.timeout(10):
+            epoch = await claim(stores, "call_a")
+            assert await stores.sessions.get(*HERE) is not None
+    finally:
+        database.start()
+    await eventually(partial(sql_knows, stores, epoch))
+    await stores.close()
 
 
 async def test_a_session_that_does_not_exist_has_seen_no_epoch(open_more: OpenStores) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -116,8 +119,14 @@ class StoredSessions:
             return existed
 
     async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
+        write = Fence(tenant=tenant, session_id=session_id, epoch=epoch)
         try:
-            await self._put(Fence(tenant=tenant, session_id=session_id, epoch=epoch))
+            if await self._copy_write(write):
+                # What comes too late is refused by Redis from here on. SQL, which takes ten times as long,
+                # is to know in case that Redis is lost; the one who fences need not wait for it.
+                self._start(self._fence_sql(write))
+            else:
+                await self._put(write)
         except SessionDisplaced as later:
             return later.epoch
         except UnknownSession:
@@ -146,10 +155,21 @@ class StoredSessions:
     async def _put(self, write: Write) -> None:
         # In a task of its own: a call that is torn down stops waiting for its last writes, and they are
         # to be kept even so.
-        task = asyncio.create_task(self._carry_out(write))
+        await asyncio.shield(self._start(self._carry_out(write)))
+
+    def _start(self, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Write in a task that `close` waits for."""
+        task = asyncio.create_task(writing)
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-        await asyncio.shield(task)
+        return task
+
+    async def _fence_sql(self, write: Fence) -> None:
+        async with self._lock((write.tenant, write.session_id)):
+            # A later fence, or no session any more, leaves nothing to do; a full outbox complains by itself.
+            with suppress(SessionDisplaced, UnknownSession, StoreUnavailable):
+                if not await self._try_archive(write):
+                    self._outbox.add(write)
 
     async def _carry_out(self, write: Write) -> None:
         key = (write.tenant, write.session_id)
