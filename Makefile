@@ -7,10 +7,10 @@ PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
 CLIENTS := tests/conformance/node
 PACKAGES := proto libs services/gateway services/vad-asr services/llm services/tts deploy/local
-TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src tests
+TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench load autoscale chaos soak models lock proto check format clean
+.PHONY: help up down call test bench load autoscale chaos soak models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -30,6 +30,7 @@ help:
 	@echo "make check    formatting, lint, types, import directions, generated code"
 	@echo "make format   format the code"
 	@echo "make lock     write the lock files anew"
+	@echo "make monitoring  write dashboards and alert rules from deploy/monitoring"
 	@echo "make proto    generate the bus contract's Python"
 	@echo "make clean    remove what was built (not the models)"
 
@@ -77,6 +78,9 @@ format: $(VENV)/.ready
 
 lock: $(VENV)/.ready
 	@scripts/lock.sh
+
+monitoring: $(VENV)/.ready
+	@$(PY) -m deploy.monitoring
 
 proto: $(VENV)/.ready
 	@scripts/proto.sh
