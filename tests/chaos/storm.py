@@ -21,7 +21,6 @@ _STAGGER_S = 0.2
 class Outcome:
     """One fault: the verdicts of the calls that it hit, and of the others."""
 
-    fault: Fault
     hit: tuple[Verdict, ...]
     beside: tuple[Verdict, ...]
 
@@ -60,7 +59,6 @@ class Storm:
             if verdict.wrong or not fault.role:  # the tap missed what was said while the broker was away
                 await self._hang_up(call_id)
         return Outcome(
-            fault,
             tuple(verdict for call_id, verdict in verdicts.items() if call_id in hit),
             tuple(verdict for call_id, verdict in verdicts.items() if call_id not in hit),
         )

@@ -70,8 +70,9 @@ def total(rows: Sequence[Row]) -> Row:
     return row
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table, with a last line for everything."""
+def markdown(rows: Sequence[Row], quiet: Row | None = None) -> str:
+    """The table, with a last line for everything; before it one for the turns to which nothing happened."""
     rule = ["---"] * 2 + ["---:"] * (len(HEAD) - 2)
-    lines = [list(HEAD), rule, *(row.cells() for row in (*rows, total(rows)))]
+    beside = [quiet] if quiet else []
+    lines = [list(HEAD), rule, *(row.cells() for row in (*rows, *beside, total(rows)))]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
