@@ -27,8 +27,8 @@ from tests.chaos.caller import Caller, calling, judge
 from tests.chaos.machines import Stack, running_stack
 
 PROCESSES = 2
-KIB_PER_CALL, CPU_SHARE, RATIO = 40.0, 0.10, 1.2
-"""What is to be reached: resident memory of the gateway, of one core, of the answer's delay alone."""
+KIB_PER_CALL, CPU_SHARE, RATIO = 80.0, 0.25, 1.2
+"""Promised for 10,000: resident memory of the gateway, of one core, of the answer's delay alone."""
 _SPARE_FILES = 200
 _SETTLE_S, _IDLE_S = 5.0, 20.0
 _TURNS = 7

@@ -13,6 +13,7 @@ import uvloop
 from tests.bench.lean_socket import LeanSocket
 
 _AT_ONCE = 20
+_TRIES, _AGAIN_S = 20, 0.5  # as clients do who are told 503 or 429
 
 
 async def hold(url: str, count: int) -> None:
@@ -23,11 +24,14 @@ async def hold(url: str, count: int) -> None:
     async def open_one() -> None:
         created = asyncio.Event()
         async with places:
-            try:
-                opened.append(await LeanSocket.connect(url, "/v1/realtime", lambda _text: created.set()))
-                await created.wait()
-            except (OSError, TimeoutError) as error:
-                print(f"not opened: {type(error).__name__} {error}", file=sys.stderr)
+            for _ in range(_TRIES):
+                try:
+                    opened.append(await LeanSocket.connect(url, "/v1/realtime", lambda _text: created.set()))
+                    await created.wait()
+                    return
+                except (OSError, TimeoutError) as error:
+                    print(f"not opened: {type(error).__name__} {error}", file=sys.stderr)
+                await asyncio.sleep(_AGAIN_S)
 
     await asyncio.gather(*(open_one() for _ in range(count)))
     print(len(opened), flush=True)
