@@ -93,7 +93,7 @@ async def test_a_client_that_was_lost_in_an_answer_goes_on_at_another_gateway_at
             roles = [m["role"] for m in (await read_session(stack.url, session_id))["messages"]]
             assert roles == ["user", "assistant"]  # as far as it was heard
             await say(back, "Go on.")
-            await event(back, "conversation.item.done")
+            await eventually(partial(said, gateway.url, session_id, 3))
     assert (await texts_of(gateway.url, session_id))[-1] == "Go on."
 
 
@@ -119,7 +119,7 @@ async def test_a_killed_gateways_sessions_are_free_at_once(
     async with realtime(gateway.url) as lost:
         session_id = await begin(lost)
         await say(lost, "Remember me.")
-        await event(lost, "conversation.item.done")
+        await eventually(partial(said, stack.url, session_id, 1))
         gateway.send(signal.SIGKILL)
         await gateway.ended()
         since = time.monotonic()
@@ -135,7 +135,7 @@ async def test_a_gateway_that_was_frozen_writes_no_more_to_a_session_that_it_los
     async with realtime(gateway.url) as frozen:
         session_id = await begin(frozen)
         await say(frozen, "One")
-        await event(frozen, "conversation.item.done")
+        await eventually(partial(said, stack.url, session_id, 1))
         gateway.send(signal.SIGSTOP)
         await say(frozen, "Too late")
         since = time.monotonic()
@@ -147,16 +147,19 @@ async def test_a_gateway_that_was_frozen_writes_no_more_to_a_session_that_it_los
             gateway.send(signal.SIGCONT)
             await taken_away(frozen)
             await say(back, "Three")
-            await event(back, "conversation.item.done")
+            await eventually(partial(said, stack.url, session_id, 3))
             assert await texts_of(stack.url, session_id) == ["One", "Two", "Three"]
 
 
+@pytest.mark.parametrize(
+    "rounds", [5, pytest.param(250, marks=[pytest.mark.chaos, pytest.mark.timeout(1800)])]
+)
 async def test_of_many_that_come_back_at_once_one_has_the_session_and_all_others_are_told(
-    stack: StackState, gateway: GatewayProcess
+    stack: StackState, gateway: GatewayProcess, rounds: int
 ) -> None:
     async with realtime(stack.url) as first:
         session_id = await begin(first)
-    for round_ in range(5):
+    for round_ in range(rounds):
         sockets = [realtime(url, session_id) for url in (stack.url, gateway.url) * 2]
         opened = await asyncio.gather(*(socket.__aenter__() for socket in sockets), return_exceptions=True)
         calls = [one for one in opened if isinstance(one, ClientConnection)]
@@ -175,7 +178,7 @@ async def test_of_many_that_come_back_at_once_one_has_the_session_and_all_others
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
         await asyncio.gather(*(call.close() for call in calls))
-    assert await texts_of(stack.url, session_id) == ["Mine"] * 5
+    assert await texts_of(stack.url, session_id) == ["Mine"] * rounds
 
 
 async def test_where_it_is_configured_the_second_call_is_refused(stack: StackState, tmp_path: Path) -> None:
