@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import nats
 import nats.errors
@@ -20,8 +21,10 @@ from nats.aio.client import Client
 from pydantic import SecretStr
 
 from dialtone.bus import Bus, Stage
-from dialtone.bus.subjects import stream_name
 from dialtone.settings import BusSettings
+from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.v1.work_pb2 import Work
+from tests.contract.bus.call_side import until
 from tests.deploy.broker import NATS_SERVER, Broker, running_broker
 from tests.deploy.cluster_secrets import Secrets
 from tests.deploy.rendered import containers_of, environment, one, overlay
@@ -65,9 +68,9 @@ async def test_what_is_said_to_one_server_is_heard_at_another(cluster: Broker, s
                     return
 
 
-async def test_work_is_kept_by_as_many_servers_as_the_services_ask_for(
-    cluster: Broker, secrets: Secrets
-) -> None:
+@asynccontextmanager
+async def _gateway(cluster: Broker, secrets: Secrets) -> AsyncIterator[Bus]:
+    """A gateway's bus, with the settings of the manifests; the queue of the text models is there."""
     manifests = overlay("production")
     (gateway,) = (c for c in containers_of(one(manifests, "Deployment", "gateway")) if c["name"] == "gateway")
     settings = BusSettings(
@@ -77,25 +80,47 @@ async def test_work_is_kept_by_as_many_servers_as_the_services_ask_for(
         nats_ca_file=cluster.ca_file,
         work_replicas=int(environment(manifests, gateway)["WORK_REPLICAS"]),
     )
-    assert settings.work_replicas == len(cluster.ports)
     bus = await Bus.connect(settings, name="gateway")
-    await bus.ensure_stage(Stage.LLM, "default")
-    await bus.close()
-    holding = [
-        stream["name"]
-        for port in cluster.monitors.values()
-        for account in _jsz(port)["account_details"]
-        for stream in account.get("stream_detail", ())
-    ]
-    assert holding == [stream_name(Stage.LLM)] * 3
+    try:
+        await bus.ensure_stage(Stage.LLM, "default")
+        yield bus
+    finally:
+        await bus.close()
 
 
-def _jsz(port: int) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
-    """What the scaler asks the monitoring port for."""
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{port}/jsz?acc=DIALTONE&streams=true", timeout=5
-    ) as answer:
-        found: dict[str, list[dict[str, list[dict[str, str]]]]] = json.load(answer)
+async def test_work_is_kept_by_every_server(cluster: Broker, secrets: Secrets) -> None:
+    async with _gateway(cluster, secrets):
+        assert [len(_streams(port)) for port in cluster.monitors.values()] == [1, 1, 1]
+
+
+async def test_the_scaler_sees_what_waits(cluster: Broker, secrets: Secrets) -> None:
+    """KEDA asks the server that leads the consumer; the others do not know."""
+    (trigger,) = one(overlay("production"), "ScaledObject", "llm")["spec"]["triggers"]
+    asked = trigger["metadata"]
+    async with _gateway(cluster, secrets) as bus:
+        for number in range(3):
+            work = Work(lease_id=f"lease-{number}", call_id="c1", session_id="s1", turn=LlmTurn())
+            await bus.submit(Stage.LLM, "default", work)
+        await until(lambda: _load(cluster, asked["stream"], asked["consumer"]) == 3, "the load")
+
+
+def _load(cluster: Broker, stream: str, consumer: str) -> int | None:
+    """What waits and what is in progress, by the word of the consumer's leader."""
+    for name, port in cluster.monitors.items():
+        for found in (s for s in _streams(port) if s["name"] == stream):
+            for detail in found["consumer_detail"]:
+                if detail["name"] == consumer and detail["cluster"]["leader"] == name:
+                    return int(detail["num_pending"]) + int(detail["num_ack_pending"])
+    return None
+
+
+def _streams(port: int) -> list[dict[str, Any]]:
+    """Asked for as KEDA does (pkg/scalers/nats_jetstream_scaler.go)."""
+    (scaled,) = one(overlay("production"), "ScaledObject", "llm")["spec"]["triggers"]
+    query = f"acc={scaled['metadata']['account']}&consumers=true&config=true"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/jsz?{query}", timeout=5) as answer:
+        (account,) = json.load(answer)["account_details"]
+        found: list[dict[str, Any]] = account["stream_detail"]
         return found
 
 

