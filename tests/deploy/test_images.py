@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.deploy.dockerfiles import IMAGES, lock_problems, problems
-from tests.deploy.rendered import OVERLAYS, ROOT, containers_of, overlay, pod_of, workloads
+from tests.deploy.rendered import OVERLAYS, ROOT, SERVICES, containers_of, overlay, pod_of, workloads
 
 DOCKERFILES = sorted(IMAGES.glob("*.Dockerfile"))
 LOCKS = sorted((*ROOT.glob("services/*/requirements*.lock"), IMAGES / "models.lock"))
@@ -36,6 +38,18 @@ def test_a_linter_has_nothing_to_say() -> None:
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_lock_names_every_package_by_hash(path: Path) -> None:
     assert list(lock_problems(path.read_text())) == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_lock_has_what_its_service_asks_for(name: str) -> None:
+    """A dependency that came after `make lock` would be missing from the image alone."""
+    locked = set(
+        re.findall(r"^([\w.-]+)==", (ROOT / "services" / name / "requirements.lock").read_text(), re.M)
+    )
+    for folder in ("proto", "libs", f"services/{name}"):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+        asked = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
+        assert {found for found in asked if not found.startswith("dialtone-")} <= locked
 
 
 def test_images_that_run_are_images_that_are_built() -> None:
