@@ -19,15 +19,14 @@ from tests.deploy.rendered import ROOT, SERVICES
 FILE = ROOT / "docker-compose.yml"
 
 
-def _read(file: Path) -> subprocess.CompletedProcess[str]:
+def _read(*files: Path) -> subprocess.CompletedProcess[str]:
     compose = str(Path(sys.executable).with_name("docker-compose"))
     return subprocess.run(
         [
             compose,
             "--project-directory",
             str(ROOT),
-            "--file",
-            str(file),
+            *(word for file in files for word in ("--file", str(file))),
             "--profile",
             "*",
             "config",
@@ -122,3 +121,17 @@ def test_compose_finds_a_mistake(right: str, wrong: str, words: str, tmp_path: P
     read = _read(file)
     assert read.returncode != 0
     assert words in read.stderr
+
+
+def test_a_gpu_is_given_to_the_ears_that_use_it() -> None:
+    read = _read(FILE, ROOT / "docker-compose.gpu.yml")
+    assert read.returncode == 0, read.stderr
+    services = json.loads(read.stdout)["services"]
+    with_gpu = {
+        name for name, service in services.items() if "devices" in json.dumps(service.get("deploy", {}))
+    }
+    assert with_gpu == {"vad-asr"}
+    ears = services["vad-asr"]
+    assert ears["environment"]["ASR_DEVICE"] == "cuda"
+    assert ears["image"].endswith("-cuda")
+    assert (ROOT / "services/vad-asr" / ears["build"]["args"]["LOCK"]).exists()
