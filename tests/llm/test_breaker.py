@@ -11,6 +11,7 @@ from dialtone.bus import WorkError
 from dialtone.llm.breaker import Breaker
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.limits import Limits
+from tests.contract.bus.call_side import until
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp
@@ -149,6 +150,37 @@ async def test_a_server_that_answers_too_late_is_not_asked_again(
     assert failed.value.code == "timeout"
     await chat_server.until_idle(0.5)
     assert len(chat_server.seen) == 1
+
+
+async def test_a_server_that_takes_requests_and_says_nothing_is_given_up_and_let_go(
+    make_http: MakeHttp,
+) -> None:
+    asked: list[asyncio.Event] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(closed := asyncio.Event())
+        while await reader.read(65536):
+            pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    backend = make_http(base_url=f"http://127.0.0.1:{port}/v1", limits={"first_token_s": 0.4})
+    start = time.monotonic()
+    with pytest.raises(WorkError) as failed:
+        await read(backend.stream(turn("Hi")))
+    assert failed.value.code == "timeout"
+    assert time.monotonic() - start < 1.5
+    task = asyncio.create_task(read(make_http(base_url=f"http://127.0.0.1:{port}/v1").stream(turn("Hi"))))
+    await until(lambda: len(asked) == 2, "the second request")
+    task.cancel()
+    for closed in asked:
+        await asyncio.wait_for(closed.wait(), 0.5)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(asked) == 2
+    server.close()
 
 
 async def test_a_key_that_is_refused_is_loud_and_not_tried_again(

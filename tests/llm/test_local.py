@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import stat
 import time
 from contextlib import aclosing
@@ -174,7 +173,7 @@ async def test_a_turn_whose_model_crashes_can_go_on_in_the_next_process() -> Non
         asked.max_output_tokens = 400
         answer = backend.stream(asked)
         said = text_of([await anext(answer), await anext(answer)])
-        os.kill(backend.models[0].pid, signal.SIGKILL)
+        psutil.Process(backend.models[0].pid).kill()
         heard, failure = await read_until_failure(answer)
         assert isinstance(failure, LocalModelLost)
         assert (failure.retryable, failure.alone) == (True, True)
@@ -186,7 +185,7 @@ async def test_a_turn_whose_model_crashes_can_go_on_in_the_next_process() -> Non
 async def test_a_model_that_hangs_is_replaced() -> None:
     async with local_backend(hang_s=1.0) as backend:
         before = backend.models[0].pid
-        os.kill(before, signal.SIGSTOP)
+        psutil.Process(before).suspend()
         start = time.monotonic()
         with pytest.raises(LocalModelLost):
             await read(backend.stream(turn("What is the capital of France?")))
