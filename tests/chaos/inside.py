@@ -12,7 +12,9 @@ from tests.chaos.machines import Stack
 from tests.fixtures.waiting import eventually
 
 _SETTLED_S = 20.0
-_TASKS_BESIDE = 15  # that come and go: requests, pulls, looks at the stores; a leak grows with the turns
+# Of what processes have of their own, some comes with the first call, and some comes and goes: requests,
+# pulls, looks at the stores. A leak grows with the turns.
+_COME_AND_GO = 15
 
 
 class Inside:
@@ -46,7 +48,7 @@ class Inside:
         for worker in stack.workers:
             found[f"leases of {worker.name} {worker.pid}"] = await worker.metric("dialtone_work_in_progress")
         for name, count in (await _own(stack)).items():
-            found[f"{name} beyond those at first"] = max(0.0, count - self._before[name])
+            found[f"{name} beyond those at first"] = max(0.0, count - self._before[name] - _COME_AND_GO)
         return {name: count for name, count in found.items() if count}
 
 
@@ -56,9 +58,7 @@ async def _of_calls(stack: Stack) -> dict[str, float]:
     found["sessions without their copy"] = await stack.gateway.metric("dialtone_store_live_stale_sessions")
     connections = await _broker(stack, "connz?subs=1", "connections")
     subjects = [subject for one in connections for subject in one.get("subscriptions_list", [])]
-    found["subscriptions"] = sum(
-        one.startswith("call.") and "*" not in one for one in subjects
-    )  # not the tap's
+    found["subscriptions"] = sum(subject.startswith("call.") for subject in subjects)
     for account in await _broker(stack, "jsz?consumers=1", "account_details"):
         for stream in account["stream_detail"]:
             for consumer in stream["consumer_detail"]:
@@ -78,8 +78,8 @@ async def _own(stack: Stack) -> dict[str, float]:
         )
     }
     for machine in stack.machines:
-        name, tasks = f"tasks of {machine.name}", await machine.metric("dialtone_tasks") - _TASKS_BESIDE
-        found[name] = max(found.get(name, 0.0), tasks)
+        name = f"tasks of {machine.name}"
+        found[name] = max(found.get(name, 0.0), await machine.metric("dialtone_tasks"))
     return found
 
 
