@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -118,7 +117,7 @@ async def test_time_in_which_nobody_ran_is_no_hang() -> None:
 async def test_a_process_that_dies_while_idle_is_replaced_before_it_is_needed() -> None:
     async with _fragile() as model:
         before = model.pid
-        os.kill(before, signal.SIGKILL)
+        psutil.Process(before).kill()
         await until(lambda: model.ready and model.pid != before, "the next process", timeout=30)
         assert await model.run(_LONG_S, Fragile.greet, "again") == "Hello, again"
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import numpy as np
+import psutil
 import pytest
 
 from dialtone.audio import Float32
@@ -189,7 +188,7 @@ async def test_a_sentence_goes_on_when_its_model_is_killed(real_stage: Loaded) -
     task = asyncio.ensure_future(real_stage.handler(lease))
     await lease.first_chunk.wait()
     [model] = real_stage.models
-    os.kill(model.pid, signal.SIGKILL)
+    psutil.Process(model.pid).kill()
     await task
     assert lease.audio == whole.audio
 
@@ -197,7 +196,8 @@ async def test_a_sentence_goes_on_when_its_model_is_killed(real_stage: Loaded) -
 @pytest.mark.models
 async def test_a_model_that_hangs_costs_one_sentence(real_stage: Loaded) -> None:
     [model] = real_stage.models
-    os.kill(model.pid, signal.SIGSTOP)
+    await until(lambda: model.ready, "a process, where a test before this one killed it", timeout=30)
+    psutil.Process(model.pid).suspend()
     lease = SentenceLease("The weather today is sunny and warm.")
     with pytest.raises(WorkError) as failed:
         await asyncio.wait_for(real_stage.handler(lease), 30)
