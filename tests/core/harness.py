@@ -39,6 +39,14 @@ class Worker:
         self._rig, self.work, self.attempt = rig, work, attempt
         self._seq = count(1)
 
+    @property
+    def instance(self) -> str:
+        return f"{self.work.lease_id}-{self.attempt}"
+
+    def gone(self) -> list[do.Effect]:
+        """Its process was killed, and the gateway has noticed."""
+        return self._rig.feed(do.WorkerGone(self.instance))
+
     def say(self, **body: Any) -> list[do.Effect]:
         return self._rig.feed(self.send(**body))
 
@@ -198,9 +206,11 @@ class Rig:
     def claim(self, work: Work, attempt: int | None = None) -> Worker:
         """Claim a piece of work as a worker does; the answer is the last of `grants`."""
         attempt = work.attempt_base if attempt is None else attempt
-        claim = WorkerEvent(lease_id=work.lease_id, attempt=attempt, claim=Claim(worker_id="w"))
-        self.feed(do.WorkerFrame(claim, "_INBOX.1"))
-        return Worker(self, work, attempt)
+        worker = Worker(self, work, attempt)
+        claim = Claim(worker_id="w", instance=worker.instance)
+        event = WorkerEvent(lease_id=work.lease_id, attempt=attempt, claim=claim)
+        self.feed(do.WorkerFrame(event, "_INBOX.1"))
+        return worker
 
     def take(self, stage: str, index: int = -1) -> Worker:
         """The work submitted last to this stage, claimed and granted."""

@@ -26,6 +26,38 @@ def test_a_model_that_died_is_taken_up_from_the_text_so_far_and_nothing_is_said_
     assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One two. Three four."
 
 
+def test_the_work_of_a_worker_that_is_gone_is_queued_again_at_once() -> None:
+    rig = Rig()
+    ears = rig.listen()
+    rig.voice_turn(ears)
+    first = rig.take("llm")
+    first.text("One two. ")
+    voice = rig.take("tts")
+    first.gone()
+    again = rig.work("llm")[-1]
+    assert again.attempt_base > first.attempt
+    assert rig.cancelled() == [again.lease_id]
+    second = rig.claim(again)
+    assert rig.grants()[-1].turn.delivered_text == "One two. "
+    first.text("Zombie. ")
+    first.gone()  # its other work; this is another's now
+    second.text("Three four.")
+    second.done()
+    assert "".join(e.delta for e in rig.of(out.AudioTranscriptDelta)) == "One two. Three four."
+    assert len(rig.work("llm")) == 2
+    assert rig.work("asr")[-1] is ears.work
+    assert voice.work.lease_id not in rig.cancelled()
+
+
+def test_work_that_every_worker_dies_of_is_given_up() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    for _ in range(3):
+        rig.take("llm").gone()
+    response = rig.of(out.ResponseDone)[0].response
+    assert (response.status, response.status_details.error.code) == ("failed", "worker_gone")
+
+
 def test_an_attempt_that_was_overtaken_gets_no_grant() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())

@@ -56,6 +56,7 @@ def test_a_recorded_call_goes_the_same_way_again() -> None:
         ask.Invalid(code="invalid_json", message="no"),
         do.SubmitFailed("lease", "overloaded", "full"),
         do.BrokerSeen(False),
+        do.WorkerGone("w"),
         do.Displaced(),
     ],
 )

@@ -76,6 +76,7 @@ class Held:
             pool="default",
             store=cast(SessionStore, self.store),  # all that these calls use of one
             dialect=RealtimeDialect(),
+            on_claim=lambda _instance: None,
             outbound=self.outbound,
         )
 

@@ -102,6 +102,23 @@ async def test_inputs_for_a_higher_attempt_end_the_old_one_without_a_word(
     assert {event.WhichOneof("body") for event in call.events} == {"claim"}
 
 
+async def test_work_that_is_refused_leaves_the_queue_although_others_have_its_lease_already(
+    bus: Bus, call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    overtaking: list[asyncio.Task[None]] = []
+
+    def refuse(_claim: WorkerEvent) -> Grant:
+        overtaking.append(asyncio.create_task(send(bus, 0, attempt=16)))  # arrives before the answer
+        return Grant(granted=False, reason="void")
+
+    call.grant = refuse
+    await start_worker(Leg())
+    await bus.submit(Stage.LLM, "default", Work(lease_id="leg", call_id="call-1", ears=EarsLeg()))
+    await until(lambda: bool(overtaking), "the claim")
+    await queue.empties()
+    assert call.attempts("leg") == [0]
+
+
 def test_a_full_buffer_refuses_frames_and_shows_it_as_a_gap() -> None:
     inputs = InputSequence(capacity=3)
     inputs.start(0)

@@ -82,6 +82,11 @@ class WorkerRules(Machine):
         lease_id = leases[-1 - which % len(leases)] if leases else "unheard"
         self.rig.feed(do.SubmitFailed(lease_id, code, "not taken"))
 
+    @while_working
+    @rule(which=WHICH)
+    def worker_is_gone(self, which: int) -> None:
+        self._by(self.players.anyone(which), lambda worker: worker.gone())
+
     @while_live
     @rule(connected=st.booleans())
     def broker_comes_or_goes(self, connected: bool) -> None:

@@ -16,7 +16,14 @@ from dialtone.bus.errors import (
 )
 from dialtone.bus.exhausted import ExhaustedWork
 from dialtone.bus.lease import Handler, Lease
-from dialtone.bus.subjects import Stage, audio_subject, control_subject, events_subject, work_subject
+from dialtone.bus.subjects import (
+    Stage,
+    alive_subject,
+    audio_subject,
+    control_subject,
+    events_subject,
+    work_subject,
+)
 from dialtone.bus.worker import LeaseWorker
 from dialtone.settings import BusSettings
 
@@ -37,6 +44,7 @@ __all__ = [
     "Stage",
     "Subscription",
     "WorkError",
+    "alive_subject",
     "audio_subject",
     "control_subject",
     "events_subject",

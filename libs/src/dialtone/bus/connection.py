@@ -134,7 +134,7 @@ class Bus:
                 connect_timeout=1,
                 max_reconnect_attempts=-1,
                 # A connection without an answer is given up after 1.4 to 2.1 s.
-                ping_interval=_PING_S,
+                ping_interval=_PING_S,  # type: ignore[arg-type]  # said to be an int, and any number will do
                 max_outstanding_pings=2,
                 # Spread, so that a broker is not met by everyone in the same instant.
                 **options | {"reconnect_time_wait": random.uniform(0.1, 0.2)},

@@ -58,6 +58,7 @@ class Terms:
     stage: Stage
     handler: Handler
     worker_id: str
+    instance: str
     draining: asyncio.Event
 
 
@@ -154,9 +155,8 @@ class Holding:
         """Ask the gateway for the lease; None if it is granted."""
         settings = self._terms.bus.settings
         try:
-            answer = await lease.ask(
-                timeout=settings.lease_claim_timeout_s, claim=Claim(worker_id=self._terms.worker_id)
-            )
+            claim = Claim(worker_id=self._terms.worker_id, instance=self._terms.instance)
+            answer = await lease.ask(timeout=settings.lease_claim_timeout_s, claim=claim)
             grant = Grant.FromString(answer)
         except NoResponders:
             return await self._unheard()
@@ -165,13 +165,13 @@ class Holding:
             if self.owned:
                 await self._delivery.nak(_UNANSWERED_DELAY_S)
             return Ending.UNANSWERED
-        if self._ending is not None:
-            return await self._settle(lease, asyncio.CancelledError())
-        if not grant.granted:
+        if not grant.granted:  # also when others have fenced it by now: the message is to go
             log.info("claim refused", stage=self._terms.stage, reason=grant.reason)
             if grant.reason == _SUPERSEDED:
                 return Ending.REFUSED  # an ack would take the message from the one that works on it
             return await self._ack(Ending.REFUSED)
+        if self._ending is not None:
+            return await self._settle(lease, asyncio.CancelledError())
         lease.granted(grant)
         return None
 

@@ -52,6 +52,11 @@ def events_subject(call_id: str) -> str:
     return f"call.{token(call_id)}.events"
 
 
+def alive_subject(instance: str) -> str:
+    """Gateways to a running worker: nothing, but the broker tells them when nobody hears it."""
+    return f"worker.{token(instance)}.alive"
+
+
 def leave_subject(gateway_id: str) -> str:
     """Gateway to gateway: Leave."""
     return f"gateway.{token(gateway_id)}.leave"

@@ -1,6 +1,7 @@
 """A worker of a stage: pulls work for its free slots, keeps its leases alive, and leaves in good order."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from dialtone.bus.errors import BusUnavailable
 from dialtone.bus.holding import Holding, Terms
 from dialtone.bus.lease import Handler
 from dialtone.bus.pull import Puller
-from dialtone.bus.subjects import Stage
+from dialtone.bus.subjects import Stage, alive_subject
 from dialtone.telemetry import get_logger
 from dialtone.telemetry.metrics import REDELIVERIES, WORK_IN_PROGRESS, WORK_SLOTS
 
@@ -45,7 +46,8 @@ class LeaseWorker:
         self._drain_grace = drain_grace
         self._draining = asyncio.Event()
         self._stopped = asyncio.Event()
-        self._terms = Terms(bus, stage, handler, worker_id, self._draining)
+        self._terms = Terms(bus, stage, handler, worker_id, secrets.token_hex(8), self._draining)
+        self._listening = False
         self._held: dict[Holding, asyncio.Task[None]] = {}
         self._able = able
         self._puller = Puller(bus, stage, pool, free=self._free, on_work=self._on_work)
@@ -129,7 +131,6 @@ class LeaseWorker:
         this process was frozen), the leases may be with others, and are let go without a word.
         """
         period = self._bus.settings.lease_ack_wait_s / _BEATS_PER_ACK_WAIT
-        listening = False
         echo = self._bus.new_inbox()
         number = 0
         while True:
@@ -137,9 +138,11 @@ class LeaseWorker:
                 if holding.beating and not holding.owned:
                     holding.lose()
             try:
-                if not listening:
+                if not self._listening:
                     await self._bus.subscribe(echo, self._on_echo)
-                    listening = True
+                    await self._bus.subscribe(alive_subject(self._terms.instance), lambda _message: None)
+                    self._listening = True
+                    self._puller.wake()
                 number += 1
                 await self._beat(echo, b"%d" % number)
             except BusUnavailable:

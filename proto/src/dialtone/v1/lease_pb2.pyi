@@ -9,10 +9,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Claim(_message.Message):
-    __slots__ = ("worker_id",)
+    __slots__ = ("worker_id", "instance")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
-    def __init__(self, worker_id: _Optional[str] = ...) -> None: ...
+    instance: str
+    def __init__(self, worker_id: _Optional[str] = ..., instance: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("granted", "reason", "ears", "turn", "sentence")

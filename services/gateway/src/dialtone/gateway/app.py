@@ -48,6 +48,8 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         stack.push_async_callback(switchboard.stop)
         keeping = asyncio.create_task(switchboard.run())
         stack.callback(keeping.cancel)
+        looking = asyncio.create_task(switchboard.workers.run())
+        stack.callback(looking.cancel)
         keys = ApiKeys(settings)
         if settings.api_keys_file is not None:
             key_file = KeyFile(settings.api_keys_file, keys, changed=switchboard.expel)

@@ -47,6 +47,7 @@ from .effects import (
     SubmitFailed,
     Tick,
     WorkerFrame,
+    WorkerGone,
 )
 from .hearing import Hearing
 from .idle_timeout import IdleTimeout
@@ -63,7 +64,16 @@ from .stage_events import SAYS
 from .work_troubles import WorkTroubles
 
 CoreEvent = (
-    ask.ClientEvent | WorkerFrame | SubmitFailed | BrokerSeen | Tick | Opened | Displaced | Expelled | GoAway
+    ask.ClientEvent
+    | WorkerFrame
+    | SubmitFailed
+    | BrokerSeen
+    | WorkerGone
+    | Tick
+    | Opened
+    | Displaced
+    | Expelled
+    | GoAway
 )
 
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008
@@ -118,6 +128,7 @@ class Call:
             WorkerFrame: self._worker,
             SubmitFailed: self._troubles.submit_failed,
             BrokerSeen: self._broker_seen,
+            WorkerGone: self._troubles.worker_gone,
             ask.UpdateSession: self._update_session,
             ask.AppendAudio: self._append,
             ask.CommitAudio: self._commit,
@@ -305,7 +316,7 @@ class Call:
     def _grant(self, lease: HeldLease | None, event: WorkerEvent) -> Grant:
         if lease is None:
             return Grant(granted=False, reason="cancelled")
-        if not lease.claim(event.attempt, self._ctx.now):
+        if not lease.claim(event.attempt, event.claim.instance, self._ctx.now):
             return Grant(granted=False, reason=lease.refusal(event.attempt))
         if lease.id == self._ears.lease_id:
             number, start_us = self._turns.resume_at()

@@ -94,6 +94,12 @@ class BrokerSeen(msgspec.Struct):
     connected: bool
 
 
+class WorkerGone(msgspec.Struct):
+    """A worker runs no more, or is cut off."""
+
+    instance: str  # of its claims
+
+
 class Tick(msgspec.Struct):
     """Time has come to `Call.deadline`."""
 

@@ -28,6 +28,7 @@ class HeldLease:
     submitted_at: float
     attempt: int = -1  # of the holder; while only offered, the highest that is void
     held: bool = False
+    holder: str = ""  # the instance of the worker
     held_since: float = 0.0
     next_seq: int = 0
     issues: int = 1
@@ -48,11 +49,11 @@ class HeldLease:
         """Whether somebody has it, or had it since it was issued last."""
         return self.attempt >= self.work.attempt_base
 
-    def claim(self, attempt: int, now: float) -> bool:
-        """Give the lease to this attempt, unless one as high has had it already."""
+    def claim(self, attempt: int, holder: str, now: float) -> bool:
+        """Give the lease to this attempt by this worker, unless one as high has had it already."""
         if attempt <= self.attempt or attempt < self.work.attempt_base:
             return False
-        self.attempt = attempt
+        self.attempt, self.holder = attempt, holder
         self.held, self.held_since = True, now
         self.submit_at, self.trouble, self.doubted_by = None, "", None
         self._forget_early()

@@ -33,6 +33,7 @@ from .effects import (
     SubmitFailed,
     Tick,
     WorkerFrame,
+    WorkerGone,
 )
 from .items import Item
 from .session import SessionConfig
@@ -61,6 +62,7 @@ _EVENTS: dict[str, type[Any]] = {
         ask.Invalid,
         SubmitFailed,
         BrokerSeen,
+        WorkerGone,
         Tick,
         Opened,
         Displaced,

@@ -13,7 +13,7 @@ from dialtone.v1.events_pb2 import WorkerEvent
 from .answers import Answers
 from .context import ASR, Context
 from .ears_link import EarsLink
-from .effects import Cancel, Submit, SubmitFailed
+from .effects import Cancel, Submit, SubmitFailed, WorkerGone
 from .item_recordings import ItemRecordings
 from .lease_table import HeldLease
 from .outage import TRY_AGAIN_LATER, Outage
@@ -55,6 +55,12 @@ class WorkTroubles:
             self.issue_anew(lease, event.failed.error.code, event.failed.error.message)
         else:
             self._give_up(lease, event.failed.error.code, event.failed.error.message)
+
+    def worker_gone(self, event: WorkerGone) -> None:
+        """Its work is queued again before the queue misses it."""
+        for lease in self._ctx.leases.all():
+            if lease.held and not lease.finished and lease.holder == event.instance:
+                self.issue_anew(lease, "worker_gone", "The worker is gone.")
 
     def issue_anew(self, lease: HeldLease, code: str, message: str) -> None:
         """Put the work on its queue again, above every attempt so far; give up after a few times."""

@@ -59,8 +59,10 @@ class CallRunner:
         store: SessionStore,
         dialect: Dialect,
         outbound: Outbound,
+        on_claim: Callable[[str], None],
     ) -> None:
-        """`inherited`: the ids of the items that the session had before."""
+        """`inherited`: the ids of the items that the session had before. `on_claim` is told the instance of each
+        worker that claims work of the call."""
         self._call = call
         self._call_id = call_id
         self._tenant = tenant
@@ -72,6 +74,7 @@ class CallRunner:
         self._store = store
         self._dialect = dialect
         self._outbound = outbound
+        self._on_claim = on_claim
         self._inbox: deque[tuple[CoreEvent, int]] = deque([(do.Opened(), 0)])
         self._inbox_bytes = 0
         self._wake: asyncio.Future[None] | None = None
@@ -121,6 +124,8 @@ class CallRunner:
         except Exception as error:  # noqa: BLE001  (the decoder's error type is not public)
             log.warning("unreadable worker event", subject=message.subject, error=str(error))
             return
+        if event.HasField("claim"):
+            self._on_claim(event.claim.instance)
         self.put(do.WorkerFrame(event, message.reply))
 
     # --- the task ---

@@ -17,6 +17,10 @@ unsent_inputs = Counter(
 unqueued_work = Counter(
     "dialtone_gateway_unqueued_work_total", "Work that did not come onto its queue, by reason", ["reason"]
 )
+workers_gone = Counter(
+    "dialtone_gateway_workers_gone_total",
+    "Workers whose connection to the broker ended while they were in use",
+)
 takeovers = Counter("dialtone_gateway_takeovers_total", "Sessions taken over from a live call")
 stalled_clients = Counter("dialtone_gateway_stalled_clients_total", "Clients closed for not reading")
 held_clients = Counter(

@@ -14,7 +14,7 @@ from dialtone.bus import Bus, BusError
 from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
-from dialtone.gateway.core.effects import Close, Displaced, GoAway
+from dialtone.gateway.core.effects import Close, Displaced, GoAway, WorkerGone
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.dialects import Dialect
@@ -29,6 +29,7 @@ from dialtone.gateway.runtime.manners import Limits as MannersLimits
 from dialtone.gateway.runtime.manners import Manners
 from dialtone.gateway.runtime.outbound import Frame, Outbound
 from dialtone.gateway.runtime.ownership import Ownership
+from dialtone.gateway.runtime.worker_watch import WorkerWatch
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import CallRegistry, Claim, SessionStore, StoreUnavailable
 from dialtone.telemetry import bind_call, get_logger
@@ -66,6 +67,7 @@ class Switchboard:
         self._bus = bus
         self._store = store
         self.owners = Ownership(settings, bus, store, registry, leave=self._leave)
+        self.workers = WorkerWatch(bus, self._worker_gone)
         self._calls: dict[str, LiveCall] = {}
         # Calls that have claimed their session, and how they are to end as soon as they have begun.
         self._beginning: dict[str, CoreEvent | None] = {}
@@ -176,6 +178,10 @@ class Switchboard:
         elif call_id in self._beginning:
             self._beginning[call_id] = why
 
+    def _worker_gone(self, instance: str) -> None:
+        for live in self._calls.values():
+            live.runner.put(WorkerGone(instance))
+
     async def _hold(
         self,
         socket: WebSocket,
@@ -214,6 +220,7 @@ class Switchboard:
             store=self._store,
             dialect=dialect,
             outbound=outbound,
+            on_claim=self.workers.heard_of,
         )
         self._calls[call_id] = LiveCall((record.tenant, record.id), epoch, runner, admitted)
         metrics.active_calls.labels(dialect.name).inc()
@@ -283,6 +290,7 @@ class Switchboard:
     async def start(self) -> None:
         """From here on other gateways can ask for sessions of this one's calls. Raises BusError."""
         await self.owners.start()
+        await self.workers.start()
 
     async def stop(self) -> None:
         await self.owners.stop()
