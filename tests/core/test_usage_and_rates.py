@@ -87,6 +87,47 @@ def test_a_response_that_was_stopped_tells_what_it_used_all_the_same(how: str) -
     assert response.usage.input_token_details.text_tokens == 4  # "What time is it?", reckoned
 
 
+def test_attempts_that_were_lost_are_added_to_the_one_that_told() -> None:
+    rig = asked()  # "Hi there, how are you?": 6 tokens
+    rig.feed(ask.CreateResponse())
+    first = rig.take("llm")
+    first.text("One two. ")  # 3
+    second = rig.claim(first.work, attempt=1)  # given these three
+    second.text("Three four. ")  # 3
+    third = rig.claim(first.work, attempt=2)
+    third.text("Five.")
+    third.done()  # as its server counts: 10 in, 5 out
+    usage = rig.of(out.ResponseDone)[0].response.usage
+    adds_up(usage)
+    assert usage.input_tokens == 6 + (6 + 3) + 10
+    assert usage.output_tokens == 3 + 3 + 5
+
+
+def test_an_attempt_that_was_lost_before_it_said_anything_used_nothing() -> None:
+    rig = asked()
+    rig.feed(ask.CreateResponse())
+    first = rig.take("llm")
+    second = rig.claim(first.work, attempt=1)
+    second.text("Well.")
+    second.done()
+    usage = rig.of(out.ResponseDone)[0].response.usage
+    assert (usage.input_tokens, usage.output_tokens) == (10, 5)
+
+
+def test_calls_that_are_thrown_away_with_their_attempt_are_counted() -> None:
+    rig = asked()
+    rig.feed(ask.CreateResponse())
+    first = rig.take("llm")
+    first.tool(0, "look_up", '{"name": "Ada Lovelace"}')
+    second = rig.claim(first.work, attempt=1)
+    second.text("Well.")
+    second.done()
+    usage = rig.of(out.ResponseDone)[0].response.usage
+    adds_up(usage)
+    assert usage.input_tokens == 6 + 10
+    assert usage.output_tokens > 5
+
+
 def test_a_response_whose_model_said_nothing_used_nothing() -> None:
     rig = asked()
     rig.feed(ask.CreateResponse())

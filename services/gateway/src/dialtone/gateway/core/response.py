@@ -148,6 +148,7 @@ class Response:
 
     def model_restarted(self) -> None:
         """Another attempt takes the turn up; it is given `text` to go on from."""
+        self.count.lost(self.text, self._tools.written)
         self._tools.forget()
 
     def model_done(self, done: TurnDone) -> None:

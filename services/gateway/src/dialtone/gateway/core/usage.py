@@ -2,7 +2,8 @@
 
 Text tokens are those of the text model: the prompt, and what it wrote, as its server counted them. What
 it did not tell, because it was stopped or does not count, is reckoned from the texts; a model that had
-said nothing yet used nothing. Images are among the text tokens where its server does not tell them apart.
+said nothing yet used nothing. An answer that took several attempts used what each of them did. Images are
+among the text tokens where its server does not tell them apart.
 
 Audio tokens are those of the protocol: one for each 100 ms that the user spoke, counted once, by the
 first response that had it in its context; and one for each 50 ms of speech that was sent.
@@ -27,17 +28,31 @@ class UsageCount:
         self.heard_us = 0
         self.asked: LlmTurn | None = None
         self._told = ModelUsage()
+        self._lost_in = self._lost_out = 0  # of attempts that were lost before they told
+        self._given = ""  # what the present one goes on from
+
+    def lost(self, text: str, calls: str = "") -> None:
+        """An attempt has been lost; the answer was `text` by then, from which the next one goes on.
+
+        `calls` it had written too, and they are thrown away.
+        """
+        written = text[len(self._given) :] + calls
+        if written and self.asked is not None:
+            self._lost_in += _tokens_of_turn(self.asked) + reckoned(self._given)
+            self._lost_out += reckoned(written)
+        self._given = text
 
     def told(self, usage: ModelUsage) -> None:
         """The text model's server has counted."""
         self._told.CopyFrom(usage)
 
     def total(self, *, written: str, spoken_us: int) -> out.Usage:
-        """Of all so far; `written` is all that the model wrote, calls of tools included."""
+        """Of all so far, by all attempts; `written` is the answer, calls of tools included."""
         text_in, text_out = self._told.input_tokens, self._told.output_tokens
-        if written and self.asked is not None:
-            text_in = text_in or _tokens_of_turn(self.asked)
-            text_out = text_out or reckoned(written)
+        if (rest := written[len(self._given) :]) and self.asked is not None:
+            text_in = text_in or _tokens_of_turn(self.asked) + reckoned(self._given)
+            text_out = text_out or reckoned(rest)
+        text_in, text_out = text_in + self._lost_in, text_out + self._lost_out
         cached = min(self._told.cached_tokens, text_in)
         images = min(self._told.image_tokens, text_in - cached)  # which of them are cached, nobody tells
         audio_in = -(-self.heard_us // HEARD_US_PER_TOKEN)
