@@ -16,6 +16,8 @@ build() { # build NAME
     [ -z "${PYTHON:-}" ] || set -- "$@" --build-arg "PYTHON=$PYTHON"
     [ -z "${MODELS:-}" ] || set -- "$@" --build-arg "MODELS=$MODELS"
     [ -z "${CUDA:-}" ] || set -- "$@" --build-arg LOCK=requirements-cuda.lock
+    # Images of OCI's own format have no health check.
+    case "${engine##*/}" in podman | buildah) set -- --format docker "$@" ;; esac
     # shellcheck disable=SC2086
     "$engine" build ${BUILD_ARGS:-} "$@" .
 }
