@@ -21,5 +21,5 @@ done
 printf '%s\n' "-e proto" "-e libs" "-e services/llm[local]" | lock services/llm/requirements.lock
 printf '%s\n' "-e proto" "-e libs" "-e services/vad-asr[cuda]" | lock services/vad-asr/requirements-cuda.lock
 # What builds our own packages in an image, and what fetches models into one.
-echo hatchling | lock deploy/images/build.lock
+printf '%s\n' hatchling setuptools | lock deploy/images/build.lock
 printf '%s\n' "-e proto" "-e libs[fetch]" | lock deploy/images/models.lock

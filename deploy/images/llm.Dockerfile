@@ -9,13 +9,13 @@ WORKDIR /src
 COPY deploy/images/build.lock deploy/images/build.lock
 RUN python -m venv /build && /build/bin/pip install --require-hashes --requirement deploy/images/build.lock
 COPY services/llm/requirements.lock requirements.lock
-# Without pip: nothing is installed into an image that runs.
-RUN python -m venv --without-pip /app \
-    && /build/bin/pip --python /app/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+# Those that come as source, too, are built with what is locked.
+RUN /build/bin/pip wheel --no-deps --no-build-isolation --require-hashes --wheel-dir /wheels --requirement requirements.lock
 COPY proto proto
 COPY libs libs
 COPY services/llm services/llm
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./proto ./libs ./services/llm \
+    && python -m venv --without-pip /app \
     && /build/bin/pip --python /app/bin/python install --no-deps --no-index /wheels/*.whl \
     && python -m compileall -q /app
 

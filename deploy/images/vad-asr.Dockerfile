@@ -10,13 +10,13 @@ COPY deploy/images/build.lock deploy/images/build.lock
 RUN python -m venv /build && /build/bin/pip install --require-hashes --requirement deploy/images/build.lock
 ARG LOCK=requirements.lock
 COPY services/vad-asr/${LOCK} requirements.lock
-# Without pip: nothing is installed into an image that runs.
-RUN python -m venv --without-pip /app \
-    && /build/bin/pip --python /app/bin/python install --require-hashes --only-binary :all: --requirement requirements.lock
+# Those that come as source, too, are built with what is locked.
+RUN /build/bin/pip wheel --no-deps --no-build-isolation --require-hashes --wheel-dir /wheels --requirement requirements.lock
 COPY proto proto
 COPY libs libs
 COPY services/vad-asr services/vad-asr
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./proto ./libs ./services/vad-asr \
+    && python -m venv --without-pip /app \
     && /build/bin/pip --python /app/bin/python install --no-deps --no-index /wheels/*.whl \
     && python -m compileall -q /app
 

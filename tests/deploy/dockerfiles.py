@@ -38,8 +38,8 @@ def problems(text: str) -> Iterator[str]:
             yield "something is fetched that nobody has verified"
         if name == "RUN":
             for command in re.split(r"&&|;|\|\|", rest):
-                if re.search(r"\bpip\b.* install\b", command) and not (
-                    "--require-hashes" in command or ("--no-index" in command and "--no-deps" in command)
+                if re.search(r"\bpip\b.* (install|wheel)\b", command) and not (
+                    "--require-hashes" in command or "--no-deps --no-" in command
                 ):
                     yield f"packages without hashes: {command.strip()[:80]}"
         if name == "COPY" and not rest.startswith("--from"):
