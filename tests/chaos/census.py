@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 import psutil
-import redis.asyncio
 
+from tests.chaos.inside import held_for_calls
 from tests.chaos.machines import Machine, Stack
 
 OTHERS = 2
@@ -18,28 +17,29 @@ OTHERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """`held`: what is to be there at rest, and no more. `rss`: bytes of each process, by name and pid."""
+    """`held`: what there is always, and no more when calls are over. `of_calls`: nothing then."""
 
     held: Mapping[str, int]
-    rss: Mapping[str, int]
+    of_calls: Mapping[str, float]
 
     def more_than(self, before: Census) -> dict[str, int]:
-        """What there is more of than before, beyond what varies at rest. Processes are compared that
-        were there then."""
-        grown = {name: count - before.held[name] for name, count in self.held.items() if name in before.held}
-        return {name: more for name, more in grown.items() if more > _spare(name)}
-
-    def grown_mib(self, before: Census) -> dict[str, float]:
-        """How much the processes have grown that were there before."""
-        return {
-            name: round((bytes_ - before.rss[name]) / 2**20, 2)
-            for name, bytes_ in self.rss.items()
-            if name in before.rss
-        }
+        """What there is of calls, and more of than before, beyond what varies at rest."""
+        grown = {name: count - before.held[name] for name, count in self.held.items()}
+        left = {name: round(count) for name, count in self.of_calls.items() if count}
+        return left | {name: more for name, more in grown.items() if more > _spare(name)}
 
 
 def _spare(name: str) -> int:
     return OTHERS if name.endswith((" tasks", " fds")) else 0
+
+
+def _name(machine: Machine) -> str:
+    return f"{machine.name} {machine.pid}"
+
+
+def memory(machines: Sequence[Machine]) -> dict[str, int]:
+    """Resident bytes of each process, by name and pid."""
+    return {_name(machine): psutil.Process(machine.pid).memory_info().rss for machine in machines}
 
 
 def _in_pools(process: psutil.Process, stack: Stack) -> int:
@@ -48,22 +48,18 @@ def _in_pools(process: psutil.Process, stack: Stack) -> int:
     return ports.count(stack.valkey.port)
 
 
-async def count(stack: Stack, gateways: Sequence[Machine]) -> Census:
-    """Take the census of a stack with these gateways, and of its servers."""
-    held: dict[str, int] = defaultdict(int)
-    rss = {}
-    for machine in (*gateways, *stack.workers):
-        process, name = psutil.Process(machine.pid), f"{machine.name} {machine.pid}"
+async def count(stack: Stack) -> Census:
+    """Take the census of a stack and of its servers."""
+    of_calls = await held_for_calls(stack)
+    held: dict[str, int] = {}
+    for machine in stack.machines:
+        process, name = psutil.Process(machine.pid), _name(machine)
         held[f"{name} tasks"] = int(await machine.metric("dialtone_tasks"))
         held[f"{name} fds"] = process.num_fds() - _in_pools(process, stack)
-        held["calls"] += int(await machine.metric("dialtone_gateway_active_calls"))
-        held["leases"] += int(await machine.metric("dialtone_work_in_progress"))
-        rss[name] = process.memory_info().rss
+        of_calls[f"{name} leases"] = await machine.metric("dialtone_work_in_progress")
     async with httpx.AsyncClient(base_url=stack.nats.monitor_url, timeout=5) as http:
         held["subscriptions"] = (await http.get("/subsz")).json()["num_subscriptions"]
         held["connections"] = (await http.get("/connz")).json()["num_connections"]
         streams = (await http.get("/jsz")).json()
         held["consumers"], held["messages"] = streams["consumers"], streams["messages"]
-    async with redis.asyncio.from_url(stack.valkey.url) as store:
-        held["claims"] = len([key async for key in store.scan_iter("dialtone:*:call:*")])
-    return Census(dict(held), rss)
+    return Census(held, of_calls)

@@ -44,7 +44,7 @@ class Inside:
 
     async def _held(self) -> dict[str, float]:
         stack = self._stack
-        found = await _of_calls(stack)
+        found = await held_for_calls(stack)
         for worker in stack.workers:
             found[f"leases of {worker.name} {worker.pid}"] = await worker.metric("dialtone_work_in_progress")
         for name, count in (await _own(stack)).items():
@@ -52,7 +52,8 @@ class Inside:
         return {name: count for name, count in found.items() if count}
 
 
-async def _of_calls(stack: Stack) -> dict[str, float]:
+async def held_for_calls(stack: Stack) -> dict[str, float]:
+    """What there is of calls outside of workers; all zero when nobody calls."""
     found = {"calls": await stack.gateway.metric("dialtone_gateway_active_calls")}
     found["writes that wait"] = await stack.gateway.metric("dialtone_store_outbox_entries")
     found["sessions without their copy"] = await stack.gateway.metric("dialtone_store_live_stale_sessions")
