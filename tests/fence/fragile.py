@@ -43,6 +43,11 @@ class Fragile:
         time.sleep(seconds)
         return "slept"
 
+    def says_so_and_sleeps(self, seconds: float) -> str:
+        print("began", flush=True)
+        time.sleep(seconds)
+        return "slept"
+
     def holds_the_interpreter(self) -> None:
         ctypes.PyDLL(None).sleep(60)
 

@@ -1,4 +1,4 @@
-"""A worker that runs one step and says how it ended: `python -m tests.fence.one_step WITHIN SECONDS`."""
+"""A worker that runs one step, and says how it ended: `python -m tests.fence.one_step WITHIN SECONDS`."""
 
 import asyncio
 import functools
@@ -11,10 +11,8 @@ from tests.fence.fragile import Fragile, load
 async def main(within_s: float, seconds: float) -> None:
     model = ModelProcess("fragile", functools.partial(load, "Hello"))
     await model.start()
-    step = asyncio.ensure_future(model.run(within_s, Fragile.sleeps, seconds))
-    print("began", flush=True)
     try:
-        print(await step, flush=True)
+        print(await model.run(within_s, Fragile.says_so_and_sleeps, seconds), flush=True)
     except ModelLost as lost:
         print(repr(lost), flush=True)
     await model.close()

@@ -1,0 +1,58 @@
+"""Work of every stage that was cancelled while it waited is acked without anybody's having seen it."""
+
+import asyncio
+import json
+
+import pytest
+
+from dialtone.bus import Bus, Lease, LeaseWorker, Stage
+from dialtone.bus.subjects import stream_name
+from dialtone.settings import BusSettings
+from dialtone.v1.ears_pb2 import EarsLeg
+from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.speech_pb2 import Sentence
+from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.v1.work_pb2 import Work
+from tests.contract.bus.call_side import CallSide, until
+
+_WORK = {
+    Stage.ASR: Work(ears=EarsLeg()),
+    Stage.LLM: Work(turn=LlmTurn(response_id="r1")),
+    Stage.TTS: Work(sentence=Sentence(response_id="r1", text="Hello.")),
+}
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+async def test_cancelled_work_leaves_the_queue_unseen(
+    bus: Bus, bus_settings: BusSettings, stage: Stage
+) -> None:
+    seen: list[str] = []
+
+    async def handler(lease: Lease) -> None:
+        seen.append(lease.lease_id)
+
+    async def left() -> int:
+        info = json.loads(await bus.request(f"$JS.API.STREAM.INFO.{stream_name(stage)}", b"", timeout=2))
+        return int(info["state"]["messages"])
+
+    await bus.ensure_stage(stage, "default")
+    call = await CallSide(bus, "call-1").open()
+    call.grant = lambda claim: Grant(granted=claim.lease_id == "wanted", reason="cancelled")
+    for lease_id in ("l1", "l2", "wanted"):
+        work = Work(lease_id=lease_id, call_id="call-1", session_id="s1")
+        work.MergeFrom(_WORK[stage])
+        await bus.submit(stage, "default", work)
+    worker_bus = await Bus.connect(bus_settings, name="worker")
+    worker = LeaseWorker(worker_bus, stage, handler, slots=1, worker_id="w1")
+    running = asyncio.create_task(worker.run())
+    try:
+        await until(lambda: seen == ["wanted"], "the work that is wanted")
+        await worker.stop()
+        assert await left() == 0
+        assert call.attempts("l1") == call.attempts("l2") == [0]
+        assert not call.of("failed")
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        await worker_bus.close()
+        await call.close()
