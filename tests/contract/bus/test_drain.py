@@ -46,6 +46,28 @@ async def test_legs_are_handed_over_and_short_work_finishes(
     assert call.attempts("turn") == [0]
 
 
+async def test_what_is_handed_back_does_not_come_to_the_worker_that_leaves(
+    bus: Bus, call: CallSide, queue: QueueState, start_worker: StartWorker
+) -> None:
+    """It would come again and again, until all deliveries are used up and the work has failed."""
+
+    async def handler(lease: Lease) -> None:
+        if lease.work.HasField("ears"):
+            async for _frame in lease.inputs():
+                pass
+
+    old = await start_worker(handler, slots=8, worker_id="old")
+    for turn in range(4):  # each leaves a slot free that a pull is opened for: there are several
+        await call.submit(f"turn-{turn}")
+        await queue.empties()
+    await bus.submit(Stage.LLM, "default", Work(lease_id="leg", call_id="call-1", ears=EarsLeg()))
+    await until(lambda: call.attempts("leg") == [0], "the leg")
+    await old.stop()
+    await start_worker(handler, slots=8, worker_id="new")
+    await until(lambda: len(call.attempts("leg")) == 2, "the leg with the new worker")
+    assert call.attempts("leg") == [0, 1]
+
+
 async def test_work_that_outlasts_the_grace_is_handed_back(call: CallSide, start_worker: StartWorker) -> None:
     started: list[int] = []
 

@@ -21,6 +21,7 @@ _OVERDUE_S = _EXPIRES_S + 1.0  # an answer that should have come by now is lost
 _RETRY_S = (0.1, 2.0)  # first, longest
 _LOOK_EVERY_S = 1.0
 _DRAIN_S = 2.0
+_STOP_S = 3.0
 _EXPIRED = "408"
 log = get_logger(__name__)
 
@@ -76,15 +77,20 @@ class Puller:
         self._pulls: list[_Pull] = []
         self._news = asyncio.Event()
         self._stopping = False
+        self._ended = asyncio.get_running_loop().create_future()
 
     def wake(self) -> None:
         """Look again: a slot was freed, or the connection changed."""
         self._news.set()
 
-    def stop(self) -> None:
-        """Have `run` return. What the broker has sent by then still goes to `on_work`."""
+    async def stop(self) -> None:
+        """Have `run` return, and wait until no pull is open, `_STOP_S` at most.
+
+        What the broker has sent by then still goes to `on_work`.
+        """
         self._stopping = True
         self._news.set()
+        await asyncio.wait({self._ended}, timeout=_STOP_S)
 
     async def run(self) -> None:
         """Pull until `stop`."""
@@ -101,6 +107,8 @@ class Puller:
                     await asyncio.sleep(delay)
         finally:
             forget()
+            if not self._ended.done():
+                self._ended.set_result(None)
 
     async def _pull_on_one_connection(self) -> None:
         if not await self._connected():
@@ -119,8 +127,8 @@ class Puller:
                     await self._open(wanted)
                 await self._pause()
         finally:
-            while self._pulls:
-                await self._close(self._pulls[0])
+            # All at once: what comes on one of them and is given back is not to come on the next.
+            await asyncio.gather(*map(self._close, list(self._pulls)))
 
     async def _open(self, wanted: int) -> None:
         pull = _Pull(wanted, self._on_work, self.wake)

@@ -44,6 +44,7 @@ class LeaseWorker:
         self._stage = stage
         self._slots = slots
         self._drain_grace = drain_grace
+        self._leaving = False
         self._draining = asyncio.Event()
         self._stopped = asyncio.Event()
         self._terms = Terms(bus, stage, handler, worker_id, secrets.token_hex(8), self._draining)
@@ -66,7 +67,7 @@ class LeaseWorker:
         WORK_SLOTS.labels(self._stage).inc(self._slots)
         try:
             done, _ = await asyncio.wait({pulling, beating, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if stopped not in done and pulling in done and self._draining.is_set():
+            if stopped not in done and pulling in done and self._leaving:
                 await stopped
             for task in done:
                 await task
@@ -79,8 +80,9 @@ class LeaseWorker:
     async def stop(self) -> None:
         """Drain: pull no more, hand legs over, let short work finish, hand back what is left."""
         log.info("draining", stage=self._stage, held=len(self._held))
+        self._leaving = True
+        await self._puller.stop()  # first, or what is handed back would be delivered to this worker again
         self._draining.set()
-        self._puller.stop()
         for holding in list(self._held):
             holding.wake()
         await self._wait_for_held(self._drain_grace)
@@ -110,7 +112,10 @@ class LeaseWorker:
     async def _hold(self, holding: Holding, delivery: Delivery) -> None:
         WORK_IN_PROGRESS.labels(self._stage).inc()
         try:
-            if self._draining.is_set() or len(self._held) > self._slots:
+            if self._leaving:
+                await self._puller.stop()
+                await delivery.nak()
+            elif len(self._held) > self._slots:
                 await delivery.nak()
             else:
                 await holding.run()
