@@ -33,6 +33,16 @@ class BoundedClient(Client):
             self.drop_unsent()
         await super()._process_op_err(e)
 
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except Exception:
+            # A connection whose TLS handshake failed never says that it has closed, and nats-py waits for
+            # that before it tries again. Without one it does not.
+            self.drop_unsent()
+            self._transport = None
+            raise
+
     def _socket(self) -> asyncio.WriteTransport | None:
         transport = self._transport
         if isinstance(transport, TcpTransport) and transport._io_writer is not None:
