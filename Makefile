@@ -2,6 +2,8 @@
 # environment makes it from the lock file. Variables are given on the line: make up PORT=9000 STAGES=simulated
 
 PYTHON ?= python3
+# Most tests wait. With 0 they run one after the other, in one process.
+PROCESSES ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
@@ -15,7 +17,7 @@ TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src ser
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
 	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
-	@echo "make test     all checks and tests"
+	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated LOG=1 DETACH=1"
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
@@ -63,7 +65,7 @@ models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)
 
 test: check models $(CLIENTS)/node_modules/.ready
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(PROCESSES) $(ARGS)
 
 check: $(VENV)/.ready
 	@scripts/proto.sh --check
