@@ -124,3 +124,13 @@ def test_a_default_that_nothing_serves_is_refused() -> None:
 def test_who_takes_images(settings: dict[str, object], name: str, images: bool) -> None:
     entries, _ = entries_of(LlmSettings.model_validate(settings))
     assert entries[name].images is images
+
+
+def test_the_deadlines_of_the_convenience_variables_are_settings() -> None:
+    settings = LlmSettings.model_validate(
+        {**_HOSTED, "llm_first_token_s": 4.0, "llm_inter_token_s": 2.0, "llm_local_model": "some-model"}
+    )
+    entries, _ = entries_of(settings)
+    for name in ("openai", "gpt-*", "minimax", "MiniMax-*"):
+        assert (entries[name].limits.first_token_s, entries[name].limits.inter_token_s) == (4.0, 2.0)
+    assert entries["local"].limits.first_token_s == 20.0

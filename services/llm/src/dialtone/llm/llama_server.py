@@ -61,7 +61,7 @@ class LlamaServer:
         self._changed = asyncio.Condition()
         self._turns = 0
         self._one_by_one = 0  # turns to be answered alone: one of as many lost the model
-        self._lost_pid = 0
+        self._lost_pid = self._lost_turns = 0  # the process lost last, and how many were in it
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -113,11 +113,10 @@ class LlamaServer:
         except UpstreamFailure as failure:
             if not await self._lost(pid, failure):
                 raise
-            others = self._turns - 1
-            if self._lost_pid != pid:
-                self._lost_pid = pid
-                self._one_by_one = self._turns if others else 0
-            raise LocalModelLost(failure.message, alone=not others) from failure
+            if self._lost_pid != pid:  # the first of those that were in it
+                self._lost_pid, self._lost_turns = pid, self._turns
+                self._one_by_one = self._turns if self._turns > 1 else 0
+            raise LocalModelLost(failure.message, alone=self._lost_turns == 1) from failure
         finally:
             async with self._changed:
                 self._turns -= 1
