@@ -1,0 +1,6 @@
+"""Ears: finds turns in the audio of a call, and the words in them."""
+
+import os
+
+# ONNX Runtime reports its use to its makers, unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
