@@ -37,12 +37,12 @@ class Storm:
 
     async def turn(self) -> list[Verdict]:
         """One turn of every call, to which nothing happens."""
-        await self._call_all()
+        await self.call_all()
         return [await judge(turn) for turn in await asyncio.gather(*self._asking().values())]
 
     async def strike(self, fault: Fault) -> Outcome:
         """One turn of every call, with this fault in it."""
-        await self._call_all()
+        await self.call_all()
         moment = self._tap.expect(fault.phase)
         asking = self._asking()
         try:
@@ -73,7 +73,7 @@ class Storm:
             for number, (call_id, (caller, _)) in enumerate(self._calls.items())
         }
 
-    async def _call_all(self) -> None:
+    async def call_all(self) -> None:
         """One after the other: so it is known which of the broker's calls is whose."""
         while len(self._calls) < self._wanted:
             known = self._tap.calls
