@@ -53,11 +53,20 @@ def test_needs_it_too(broken):
 """
 
 
-def run(folder: Path, tests: str) -> str:
+def run(folder: Path, tests: str, *options: str) -> str:
     """What comes after the last line of pytest's own."""
     (folder / "test_failing.py").write_text(tests)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.fixtures.failure_summary", "--timeout", "0.3"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.fixtures.failure_summary",
+        "--timeout",
+        "0.3",
+        *options,
+    ]
     done = subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60)
     return done.stdout.decode().rpartition("=====\n")[2]
 
@@ -98,6 +107,11 @@ def test_many_causes_stay_within_the_limit(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert "test_failing.py [collect]\n" in run(tmp_path, "import nothing_of_that_name\n")
+
+
+def test_what_failed_in_another_process_is_told_as_well(tmp_path: Path) -> None:
+    summary = run(tmp_path, "def test_this():\n    assert 1 == 2\n", "-n", "1")
+    assert summary.startswith("1 failed, by 1 causes:\ntest_failing.py::test_this [call]\n  assert 1 == 2\n")
 
 
 def test_a_run_without_failures_says_nothing_more(tmp_path: Path) -> None:
