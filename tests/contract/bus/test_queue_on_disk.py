@@ -1,6 +1,7 @@
 """With work queues on disk a restart of the broker loses no queued work, and running work goes on."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -19,11 +20,13 @@ def bus_settings(nats_server: NatsServer) -> BusSettings:
     return BusSettings(nats_url=nats_server.url, work_storage="file")
 
 
-async def restart(nats_server: NatsServer, bus: Bus) -> None:
-    generation = bus.generation
+async def restart(nats_server: NatsServer, bus: Bus) -> float:
+    """How long it was away, in seconds."""
+    generation, began = bus.generation, time.monotonic()
     nats_server.restart()
     await until(lambda: bus.generation > generation, "the new connection")
     await asyncio.wait_for(bus.wait_ready(), 5)
+    return time.monotonic() - began
 
 
 async def finish(lease: Lease) -> None:
@@ -55,13 +58,15 @@ async def test_running_work_is_finished_across_a_quick_restart(
     worker = await start_worker(hold)
     await call.submit("l1")
     await until(lambda: worker.active == 1 and bool(call.of("claim")), "at work")
-    await restart(nats_server, bus)
+    away_s = await restart(nats_server, bus)
     await asyncio.sleep(1.5)  # longer than the ack wait: the lease is alive by new heartbeats
     assert worker.active == 1
     release.set()
     await until(lambda: bool(call.of("text")), "the result")
     await queue.empties()
-    assert [event.attempt for event in call.of("text")] == [0]
+    # A busy machine does not start it within the ack wait: then the work is another attempt's.
+    attempts = [event.attempt for event in call.of("text")]
+    assert attempts == [0] or (away_s > 0.6 and len(attempts) == 1)
 
 
 async def test_a_result_that_falls_into_a_short_absence_of_the_broker_comes_after_it(
