@@ -43,9 +43,10 @@ def memory(machines: Sequence[Machine]) -> dict[str, int]:
 
 
 def _in_pools(process: psutil.Process, stack: Stack) -> int:
-    """Connections to Valkey: of those a process keeps as many as it ever needed at once, within its bound."""
+    """Connections to the stores: a process keeps as many as it ever needed at once, within bounds."""
     ports = [one.raddr.port for one in process.net_connections("tcp") if one.raddr]
-    return ports.count(stack.valkey.port)
+    files = [one.path for one in process.open_files() if one.path.startswith(str(stack.database))]
+    return ports.count(stack.valkey.port) + len(files)
 
 
 async def count(stack: Stack) -> Census:
