@@ -31,6 +31,7 @@ class Broker:
     logs: tuple[Path, ...]
     ca_file: Path
     configs: tuple[Path, ...]
+    processes: dict[str, subprocess.Popen[bytes]]
 
     def violations(self) -> list[str]:
         """What the broker has refused anybody."""
@@ -77,6 +78,7 @@ def running_broker(manifests: tuple[Manifest, ...], secrets: Secrets, folder: Pa
             logs=tuple(logs),
             ca_file=tls / "ca.crt",
             configs=tuple(folder / name / "nats.conf" for name in names),
+            processes=dict(zip(names, processes, strict=True)),
         )
     finally:
         for process in processes:

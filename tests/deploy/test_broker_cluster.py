@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import ssl
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +30,8 @@ from tests.contract.bus.call_side import until
 from tests.deploy.broker import NATS_SERVER, Broker, running_broker
 from tests.deploy.cluster_secrets import Secrets
 from tests.deploy.rendered import containers_of, environment, one, overlay
+from tests.fixtures.gateway import gateway_environment
+from tests.fixtures.valkey import ValkeyServer
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +126,41 @@ def _streams(port: int) -> list[dict[str, Any]]:
         (account,) = json.load(answer)["account_details"]
         found: list[dict[str, Any]] = account["stream_detail"]
         return found
+
+
+@pytest.mark.chaos
+async def test_a_gateway_waits_for_a_cluster_that_has_no_leader_yet(
+    cluster: Broker, secrets: Secrets, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    others = [process for name, process in cluster.processes.items() if name != "nats-0"]
+    settings = {
+        "NATS_URL": cluster.url,
+        "NATS_USER": "gateway",
+        "NATS_PASSWORD": _password(secrets).get_secret_value(),
+        "NATS_CA_FILE": str(cluster.ca_file),
+        "REDIS_URL": valkey.url,
+        "WORK_REPLICAS": "3",
+        "POOL": "new",
+    }
+    log = tmp_path / "gateway.log"
+    try:
+        for process in others:
+            process.send_signal(signal.SIGSTOP)
+        variables = gateway_environment(tmp_path, **settings)
+        with log.open("wb") as output:
+            gateway = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "dialtone.gateway", env=variables, stdout=output, stderr=output
+            )
+        await until(lambda: "cannot make the work queue yet" in log.read_text(), "the wait", timeout=30)
+        assert gateway.returncode is None
+    finally:
+        for process in others:
+            process.send_signal(signal.SIGCONT)
+    try:
+        await until(lambda: '"event": "ready"' in log.read_text(), "the start", timeout=60)
+    finally:
+        gateway.terminate()
+        await gateway.wait()
 
 
 def test_a_server_with_a_certificate_for_something_else_does_not_join(

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from dialtone.bus import Bus, ExhaustedWork, Stage
+from dialtone.bus import Bus, BusUnavailable, ExhaustedWork, Stage
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.errors import install_error_handlers
@@ -26,6 +26,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores, open_stores
 from dialtone.telemetry import count_tasks, get_logger
 
+_RETRY_S = 0.5
 log = get_logger(__name__)
 
 
@@ -38,8 +39,7 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         stack.push_async_callback(stores.close)
         bus = await Bus.connect(settings, name="gateway")
         stack.push_async_callback(bus.close)
-        for stage in Stage:
-            await bus.ensure_stage(stage, settings.pool)
+        await _make_queues(bus, settings.pool)
         exhausted = ExhaustedWork(bus)
         await exhausted.start()
         stack.push_async_callback(exhausted.stop)
@@ -57,6 +57,21 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
             watching = asyncio.create_task(key_file.watch())
             stack.callback(watching.cancel)
         yield create_app(settings, keys, bus, stores, switchboard), switchboard
+
+
+async def _make_queues(bus: Bus, pool: str) -> None:
+    """Return when all stages have their queues, which a broker may not be able to make yet.
+
+    Of a cluster, a server takes connections before there is a leader.
+    """
+    for stage in Stage:
+        while True:
+            try:
+                await bus.ensure_stage(stage, pool)
+                break
+            except BusUnavailable as error:
+                log.warning("cannot make the work queue yet", stage=stage, error=str(error))
+                await asyncio.sleep(_RETRY_S)
 
 
 def create_app(
