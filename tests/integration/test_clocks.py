@@ -21,6 +21,7 @@ from tests.fixtures.gateway import KEY
 from tests.fixtures.gateway_processes import GatewayProcess, joining
 
 HOUR = 3600.0
+pytestmark = pytest.mark.chaos
 BY_KEY = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -88,7 +89,6 @@ async def test_calls_and_secrets_do_not_mind_gateways_that_differ_by_two_hours(
                 clock.ahead_s = HOUR
 
 
-@pytest.mark.chaos
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 async def test_a_secret_is_over_in_its_time_whatever_the_clock_says(
     stack: StackState, tmp_path: Path, seconds: float
