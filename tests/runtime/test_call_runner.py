@@ -163,7 +163,7 @@ async def test_a_call_that_breaks_ends_with_an_internal_error_and_gives_up_what_
 
     await eventually(ended)
     with pytest.raises(NoResponders):
-        await bus.request(events_subject(CALL), b"", timeout=2)
+        await bus.request(events_subject(CALL), b"", timeout=5)
 
 
 async def test_a_client_that_waits_for_room_is_let_go_when_its_call_ends(
@@ -187,13 +187,13 @@ async def test_a_claim_is_not_left_without_an_answer_while_the_last_changes_are_
         held.runner.put(item())
         claim = WorkerEvent(lease_id="l1", claim=Claim(worker_id="w")).SerializeToString()
         held.runner.put(ask.Disconnected())
-        before = asyncio.create_task(bus.request(events_subject(CALL), claim, timeout=1))
+        before = asyncio.create_task(bus.request(events_subject(CALL), claim, timeout=5))
         try:
             assert not Grant.FromString(await before).granted
         except NoResponders:
             pass  # as good: the worker lets go of the work
         with pytest.raises(NoResponders):
-            await bus.request(events_subject(CALL), claim, timeout=1)
+            await bus.request(events_subject(CALL), claim, timeout=5)
         assert not task.done()
         held.store.gate.set()
         await asyncio.wait_for(task, 5)

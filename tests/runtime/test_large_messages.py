@@ -18,7 +18,7 @@ from dialtone.gateway.runtime.large_messages import LARGE, BoundedSocket, LargeM
 from tests.fixtures.nats import free_port
 from tests.fixtures.waiting import eventually
 
-PING_S = 0.2
+PING_S = 0.4
 
 
 class Service:

@@ -51,7 +51,7 @@ async def close_code(stream: Stream) -> int:
     """That of the close frame at the end of all that comes."""
     came = b""
     with suppress(ConnectionError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while piece := await stream[0].read(65_536):
                 came += piece
     at = came.rindex(b"\x88")
@@ -97,7 +97,7 @@ async def test_hostile_json_is_an_error_and_the_call_goes_on(gateway: Gateway, t
         assert json.loads(await asyncio.wait_for(socket.recv(), 5))["type"] == "error"
         await socket.send(CLEAR.decode())
         assert json.loads(await socket.recv())["type"] == "input_audio_buffer.cleared"
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 4
 
 
 # --- slowness
@@ -118,7 +118,7 @@ async def test_a_message_that_never_ends_ends_its_call(gateway: Gateway, half: b
         start = time.monotonic()
         stream[1].write(half)
         assert await close_code(stream) == 1008
-        assert MESSAGE_S * 0.9 < time.monotonic() - start < MESSAGE_S + 3
+        assert MESSAGE_S * 0.9 < time.monotonic() - start < MESSAGE_S + 8
 
 
 async def test_a_message_that_comes_a_byte_at_a_time_ends_its_call(gateway: Gateway) -> None:
@@ -142,7 +142,7 @@ async def test_messages_in_time_are_taken_however_they_are_cut_and_for_as_long_a
         while time.monotonic() - start < 2 * MESSAGE_S:
             for at in range(0, len(whole), 7):
                 stream[1].write(whole[at : at + 7])
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.005)
             sent += 1
         came = b""
         async with asyncio.timeout(10):

@@ -67,7 +67,7 @@ async def test_a_secret_ends_when_it_was_said_to(secrets: ClientSecrets) -> None
         return await secrets.find(value) is None
 
     await eventually(gone)
-    assert abs(time.time() - expires_at) < 0.5
+    assert -0.5 < time.time() - expires_at < 3
 
 
 async def test_redis_never_has_the_secret_itself(valkey: ValkeyServer, secrets: ClientSecrets) -> None:

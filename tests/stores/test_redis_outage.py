@@ -59,8 +59,8 @@ async def test_a_redis_that_hangs_holds_nobody_up(stores: Stores, valkey: Valkey
         rest = time.monotonic() - began - first
     finally:
         valkey.thaw()
-    assert first < 1.0  # 0.5 s for Redis, and SQL
-    assert rest < 3.0  # without waiting for Redis 21 times
+    assert first < 3.0  # 0.5 s for Redis, and SQL
+    assert rest < 7.0  # without waiting for Redis 21 times
 
 
 async def test_what_a_hanging_redis_missed_is_not_read_from_it_later(
@@ -124,7 +124,7 @@ async def test_no_call_is_claimed_without_redis(stores: Stores, valkey: ValkeySe
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             await stores.calls.claim("default", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 3.0  # its client would take 25 s
     finally:
         if fault == "freeze":
             valkey.thaw()
