@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(("by_hand", "least_s"), [(False, 180), (True, 60)], ids=["vad", "manual"])
+@pytest.mark.parametrize(("by_hand", "least_s"), [(False, 120), (True, 60)], ids=["vad", "manual"])
 async def test_minutes_in_one_turn_are_transcribed_whole(
     real_ears: Ears, by_hand: bool, least_s: int
 ) -> None:
