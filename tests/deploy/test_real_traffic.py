@@ -25,7 +25,8 @@ from tests.deploy.rendered import SERVICES, one, overlay, pod_of
 from tests.deploy.service_environment import service_environment
 from tests.deploy.store_servers import Store
 
-_START_S = 100.0
+pytestmark = pytest.mark.timeout(300)  # five processes that load models' libraries, on a busy machine
+_START_S = 200.0
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
