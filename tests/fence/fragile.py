@@ -51,8 +51,14 @@ class Fragile:
     def holds_the_interpreter(self) -> None:
         ctypes.PyDLL(None).sleep(60)
 
+    def counted(self) -> int:
+        """How many steps that count this process has run."""
+        self.steps += 1
+        return self.steps
+
     def crashes_once(self, marker: Path, after_s: float = 0.0) -> str:
         """Crash in the first process that runs it."""
+        self.steps += 1
         if not marker.exists():
             marker.touch()
             time.sleep(after_s)

@@ -132,6 +132,16 @@ async def test_a_step_that_nobody_waits_for_any_more_never_begins(tmp_path: Path
         assert not (tmp_path / "begun").exists()
 
 
+async def test_one_that_crashed_is_not_run_again_for_nobody(tmp_path: Path) -> None:
+    async with _fragile() as model:
+        before = psutil.Process(model.pid)
+        step = asyncio.ensure_future(model.run(_LONG_S, Fragile.crashes_once, tmp_path / "begun", 0.3))
+        await until((tmp_path / "begun").exists, "its beginning")
+        step.cancel()
+        await until(lambda: not before.is_running(), "the crash")
+        assert await model.run(_LONG_S, Fragile.counted) == 1
+
+
 @pytest.mark.parametrize(
     ("loading", "error"), [(load_nothing, FileNotFoundError), (load_and_crash, ModelGone)]
 )

@@ -28,7 +28,7 @@ from tests.fixtures.gateway import Gateway
 from tests.integration.caller import Caller, calling
 from tests.tts.test_broken_voices import BrokenEngine
 
-_QUICK = {"first_token_s": 1.0, "inter_token_s": 0.5, "breaker_failures": 100}
+_QUICK = {"first_token_s": 2.0, "inter_token_s": 2.0, "breaker_failures": 100}
 _WELL = "You said something, and this is the answer."
 _BROKEN = "This sentence breaks it."
 _SENTENCES = ["The first one.", _BROKEN, "The third one.", "The fourth one."]
@@ -121,7 +121,7 @@ async def test_a_broken_answer_is_told_and_the_next_turn_is_answered(
     async with _workers(open_gateway, chat_server), calling(open_gateway.url) as caller:
         start = time.monotonic()
         response = await _answered(caller)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 6
         assert response.status == status
         if code:
             assert response.status_details.error.code == code

@@ -29,6 +29,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from dialtone.fence.frames import Opening, Outcome, receive, send
@@ -68,6 +69,15 @@ class _Interrupted(Exception):
         self.suspect = suspect
 
 
+@dataclass(slots=True)
+class _Job:
+    """A step to run: (function, arguments, keyword arguments), and how long it may take."""
+
+    call: tuple[object, ...]
+    within_s: float
+    wanted: bool = True
+
+
 class _Life:
     """One process, from its start to its end; its owner's lock guards all but the exchanges."""
 
@@ -103,8 +113,7 @@ class ModelProcess(Generic[M]):
     """A model in a process of its own, which runs up to `threads` steps at once; `load` makes it there.
 
     `load` and all steps are pickled: functions of modules (not of `__main__`), methods by their class,
-    `functools.partial`.
-    May be used from several event loops.
+    `functools.partial`. May be used from several event loops.
     """
 
     def __init__(
@@ -120,13 +129,12 @@ class ModelProcess(Generic[M]):
             self._lanes.put(lane)
         self._changed = threading.Condition()  # guards what follows
         self._life: _Life | None = None  # the one that is ready
-        self._closing = False
         self._opened: _Life | None = None  # the latest
         self._closing = False
         self._given_up = ""
         self._alone_waiting = 0
         self._alone_running = False
-        self._losses: deque[float] = deque()
+        self._losses: deque[float] = deque(maxlen=_LOSSES + 1)
         self._gone: Future[str] = Future()
         self._started: Future[None] = Future()
 
@@ -154,9 +162,11 @@ class ModelProcess(Generic[M]):
 
         One that has not begun when this is cancelled never runs. Raises what the step raises; ModelLost.
         """
-        call = (step, args, kwargs)
-        loop = asyncio.get_running_loop()
-        result: T = await loop.run_in_executor(self._threads, self._run, call, within_s)
+        job = _Job((step, args, kwargs), within_s)
+        try:
+            result: T = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, job)
+        finally:
+            job.wanted = False
         return result
 
     async def gone(self) -> str:
@@ -180,25 +190,27 @@ class ModelProcess(Generic[M]):
 
     # --- steps, each in a thread of ours that waits for one over there
 
-    def _run(self, call: object, within_s: float) -> Any:
+    def _run(self, job: _Job) -> Any:
         alone = False
         for _ in range(_RUNS):
             try:
-                return self._run_once(call, within_s, alone)
+                return self._run_once(job, alone)
             except _Interrupted as interrupted:
                 if interrupted.suspect and alone:
                     raise ModelCrashed(f"{self.name}: {interrupted}") from None
                 alone = alone or interrupted.suspect
         raise ModelLost(f"{self.name} was lost too often for this step")
 
-    def _run_once(self, call: object, within_s: float, alone: bool) -> Any:
+    def _run_once(self, job: _Job, alone: bool) -> Any:
         with self._turn(alone) as life:
+            if not job.wanted:
+                raise ModelLost("nobody waits for this step any more")
             lane = self._lanes.get()
             try:
-                outcome = _exchange(life.lanes[lane], call, within_s)
+                outcome = _exchange(life.lanes[lane], job.call, job.within_s)
             except TimeoutError:
                 self._end(life, "hung")
-                raise ModelHung(f"{self.name}: a step took more than {within_s:g} s") from None
+                raise ModelHung(f"{self.name}: a step took more than {job.within_s:g} s") from None
             except (EOFError, OSError):
                 self._end(life, "crashed")
                 raise _Interrupted(life.status(), suspect=life.how == "crashed") from None
@@ -226,7 +238,7 @@ class ModelProcess(Generic[M]):
         finally:
             with self._changed:
                 life.steps -= 1
-                self._alone_running = False
+                self._alone_running = self._alone_running and not alone
                 life.tidy()
                 self._changed.notify_all()
 
@@ -272,7 +284,7 @@ class ModelProcess(Generic[M]):
             MODEL_LOSSES.labels(self.name, life.how).inc()
             log.error("a model's process was lost", model=self.name, how=life.how, status=life.status())
             self._losses.append(time.monotonic())
-            if len(self._losses) > _LOSSES and self._losses[-1] - self._losses[-1 - _LOSSES] < _WINDOW_S:
+            if len(self._losses) > _LOSSES and self._losses[-1] - self._losses[0] < _WINDOW_S:
                 self._give_up(ModelGone(f"lost {_LOSSES + 1} times within {_WINDOW_S:g} s"))
                 return
 
