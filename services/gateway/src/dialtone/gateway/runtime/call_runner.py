@@ -61,8 +61,8 @@ class CallRunner:
         outbound: Outbound,
         on_claim: Callable[[str], None],
     ) -> None:
-        """`inherited`: the ids of the items that the session had before. `on_claim` is told the instance of each
-        worker that claims work of the call."""
+        """`inherited`: the ids of the items that the session had before. `on_claim` is told the instance of
+        each worker that claims work of the call."""
         self._call = call
         self._call_id = call_id
         self._tenant = tenant
