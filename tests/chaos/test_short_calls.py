@@ -12,7 +12,7 @@ from tests.chaos.short_calls import soak
 
 
 @pytest.mark.timeout(300)  # a machine that has other things to do takes ten times as long
-async def test_nothing_is_left_of_calls_that_ended_in_every_way(tmp_path: Path) -> None:
+async def test_nothing_is_left_of_calls_however_they_end(tmp_path: Path) -> None:
     async with running_stack(tmp_path, proxied=False, settings=LIMITS) as stack:
         soaked = await soak(stack, SOON, first=24, calls=36, at_once=12, seed=1)
     assert soaked.wrong == []
@@ -21,7 +21,7 @@ async def test_nothing_is_left_of_calls_that_ended_in_every_way(tmp_path: Path) 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
-async def test_nor_of_hundreds_some_of_whose_clients_stood_still(tmp_path: Path) -> None:
+async def test_nor_of_hundreds_some_of_whose_clients_said_nothing_or_stood_still(tmp_path: Path) -> None:
     async with running_stack(tmp_path, proxied=False, settings=LIMITS) as stack:
         soaked = await soak(stack, SOON | LATE, first=60, calls=200, at_once=20, seed=1)
     assert soaked.wrong == []
