@@ -15,7 +15,7 @@ _EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One process at one moment."""
+    """One process at one moment, with those that it started: models run in processes of their own."""
 
     cpu_s: float  # user and system time so far
     rss: int  # bytes
@@ -27,11 +27,16 @@ def sample(pids: Mapping[str, int]) -> dict[str, Sample]:
     for name, pid in pids.items():
         try:
             process = psutil.Process(pid)
-            times = process.cpu_times()
-            found[name] = Sample(times.user + times.system, process.memory_info().rss)
+            each = [_of(one) for one in (process, *process.children(recursive=True))]
         except psutil.NoSuchProcess:
             continue
+        found[name] = Sample(sum(one.cpu_s for one in each), sum(one.rss for one in each))
     return found
+
+
+def _of(process: psutil.Process) -> Sample:
+    times = process.cpu_times()
+    return Sample(times.user + times.system, process.memory_info().rss)
 
 
 class Sampler:
