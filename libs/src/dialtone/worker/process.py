@@ -20,6 +20,7 @@ from dialtone.bus import Bus, Handler, LeaseWorker, Stage
 from dialtone.fence import ModelProcess
 from dialtone.settings import ServiceSettings
 from dialtone.telemetry import configure_logging, count_tasks, get_logger, watch_loop_lag
+from dialtone.telemetry.tracing import configure_tracing, flush_traces
 from dialtone.worker.health import serve_health
 
 log = get_logger(__name__)
@@ -49,8 +50,12 @@ Load = Callable[[], Awaitable[Loaded]]
 def run_worker(*, service: str, stage: Stage, settings: ServiceSettings, load: Load) -> None:
     """Run a worker until it is told to stop. Exits the process with 1 if it cannot work."""
     configure_logging(service, level=settings.log_level, form=settings.log_format)
+    configure_tracing(service)
     process = _Process(service, stage, settings, load)
-    sys.exit(uvloop.run(process.run()))
+    try:
+        sys.exit(uvloop.run(process.run()))
+    finally:
+        flush_traces()
 
 
 class _Process:

@@ -23,6 +23,7 @@ from dialtone.gateway.runtime.prompt_requests import PromptRequests
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
 from dialtone.telemetry import configure_logging, get_logger, watch_loop_lag
+from dialtone.telemetry.tracing import configure_tracing, flush_traces
 from dialtone.worker.health import serve_beside
 
 LAST_REQUESTS_S = 2  # for requests that are being answered when the calls are over
@@ -104,12 +105,15 @@ async def serve(settings: GatewaySettings) -> None:
 def main() -> None:
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", level=settings.log_level, form=settings.log_format)
+    configure_tracing("gateway")
     logging.getLogger("uvicorn.error").addFilter(_not_a_refusal)
     try:
         uvloop.run(serve(settings))
     except OSError as error:
         log.error("cannot serve", port=settings.http_port, error=str(error))
         sys.exit(1)
+    finally:
+        flush_traces()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dialtone.bus import HandBack, Lease
 from dialtone.fence import ModelGone
 from dialtone.llm import metrics
 from dialtone.llm.backend import ChatBackend
+from dialtone.llm.chat_spans import chat_span, tell_usage
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.registry import ModelRegistry
 from dialtone.telemetry import get_logger
@@ -29,7 +30,8 @@ class TurnHandler:
         turn.CopyFrom(lease.work.turn)
         turn.model = chosen.model
         try:
-            await self._answer(lease, turn, chosen.backend, start)
+            with chat_span(lease, turn, chosen.backend.name):
+                await self._answer(lease, turn, chosen.backend, start)
         except ModelGone as error:
             raise HandBack(str(error)) from error
         except UpstreamFailure as failure:
@@ -68,6 +70,7 @@ class TurnHandler:
                     cached_tokens=usage.cached_tokens,
                     output_tokens=usage.output_tokens,
                 )
+                tell_usage(event)
                 await lease.send(turn_done=event)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
+
+from opentelemetry.trace import Span
 
 from dialtone.audio import AudioEncoder, UnsupportedFormat
 from dialtone.bus import HandBack, Lease, WorkError
 from dialtone.fence import ModelGone, ModelLost
 from dialtone.telemetry import get_logger
+from dialtone.telemetry.tracing import stage_span
 from dialtone.tts.chunks import Chunker
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.metrics import AUDIO_SECONDS, FIRST_CHUNK
@@ -54,11 +57,12 @@ class Speaker:
             log.info("not spoken as asked", reason=casting.notice)
         first_chunk_us = 0
         try:
-            async with aclosing(self._audio(casting, style, sentence)) as audio:
-                async for piece in audio:
-                    for chunk in chunker.push(piece):
-                        first_chunk_us = first_chunk_us or _us_since(started)
-                        await lease.send(audio=chunk)
+            with speak_span(lease, casting):
+                async with aclosing(self._audio(casting, style, sentence)) as audio:
+                    async for piece in audio:
+                        for chunk in chunker.push(piece):
+                            first_chunk_us = first_chunk_us or _us_since(started)
+                            await lease.send(audio=chunk)
         except UnknownSpeaker as error:
             raise WorkError("invalid_voice", str(error)) from error
         except SpeechFailed as error:
@@ -72,7 +76,7 @@ class Speaker:
         for chunk in chunker.flush():
             first_chunk_us = first_chunk_us or _us_since(started)
             await lease.send(audio=chunk)
-        voice = "+".join(dict.fromkeys(part.voice.name for part in casting.parts))
+        voice = voices_of(casting)
         if first_chunk_us:
             FIRST_CHUNK.labels(voice).observe(first_chunk_us / 1e6)
             AUDIO_SECONDS.labels(voice).inc(chunker.total_us / 1e6)
@@ -124,6 +128,24 @@ class Speaker:
                 async for block in blocks:
                     yield encoder.feed(onset.feed(block) if onset else block)
             yield encoder.flush()
+
+
+def voices_of(casting: Casting) -> str:
+    """The voices that speak, each once."""
+    return "+".join(dict.fromkeys(part.voice.name for part in casting.parts))
+
+
+def speak_span(lease: Lease, casting: Casting) -> AbstractContextManager[Span]:
+    """The span of a sentence's synthesis."""
+    voice, sentence = voices_of(casting), lease.work.sentence
+    attributes: dict[str, str | int | float | bool] = {
+        "dialtone.stage": "tts",
+        "dialtone.attempt": lease.attempt,
+        "dialtone.voice": voice,
+        "dialtone.sentence": sentence.index,
+        "dialtone.characters": len(sentence.text),
+    }
+    return stage_span(f"speak {voice}".strip(), lease.work.traceparent, attributes)
 
 
 def style_of(voice: WantedVoice) -> Style:

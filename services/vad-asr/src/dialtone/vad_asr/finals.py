@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from opentelemetry.trace import StatusCode
+
 from dialtone.bus import Lease
+from dialtone.telemetry.tracing import stage_span
+from dialtone.telemetry.turn_trace import traceparent
 from dialtone.v1.common_pb2 import Error
 from dialtone.v1.ears_pb2 import Transcript
 from dialtone.vad_asr import metrics
@@ -25,16 +29,28 @@ async def send_final(
     lease: Lease, asking: Asking, final: Transcript, ask: Ask, before: asyncio.Task[None] | None = None
 ) -> None:
     """Complete `final` with the answer to `ask`, and send it after what is `before` it."""
-    try:
-        recognition = await asking.certainly(ask)
-    except PoolOverloaded as error:
-        final.error.CopyFrom(Error(code="overloaded", message=str(error), retryable=True))
-    except RecognitionFailed as error:
-        final.error.CopyFrom(Error(code="recognition_failed", message=str(error), retryable=True))
-    else:
-        final.text = recognition.text
-        final.language = recognition.language
-        final.compute_us = recognition.compute_us
+    trace = traceparent(lease.work.call_id, final.utterance)
+    with stage_span("transcribe", trace, {"dialtone.stage": "asr"}, began=ask.asked) as span:
+        try:
+            recognition = await asking.certainly(ask)
+        except PoolOverloaded as error:
+            final.error.CopyFrom(Error(code="overloaded", message=str(error), retryable=True))
+        except RecognitionFailed as error:
+            final.error.CopyFrom(Error(code="recognition_failed", message=str(error), retryable=True))
+        else:
+            final.text = recognition.text
+            final.language = recognition.language
+            final.compute_us = recognition.compute_us
+        if final.error.code:
+            span.set_status(StatusCode.ERROR, final.error.code)
+        span.set_attributes(
+            {
+                "dialtone.attempt": lease.attempt,
+                "dialtone.language": final.language,
+                "dialtone.compute_ms": final.compute_us / 1e3,
+                "dialtone.audio_ms": (final.audio_end_us - final.audio_start_us) / 1e3,
+            }
+        )
     final.wait_us = ask.wait_us()
     if before is not None:
         await asyncio.wait({before})

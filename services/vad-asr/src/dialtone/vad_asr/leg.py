@@ -8,11 +8,14 @@ SpeechStarted is followed by one SpeechStopped, and every turn by one final Tran
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from dialtone.bus import Lease
 from dialtone.telemetry import get_logger
+from dialtone.telemetry.tracing import stage_span
+from dialtone.telemetry.turn_trace import traceparent
 from dialtone.v1.ears_pb2 import (
     AudioProgress,
     EarsConfig,
@@ -230,7 +233,11 @@ class EarsLeg:
         turn.drop_partial()
         speech_end = min(max(speech_end, turn.start), end)
         await self._send_stopped(turn, end, speech_end)
-        metrics.ENDPOINT_SECONDS.observe((end - speech_end) / SAMPLE_RATE)
+        silence_s = (end - speech_end) / SAMPLE_RATE
+        metrics.ENDPOINT_SECONDS.observe(silence_s)
+        trace = traceparent(self._lease.work.call_id, turn.number)
+        with stage_span("endpoint", trace, {"dialtone.stage": "asr"}, began=time.monotonic() - silence_s):
+            pass  # audio comes in real time: so long ago the last voiced sample came
         ask, turn.guess = turn.lost or turn.guess, None
         if ask is None:
             ask = self._final_ask(turn, end)

@@ -157,10 +157,10 @@ class Answers:
         self._submit(response, note=note)
 
     def _answer(self, turn: Understood) -> None:
-        options, utterance = ask.ResponseOptions(), turn.utterance
+        utterance = turn.utterance
         guess = self._guesses.take(utterance.item_id, turn.text)
         if guess is not None:
-            response = self._open(options, guess.response_id, utterance.marks, utterance.item_id)
+            response = self._answer_to(utterance, guess.response_id)
             if response.over:
                 guess.cancel()
                 return
@@ -171,7 +171,11 @@ class Answers:
                 if lease is not None:
                     self._apply(response, lease, event)
             return
-        self._submit(self._open(options, self._ctx.new_id("resp"), utterance.marks, utterance.item_id))
+        self._submit(self._answer_to(utterance, self._ctx.new_id("resp")))
+
+    def _answer_to(self, utterance: Utterance, response_id: str) -> Response:
+        self._ctx.answers(response_id, utterance.number)
+        return self._open(ask.ResponseOptions(), response_id, utterance.marks, utterance.item_id)
 
     def _open(
         self, options: ask.ResponseOptions, response_id: str, marks: TurnMarks, user_item_id: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dialtone.telemetry.turn_trace import traceparent
 from dialtone.v1.ears_pb2 import EarsLeg, Recording
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.turn_pb2 import LlmTurn
@@ -96,6 +97,7 @@ class Context:
         self.new_id = new_id
         self.limits = limits
         self.leases = LeaseTable()
+        self._heard: dict[str, int] = {}  # response -> the utterance that it answers
         self.now = 0.0
         self._effects: list[Effect] = []
 
@@ -120,6 +122,19 @@ class Context:
     ) -> None:
         self.send(out.Error(out.ErrorDetail(type, code, message, param, event_id)))
 
+    def answers(self, response_id: str, utterance: int) -> None:
+        """The response is one to this utterance, and belongs into its trace."""
+        self._heard[response_id] = utterance
+
+    def forget(self, response_id: str) -> None:
+        """The response is over, or never was."""
+        self._heard.pop(response_id, None)
+
+    def trace_of(self, response_id: str) -> str:
+        """The traceparent of the turn that the response belongs to."""
+        utterance = self._heard.get(response_id)
+        return traceparent(self.call_id, response_id if utterance is None else utterance)
+
     def submit(
         self,
         stage: str,
@@ -130,10 +145,12 @@ class Context:
         recording: Recording | None = None,
     ) -> HeldLease:
         """Open a lease on this work and ask for it to be queued."""
+        about = turn or sentence
         work = Work(
             lease_id=self.new_id("lease"),
             call_id=self.call_id,
             session_id=self.session_id,
+            traceparent=self.trace_of(about.response_id) if about else "",
             ears=ears,
             turn=turn,
             sentence=sentence,

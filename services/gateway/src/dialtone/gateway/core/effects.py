@@ -12,6 +12,7 @@ from dialtone.v1.work_pb2 import Work
 from .items import Item
 from .server_events import ServerEvent
 from .session import SessionConfig
+from .timing import TurnMarks
 
 
 class Effect(msgspec.Struct):
@@ -63,6 +64,16 @@ class RemoveItem(Effect):
 
 class PutConfig(Effect):
     config: SessionConfig
+
+
+class TurnOver(Effect):
+    """A turn has come to its end: time for its span. `trace` is its traceparent."""
+
+    trace: str
+    response_id: str
+    status: str
+    failure: str  # its code; empty for none
+    marks: TurnMarks
 
 
 class Close(Effect):

@@ -35,6 +35,7 @@ class Guesses:
         if turn is None:
             return
         speaks = "audio" in ctx.config.output_modalities
+        ctx.answers(response_id, utterance.number)
         voice, form = voice_of(ctx.config, None), audio_format(ctx.config.audio.output.format)
 
         def sentence_of(piece: str) -> Sentence:

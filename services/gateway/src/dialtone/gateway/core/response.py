@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from dialtone.telemetry.turn_trace import trace_id_of
 from dialtone.v1.common_pb2 import Error
 from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta, TurnDone
 
 from . import server_events as out
 from .client_events import ResponseOptions
 from .context import LLM, Context
+from .effects import TurnOver
 from .formats import audio_format, voice_of
 from .items import Item
 from .message_output import MessageOutput
@@ -221,7 +223,13 @@ class Response:
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
         self._ctx.send(out.ResponseDone(self._snapshot()))
-        self._ctx.send(out.TurnMetrics(self.id, self.user_item_id, self.marks.timing(), list(self._notices)))
+        trace = self._ctx.trace_of(self.id)
+        self._ctx.forget(self.id)
+        timing = self.marks.timing()
+        self._ctx.send(
+            out.TurnMetrics(self.id, self.user_item_id, timing, trace_id_of(trace), list(self._notices))
+        )
+        self._ctx.emit(TurnOver(trace, self.id, status, error[1] if error else "", self.marks))
 
     # --- what the speech queue says ---
 

@@ -331,4 +331,5 @@ class TurnMetrics(ServerEvent, tag="dialtone.turn.metrics"):
     response_id: str
     item_id: str | None  # the user's item that was answered
     metrics: TurnTiming
+    trace_id: str = ""  # of the turn's trace, where traces are kept
     notices: list[str] = []  # what the client should know, such as that another voice spoke

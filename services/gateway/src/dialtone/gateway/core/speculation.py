@@ -90,3 +90,4 @@ class Speculation:
 
     def cancel(self) -> None:
         self._ctx.cancel(self.lease_ids())
+        self._ctx.forget(self.response_id)

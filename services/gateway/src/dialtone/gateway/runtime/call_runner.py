@@ -19,6 +19,7 @@ from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.expulsions import session_deleted
 from dialtone.gateway.runtime.metrics import observe_turn, unqueued_work, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
+from dialtone.gateway.runtime.turn_spans import trace_turn
 from dialtone.gateway.stores import SessionDisplaced, SessionStore, UnknownSession
 from dialtone.telemetry import get_logger
 from dialtone.v1.control_pb2 import CallEnded, Cancel, Control
@@ -220,6 +221,8 @@ class CallRunner:
                 self._changes.put_nowait(
                     lambda: self._store.put_config(self._tenant, self._session_id, config, epoch=self._epoch)
                 )
+            case do.TurnOver():
+                trace_turn(effect, call_id=self._call_id, session_id=self._session_id)
             case do.Close():
                 self.close = effect
 
