@@ -14,6 +14,10 @@ from tests.chaos.machines import Machine, Stack
 OTHERS = 2
 """Tasks and file descriptors more or less of a process at rest: of a question for its metrics, of pools."""
 
+INBOXES = 14
+"""Inboxes more or less of all processes: one each comes with the first question that it asks the others, and
+a pull may be open while the one before it is closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Census:
@@ -30,6 +34,8 @@ class Census:
 
 
 def _spare(name: str) -> int:
+    if name == "inboxes":
+        return INBOXES
     return OTHERS if name.endswith((" tasks", " fds")) else 0
 
 
@@ -59,8 +65,11 @@ async def count(stack: Stack) -> Census:
         held[f"{name} fds"] = process.num_fds() - _in_pools(process, stack)
         of_calls[f"{name} leases"] = await machine.metric("dialtone_work_in_progress")
     async with httpx.AsyncClient(base_url=stack.nats.monitor_url, timeout=5) as http:
-        held["subscriptions"] = (await http.get("/subsz")).json()["num_subscriptions"]
-        held["connections"] = (await http.get("/connz")).json()["num_connections"]
+        connections = (await http.get("/connz?subs=1")).json()["connections"]
+        subjects = [subject for one in connections for subject in one.get("subscriptions_list", [])]
+        held["connections"] = len(connections)
+        held["inboxes"] = sum(subject.startswith("_INBOX.") for subject in subjects)
+        held["subscriptions"] = len(subjects) - held["inboxes"]
         streams = (await http.get("/jsz")).json()
         held["consumers"], held["messages"] = streams["consumers"], streams["messages"]
     return Census(held, of_calls)

@@ -18,6 +18,8 @@ RATE = 24_000
 class _Undisturbed:
     """A lease that nothing happens to: what is sent under it is kept."""
 
+    attempt = 0
+
     def __init__(self, sentence: Sentence) -> None:
         self.work = Work(sentence=sentence)
         self.grant = Grant()

@@ -15,6 +15,7 @@ DATED = {
     ("gateway/rest/sessions.py", "create_session"): "when a session was made",
     ("gateway/runtime/switchboard.py", "_make_call"): "when a call will expire is told as a date",
     ("gateway/runtime/realtime_sockets.py", "find"): "when a session was made",
+    ("telemetry/tracing.py", "_ns"): "spans are dated; how long they took is measured before",
     ("llm/failures.py", "retry_after"): "HTTP says by a date when to come again",
 }
 

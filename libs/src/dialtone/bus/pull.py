@@ -1,4 +1,4 @@
-"""Pulls work: asks the consumer for as many messages as there are free slots, and no more.
+"""Pulls work: asks the consumer for at least half as many messages as there are free slots, and no more.
 
 nats-py has no such loop (its `fetch` waits for a batch); this one speaks the JetStream protocol itself.
 A pull stays open until it is served or expires, so that work goes out the moment it is queued.
@@ -57,7 +57,7 @@ class _Pull:
 
 
 class Puller:
-    """Keeps pulls open for `free()` messages and hands each to `on_work`."""
+    """Keeps pulls open for `free()` messages or nearly so, and hands each to `on_work`."""
 
     def __init__(
         self,
@@ -122,9 +122,10 @@ class Puller:
                     await self._close(pull)
                     if pull.refused:
                         raise BusUnavailable(f"the work queue does not serve: {pull.refused}")
-                wanted = self._free() - sum(pull.left for pull in self._pulls)
-                if wanted > 0:
-                    await self._open(wanted)
+                free, asked = self._free(), sum(pull.left for pull in self._pulls)
+                # Not for each slot by itself: every pull would be made anew twice a second, for ever.
+                if free > 2 * asked:
+                    await self._open(free - asked)
                 await self._pause()
         finally:
             # All at once: what comes on one of them and is given back is not to come on the next.
