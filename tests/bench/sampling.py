@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -24,14 +24,23 @@ class Sample:
 def sample(pids: Mapping[str, int]) -> dict[str, Sample]:
     """Look at each process; those that are gone are left out."""
     found = {}
+    named = set(pids.values())
     for name, pid in pids.items():
         try:
             process = psutil.Process(pid)
-            each = [_of(one) for one in (process, *process.children(recursive=True))]
+            # The supervisor started all the others, which have names of their own.
+            below = [one for one in process.children(recursive=True) if _belongs(one, pid, named)]
+            each = [_of(one) for one in (process, *below)]
         except psutil.NoSuchProcess:
             continue
         found[name] = Sample(sum(one.cpu_s for one in each), sum(one.rss for one in each))
     return found
+
+
+def _belongs(process: psutil.Process, pid: int, named: Collection[int]) -> bool:
+    """Whether `pid` is the nearest of the named processes above it, or it itself."""
+    line = (one.pid for one in (process, *process.parents()))
+    return next((one for one in line if one in named), None) == pid
 
 
 def _of(process: psutil.Process) -> Sample:
