@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -52,3 +54,12 @@ def test_keys_that_are_too_short_or_of_no_tenant_are_refused(
     with pytest.raises(ValidationError) as refused:
         GatewaySettings()
     assert "0123456789abcdef" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("value", "folder"), [("", None), ("/recordings", Path("/recordings"))])
+def test_a_folder_for_recordings_that_is_empty_is_none(
+    monkeypatch: pytest.MonkeyPatch, value: str, folder: Path | None
+) -> None:
+    """As Compose says it where nobody wants recordings; not the folder that the gateway was started in."""
+    monkeypatch.setenv("RECORD_CALLS_DIR", value)
+    assert GatewaySettings().record_calls_dir == folder

@@ -78,7 +78,9 @@ class GatewaySettings(ServiceSettings):
     end at once, with their calls. With such a file nobody comes in without a key, even if it is empty."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of the pages that may open calls from a browser, separated by commas, such as
-    `https://app.example`. With none, nothing that comes from a page is let in."""
+    `https://app.example`. With none, nothing that comes from a page is let in but the gateway's own."""
+    serve_page: bool = True
+    """Whether the gateway serves a page to talk to it, at `/`, and lets that page in."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses and networks of proxies, separated by commas, that say in X-Forwarded-For whom they speak
     for; of all others that header is passed over."""
@@ -201,6 +203,12 @@ class GatewaySettings(ServiceSettings):
         if isinstance(value, str):
             return tuple(entry.strip() for entry in value.split(",") if entry.strip())
         return value
+
+    @field_validator("record_calls_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        """Compose sets a variable that it has no value for; `Path("")` would be the working folder."""
+        return None if value == "" else value
 
     @field_validator("allowed_origins")
     @classmethod
