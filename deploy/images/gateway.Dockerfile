@@ -20,7 +20,8 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./pr
     && python -m compileall -q /app
 
 FROM ${PYTHON}
-RUN groupadd --gid 10001 dialtone && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin dialtone
+RUN groupadd --gid 10001 dialtone && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin dialtone \
+    && install --directory --owner dialtone --group dialtone --mode 0700 /recordings
 COPY --from=build /app /app
 COPY deploy/images/healthcheck.py /app/healthcheck.py
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -39,7 +39,13 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
 }
 STAGES = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS}
 SLOTS = {"vad-asr": "ears_slots", "llm": "llm_slots", "tts": "tts_slots", "gateway": "max_calls"}
-NOT_OURS = {"PGSSLROOTCERT", "HF_HUB_OFFLINE"}  # of libraries
+NOT_OURS = {  # of libraries
+    "PGSSLROOTCERT",
+    "HF_HUB_OFFLINE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+}
 _METRIC = re.compile(r"\bdialtone_\w+")
 _DEFINED = re.compile(r'(Counter|Gauge|Histogram)\(\s*"(dialtone_\w+)"')
 

@@ -40,6 +40,31 @@ def overlay(name: str) -> tuple[Manifest, ...]:
     return tuple(kustomize(K8S / "overlays" / name))
 
 
+def made_of(resource: str, components: Sequence[str], name: str) -> list[Manifest]:
+    """The objects of an overlay of its own: `resource` and these components. Raises Broken."""
+    # Beside the others, because kustomize takes no absolute paths.
+    folder = K8S / "overlays" / f".test-{name}"
+    folder.mkdir()
+    kustomization = folder / "kustomization.yaml"
+    kustomization.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "namespace": "dialtone",
+                "resources": [resource],
+                "components": [f"../../components/{component}" for component in components],
+                "labels": [{"pairs": {"app.kubernetes.io/part-of": "dialtone"}}],
+            }
+        )
+    )
+    try:
+        return kustomize(folder)
+    finally:
+        kustomization.unlink()
+        folder.rmdir()
+
+
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] in kinds]
 

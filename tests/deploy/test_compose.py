@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.reference_policies import SETTINGS
-from tests.deploy.rendered import ROOT, SERVICES
+from tests.deploy.reference_policies import NOT_OURS, SETTINGS
+from tests.deploy.rendered import ROOT, SERVICES, overlay, pod_of, workloads
 
 FILE = ROOT / "docker-compose.yml"
 
 
-def _read(*files: Path) -> subprocess.CompletedProcess[str]:
+def _read(*files: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     compose = str(Path(sys.executable).with_name("docker-compose"))
     return subprocess.run(
         [
@@ -33,7 +33,7 @@ def _read(*files: Path) -> subprocess.CompletedProcess[str]:
             "--format",
             "json",
         ],
-        env={"PATH": os.environ["PATH"], "HOME": str(ROOT)},
+        env={"PATH": os.environ["PATH"], "HOME": str(ROOT), **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -60,20 +60,55 @@ def test_a_service_is_told_what_it_reads(name: str) -> None:
     fields = {field.upper() for field in SETTINGS[name].model_fields}
     everybodys = fields | {"STAGES"}  # of the models, which the gateway has none of
     told = _services()[name]["environment"]
-    assert told.keys() <= everybodys
+    assert told.keys() <= everybodys | NOT_OURS
     values = {key.lower(): value or "" for key, value in told.items()}
     if name == "gateway":
         values |= {"api_keys": "me:0123456789abcdef", "http_host": "0.0.0.0"}
     SETTINGS[name].model_validate(values)
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "models"])
-def test_a_service_is_confined(name: str) -> None:
-    service = _services()[name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert (ROOT / service["build"]["dockerfile"]).exists()
+def test_everything_is_confined() -> None:
+    for name, service in _services().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "build" not in service or (ROOT / service["build"]["dockerfile"]).exists(), name
+
+
+@pytest.mark.parametrize("name", ["nats", "valkey", "postgres"])
+def test_a_server_runs_as_the_same_user_as_in_a_cluster(name: str) -> None:
+    (server,) = (found for found in workloads(overlay("laptop")) if found["metadata"]["name"] == name)
+    rights = pod_of(server)["securityContext"]
+    assert _services()[name]["user"] == f"{rights['runAsUser']}:{rights['runAsGroup']}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, ""),
+        ({"COMPOSE_PROFILES": "observability"}, "http://otel-collector:4318"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://elsewhere:4318"}, "http://elsewhere:4318"),
+    ],
+)
+def test_traces_go_to_the_collector_that_is_there(variables: dict[str, str], told: str) -> None:
+    read = _read(FILE, **variables)
+    assert read.returncode == 0, read.stderr
+    services = json.loads(read.stdout)["services"]
+    for name in SERVICES:
+        assert services[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == told
+    config = yaml.safe_load((ROOT / "deploy/compose/otel-collector.yaml").read_text())
+    assert config["receivers"]["otlp"]["protocols"]["http"]["endpoint"] == "0.0.0.0:4318"
+
+
+def test_calls_are_recorded_only_where_that_was_asked_for() -> None:
+    assert _services()["gateway"]["environment"]["RECORD_CALLS_DIR"] == ""
+    read = _read(FILE, RECORD_CALLS="1")
+    gateway = json.loads(read.stdout)["services"]["gateway"]
+    folder = gateway["environment"]["RECORD_CALLS_DIR"]
+    assert folder in {volume["target"] for volume in gateway["volumes"]}
+    # A new volume has the rights of the image's folder, and no other user of the image reads it.
+    recipe = (ROOT / gateway["build"]["dockerfile"]).read_text()
+    assert f"--owner dialtone --group dialtone --mode 0700 {folder}" in recipe
 
 
 def test_nothing_can_be_reached_from_another_machine() -> None:

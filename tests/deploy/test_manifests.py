@@ -10,7 +10,7 @@ import yaml
 
 from tests.deploy.pod_policies import POD_POLICIES
 from tests.deploy.reference_policies import REFERENCE_POLICIES
-from tests.deploy.rendered import K8S, OVERLAYS, Manifest, kustomize, of_kind, overlay, workloads
+from tests.deploy.rendered import K8S, OVERLAYS, Manifest, made_of, of_kind, overlay, workloads
 from tests.deploy.schema_check import schema_problems
 
 Policy = Callable[[Sequence[Manifest]], Iterator[str]]
@@ -51,26 +51,7 @@ def test_every_file_belongs_to_what_is_applied() -> None:
     ("component", "gone"), [("nats", "nats"), ("redis", "valkey"), ("postgresql", "postgres")]
 )
 def test_a_server_of_ones_own_takes_the_place_of_that_here(component: str, gone: str, tmp_path: Path) -> None:
-    # Beside the others, because kustomize takes no absolute paths.
-    folder = K8S / "overlays" / f".test-{component}-{tmp_path.name}"
-    folder.mkdir()
-    kustomization = folder / "kustomization.yaml"
-    kustomization.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "namespace": "dialtone",
-                "resources": ["../../base"],
-                "components": [f"../../components/external-{component}"],
-            }
-        )
-    )
-    try:
-        manifests = kustomize(folder)
-    finally:
-        kustomization.unlink()
-        folder.rmdir()
+    manifests = made_of("../../base", [f"external-{component}"], f"{component}-{tmp_path.name}")
     left = {workload["metadata"]["name"] for workload in workloads(manifests)}
     assert left == {"gateway", "vad-asr", "llm", "tts", "nats", "valkey", "postgres"} - {gone}
     assert gone not in {found["metadata"]["name"] for found in of_kind(manifests, "Service")}
