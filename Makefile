@@ -12,7 +12,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench load autoscale chaos soak models monitoring lock proto check format clean
+.PHONY: help up down call test bench load autoscale chaos soak compose-check models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -29,6 +29,8 @@ help:
 	@echo "              LANE=rolling restarts every service, calls ends calls in every way, idle holds 10,000,"
 	@echo "              models kills workers with the real models"
 	@echo "make soak     faults at random: MINUTES=10 CALLS=8 SEED=7"
+	@echo "make compose-check  build every image, list what it holds, bring docker-compose.yml up and call through it;"
+	@echo "              needs Docker or podman: ARGS='--stand-ins' makes the images of others of Debian's packages"
 	@echo "make check    formatting, lint, types, import directions, generated code"
 	@echo "make format   format the code"
 	@echo "make lock     write the lock files anew"
@@ -60,6 +62,9 @@ chaos: $(VENV)/.ready
 
 soak: $(VENV)/.ready
 	@$(PY) -m tests.chaos soak --minutes $(or $(MINUTES),10) --calls $(or $(CALLS),8) $(if $(SEED),--seed $(SEED))
+
+compose-check: models
+	@$(PY) -m tests.composed $(ARGS)
 
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)

@@ -3,7 +3,8 @@
 #   scripts/images.sh [NAME...]        gateway vad-asr llm tts models; all of them without a name
 # Variables: ENGINE (podman, docker or buildah, whichever is there), TAG (the packages' version), MODELS (to be held by
 # the images of workers: names of libs/src/dialtone/models/manifest.toml), CUDA=1 (ears for a GPU), PYTHON (base image),
-# BUILD_ARGS (of the engine, as they are), SBOM=FOLDER (a CycloneDX list of each image, by syft).
+# BUILD_ARGS (of the engine, as they are), SBOM=FOLDER (a CycloneDX list of each image, by syft: that of the checkout's
+# virtual environment, or SYFT).
 set -eu
 cd "$(dirname "$0")/.."
 engine=${ENGINE:-$(command -v podman || command -v docker || command -v buildah || true)}
@@ -50,9 +51,13 @@ sys.exit('writes its own files')
 "
     if [ -n "${SBOM:-}" ]; then
         mkdir -p "$SBOM"
-        "$engine" save --format oci-archive --output "$SBOM/$1.tar" "$registry/$1:$(tag_of "$1")"
-        syft --quiet --output "cyclonedx-json=$SBOM/$1.cdx.json" "oci-archive:$SBOM/$1.tar"
-        rm "$SBOM/$1.tar"
+        list="$SBOM/$1${CUDA:+-cuda}"
+        case "${engine##*/}" in podman) format="--format docker-archive" ;; *) format="" ;; esac
+        # shellcheck disable=SC2086
+        "$engine" save $format --output "$list.tar" "$registry/$1:$(tag_of "$1")"
+        SYFT_CHECK_FOR_APP_UPDATE=false "${SYFT:-.venv/bin/syft}" --quiet \
+            --output "cyclonedx-json=$list.cdx.json" "docker-archive:$list.tar"
+        rm "$list.tar"
     fi
     echo "$registry/$1:$(tag_of "$1"): as it is to be"
 }
