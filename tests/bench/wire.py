@@ -7,7 +7,9 @@ frame ready to be written, and each distinct 20 ms of audio is encoded once.
 from __future__ import annotations
 
 import base64
+import json
 import struct
+from typing import Any
 
 import msgspec
 import pybase64
@@ -66,3 +68,16 @@ def text_frame(text: bytes) -> bytes:
 def append_frame(pcm: bytes) -> bytes:
     """The frame that appends this audio."""
     return text_frame(b'{"type":"input_audio_buffer.append","audio":"' + base64.b64encode(pcm) + b'"}')
+
+
+def session_update(silence_ms: int | None, rate: int, *, turn_metrics: bool = False) -> str:
+    """The event that sets a call to PCM of `rate` both ways; `silence_ms` ends a turn (None: default)."""
+    detection: dict[str, Any] = {"type": "server_vad"}
+    if silence_ms is not None:
+        detection["silence_duration_ms"] = silence_ms
+    pcm = {"type": "audio/pcm", "rate": rate}
+    audio = {"input": {"format": pcm, "turn_detection": detection}, "output": {"format": pcm}}
+    session: dict[str, Any] = {"type": "realtime", "audio": audio}
+    if turn_metrics:
+        session["dialtone"] = {"turn_metrics": True}
+    return json.dumps({"type": "session.update", "session": session})

@@ -1,4 +1,4 @@
-"""One call: questions at the pace of speech, answers listened to, or now and then talked into."""
+"""One call: questions at the pace of speech, answers listened to, now and then talked into or not awaited."""
 
 from __future__ import annotations
 
@@ -7,25 +7,18 @@ import random
 import time
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
-
+from tests.bench.line import OPENING_S, CallFailed, Line
+from tests.bench.manners import ANSWER_S, FIRST_SOUND_S, listen_to_the_end, pause
 from tests.bench.microphone import Microphone
 from tests.bench.question import Question
 from tests.load.answer import Answer
 from tests.load.lines import Ended, Opened, Report
 
-FIRST_SOUND_S = 10.0
-"""A turn without an answer this long after its question has failed."""
-ANSWER_S = 60.0
-OPENING_S = 20.0
-_PAUSE_S = (0.3, 0.9)  # that a caller makes before the next question
 _PATIENCE_S = (0.3, 1.5)  # that one who interrupts has with an answer
-_SETTLE_S = 2.0  # after a turn that failed, so that what is left of it does not fall into the next
-_MAX_MESSAGE = 16 * 2**20
+_LEAVES_S = 4.0  # after the question's end, at the latest, who hangs up in the middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +29,8 @@ class Script:
     key: str  # empty: none
     questions: Sequence[Question]
     interrupt: float  # share of the answers that are talked into
+    hang_up: float  # share of the calls that end in the middle of a turn
     silence_ms: int | None  # that ends a turn; None: the gateway's default
-
-
-class CallFailed(Exception):
-    """The call cannot go on."""
 
 
 class Caller(ABC):
@@ -65,32 +55,24 @@ class Caller(ABC):
         self._dice = random.Random(number)
         self._lateness = lateness_ms
         self._tell = tell
-        self._changed = asyncio.Event()
         self._answer = Answer()
-        self._gone = ""
+        self._line = Line(f"ws{script.url.removeprefix('http')}{self.path}", self._on_message, self.headers)
 
     async def call(self) -> None:
         """Make the call and tell of it as it goes; `Ended` is told in any case, also when cancelled."""
-        failure = ""
+        failure, hung_up = "", False
         began = time.monotonic()
         try:
             await self._prepare()
-            async with connect(
-                f"ws{self._script.url.removeprefix('http')}{self.path}",
-                additional_headers=self.headers,
-                compression=None,
-                max_size=_MAX_MESSAGE,
-                open_timeout=OPENING_S,
-                proxy=None,
-            ) as socket:
-                await self._converse(socket, began)
-        except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, CallFailed) as error:
-            failure = self._gone or f"{type(error).__name__}: {error}"
+            async with self._line.dialled():
+                hung_up = await self._converse(began)
+        except CallFailed as failed:
+            failure = str(failed)
         finally:
-            self._tell(Ended(self._number, failure))
+            self._tell(Ended(self._number, failure, hung_up))
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Of each request."""
         return {"Authorization": f"Bearer {self._script.key}"} if self._script.key else {}
 
@@ -101,88 +83,83 @@ class Caller(ABC):
         return
 
     @abstractmethod
-    async def _open(self, socket: ClientConnection) -> None:
-        """Make the call ready to be talked into."""
+    async def _open(self) -> None:
+        """Make the call ready to be talked into. Raises CallFailed."""
 
     def _forget(self) -> None:
         """What still comes of the answer before is not looked at."""
         return
 
     @abstractmethod
-    def _on_message(self, message: str | bytes, now: float) -> None: ...
+    def _on_message(self, message: str | bytes, now: float) -> bool:
+        """Take in what the gateway says; whether anybody may wait for it."""
 
     @abstractmethod
     async def _heard_out(self, answer: Answer) -> bool:
-        """Wait until the answer is complete; False when that takes too long."""
+        """Wait until the answer is complete; False when that takes too long. Raises CallFailed."""
 
     # --- the call
 
-    async def _converse(self, socket: ClientConnection, began: float) -> None:
-        listening = asyncio.create_task(self._listen(socket))
-        transport = socket.transport
-
-        def write(frame: bytes) -> None:
-            if not transport.is_closing():
-                transport.write(frame)
-
-        microphone = Microphone(write, self._frames[0][0], self._lateness)
+    async def _converse(self, began: float) -> bool:
+        """All turns; whether the caller hung up in the middle of the last."""
+        microphone = Microphone(self._line.write, self._frames[0][0], self._lateness)
+        leaves = self._dice.random() < self._script.hang_up
         try:
             async with asyncio.timeout(OPENING_S):
-                await self._open(socket)
+                await self._open()
             self._tell(Opened(self._number, (time.monotonic() - began) * 1e3))
             microphone.start()
-            await asyncio.sleep(self._dice.uniform(*_PAUSE_S))
+            await pause(self._dice)
             for turn in range(self._turns):
-                await self._turn(microphone, last=turn == self._turns - 1)
+                last = turn == self._turns - 1
+                if leaves and last:
+                    await self._leave(microphone)
+                else:
+                    await self._turn(microphone, last=last)
         finally:
             microphone.stop()
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        return leaves
 
     async def _turn(self, microphone: Microphone, *, last: bool) -> None:
-        chosen = self._dice.randrange(len(self._script.questions))
         stop_from = time.monotonic() if self._answer.interrupted else None
         answer = self._answer = Answer(stop_from)
         self._forget()
-        microphone.play(self._frames[1 + chosen], answer.spoken)
-        seconds = self._script.questions[chosen].seconds + FIRST_SOUND_S
-        if not await self._until(lambda: answer.heard or answer.over, seconds):
+        try:
+            await self._ask(
+                microphone, answer, interrupts=not last and self._dice.random() < self._script.interrupt
+            )
+        except CallFailed as failed:
+            answer.fail(str(failed))
+            self._tell(answer.turn(self._number))
+            raise
+        self._tell(answer.turn(self._number))
+        if not answer.interrupted:
+            await listen_to_the_end(answer.playout, self._dice, failed=bool(answer.failure))
+
+    async def _ask(self, microphone: Microphone, answer: Answer, *, interrupts: bool) -> None:
+        """Speak a question and hear its answer, or as much of it as the caller has patience for."""
+        seconds = self._speak(microphone, answer.spoken)
+        if not await self._line.until(lambda: answer.heard or answer.over, seconds + FIRST_SOUND_S):
             answer.fail(f"no answer within {FIRST_SOUND_S:.0f} s")
-        interrupts = not last and self._dice.random() < self._script.interrupt
         if interrupts and not answer.failure:
             await asyncio.sleep(self._dice.uniform(*_PATIENCE_S))
-            ends_at = answer.playout.ends_at or 0.0
-            answer.interrupted = not answer.over or ends_at > time.monotonic()
+            answer.interrupted = not answer.over or (answer.playout.ends_at or 0.0) > time.monotonic()
         if not answer.interrupted and not await self._heard_out(answer):
             answer.fail(f"the answer did not end within {ANSWER_S:.0f} s")
-        if self._gone:
-            answer.fail(self._gone)
-        self._tell(answer.turn(self._number))
-        if self._gone:
-            raise CallFailed(self._gone)
-        if not answer.interrupted:
-            await self._listen_to_the_end(answer)
 
-    async def _listen_to_the_end(self, answer: Answer) -> None:
-        """As a person would, before asking on."""
-        played = max(0.0, (answer.playout.ends_at or 0.0) - time.monotonic())
-        settle = _SETTLE_S if answer.failure else 0.0
-        await asyncio.sleep(played + settle + self._dice.uniform(*_PAUSE_S))
+    async def _leave(self, microphone: Microphone) -> None:
+        """Hang up between the question's first word and the answer's end, at times without a word."""
+        self._answer = Answer()
+        self._forget()
+        seconds = self._speak(microphone, self._answer.spoken)
+        await asyncio.sleep(self._dice.uniform(0.0, seconds + _LEAVES_S))
+        if self._line.gone:
+            raise CallFailed(self._line.gone)
+        if self._dice.random() < 0.5:
+            self._line.cut()
 
-    async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition() and not self._gone:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _listen(self, socket: ClientConnection) -> None:
-        try:
-            while True:
-                self._on_message(await socket.recv(), time.monotonic())
-        except ConnectionClosed as closed:
-            self._gone = f"the connection was closed: {closed}"
-            self._changed.set()
+    def _speak(self, microphone: Microphone, on_spoken: Callable[[float], None]) -> float:
+        """Begin a question; how long it is in seconds."""
+        chosen = self._dice.randrange(len(self._script.questions))
+        microphone.play(self._frames[1 + chosen], on_spoken)
+        return self._script.questions[chosen].seconds

@@ -52,18 +52,28 @@ class Turn(msgspec.Struct, frozen=True, tag="turn"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """The call is over. `failure`: why it ended before its last turn."""
+    """The call is over. `failure`: why before its last turn; `hung_up`: by the caller, inside that turn."""
 
     call: int
     failure: str = ""
+    hung_up: bool = False
 
 
 class Pace(msgspec.Struct, frozen=True, tag="pace"):
     """How the talking process itself did, once a few seconds: one that is late measures itself."""
 
     calls: int
-    cpu_share: float
+    seconds: float
+    """That this is about."""
+    cpu_s: float
+    """Of processor time in them."""
+    frames: int
+    late_frames: int
+    """Of these, such as were sent more than a frame's length after they were due."""
     late_p99_ms: float
+    lag_p99_ms: float
+    """Of the event loop: how late a timer rings, which a message that is read waits as well."""
+    lag_max_ms: float
 
 
 Command = Place | HangUp

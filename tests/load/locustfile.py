@@ -2,7 +2,8 @@
 
     locust -f tests/load/locustfile.py --headless -u 50 -r 5 -t 2m --question q.wav -H http://127.0.0.1:8000
 
-Figures: a row for each measure and protocol, times in ms. The exit status is 1 past a limit.
+Figures: a row for each measure and protocol, times in ms; how the load itself did is told in the log and,
+with --csv NAME, in NAME_generator.json. The exit status is 1 past a limit.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import random
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from locust import LoadTestShape, User, between, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -21,6 +24,7 @@ from locust.runners import MasterRunner
 from locust.stats import StatsEntry
 
 from tests.load import limits
+from tests.load.generator import Generator
 from tests.load.lines import Ended, Opened, Pace, Protocol, Turn
 from tests.load.shapes import SHAPES
 from tests.load.talkers import Talkers
@@ -37,10 +41,12 @@ def add_options(parser: LocustArgumentParser) -> None:
     group.add_argument("--turns", type=int, default=6, help="of a call, at most")
     group.add_argument("--voice-call-share", type=float, default=0.2, help="of calls by that protocol")
     group.add_argument("--interrupt", type=float, default=0.1, help="share of the answers talked into")
+    group.add_argument("--hang-up", type=float, default=0.1, help="share of the calls that end inside a turn")
     group.add_argument("--silence-ms", type=int, default=0, help="that ends a turn; 0: the gateway's default")
     group.add_argument("--v2v-p95-ms", type=float, default=0.0, help="limit of voice to voice; 0: none")
     group.add_argument("--gap-p95-ms", type=float, default=100.0, help="limit of gaps in answers; 0: none")
     group.add_argument("--failed", type=float, default=0.0, help="limit of failed turns and calls, a share")
+    group.add_argument("--late-frames", type=float, default=0.01, help="limit of the load's own late frames")
 
 
 def options(environment: Environment) -> Namespace:
@@ -95,8 +101,10 @@ def measures(report: Opened | Turn | Ended) -> Iterator[tuple[str, float, str]]:
     match report:
         case Opened(_, ms):
             yield limits.OPENING, ms, ""
-        case Ended(_, failure):
+        case Ended(_, failure, hung_up):
             yield limits.CALL, 0.0, failure
+            if hung_up:
+                yield limits.HANG_UP, 0.0, ""
         case Turn() as turn:
             yield limits.TURN, turn.v2v_ms or 0.0, turn.failure
             if turn.failure:
@@ -113,6 +121,8 @@ def measures(report: Opened | Turn | Ended) -> Iterator[tuple[str, float, str]]:
 # --- the process that talks: one for each of locust's own
 
 _talkers: dict[int, Talkers] = {}
+_generators: dict[int, Generator] = {}
+_broken: list[str] = []
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
@@ -128,40 +138,57 @@ def start_talkers(environment: Environment, **_given: Any) -> None:
     if isinstance(environment.runner, MasterRunner):
         return
     given = options(environment)
-    arguments = ["--url", str(environment.host), "--interrupt", str(given.interrupt)]
+    arguments = ["--url", str(environment.host)]
+    arguments += ["--interrupt", str(given.interrupt), "--hang-up", str(given.hang_up)]
     if given.silence_ms:
         arguments += ["--silence-ms", str(given.silence_ms)]
     for question in given.question:
         arguments += ["--question", question]
-    _talkers[id(environment)] = Talkers(arguments, tell_pace)
+    generator = _generators[id(environment)] = Generator()
 
+    def take(pace: Pace) -> None:
+        generator.add(pace)
+        log.info(
+            "%d calls; the talking process uses %.2f of a core, its frames are late by %.1f ms at p99",
+            pace.calls,
+            pace.cpu_s / pace.seconds,
+            pace.late_p99_ms,
+        )
 
-def tell_pace(pace: Pace) -> None:
-    """Whether the load itself keeps up: if it does not, the figures are its own."""
-    level = logging.WARNING if pace.cpu_share > 0.9 or pace.late_p99_ms > 20 else logging.INFO
-    log.log(
-        level,
-        "%d calls; the talking process uses %.0f %% of a core, its frames are late by %.1f ms at p99",
-        pace.calls,
-        pace.cpu_share * 100,
-        pace.late_p99_ms,
-    )
+    _talkers[id(environment)] = Talkers(arguments, take)
 
 
 @events.quit.add_listener  # type: ignore[untyped-decorator]
 def close_talkers(**_given: Any) -> None:
-    """Hang up what still talks."""
+    """Hang up what still talks; say last what is wrong, below locust's tables."""
     while _talkers:
         _talkers.popitem()[1].close()
+    for reason in _broken:
+        print(f"limit: {reason}", file=sys.stderr)
+
+
+def tell_of_the_load(environment: Environment) -> float:
+    """Say and write how the load itself did; the share of its frames that were late."""
+    generator = _generators.get(id(environment))
+    report = generator.report() if generator else None
+    if report is None:
+        return 0.0  # a master, or too short a run: it has measured nothing either
+    log.info("the load itself: %s", report.in_words())
+    if prefix := options(environment).csv_prefix:
+        Path(f"{prefix}_generator.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    return report.late_frames
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def judge(environment: Environment, **_given: Any) -> None:
     """Fail past a limit."""
     given = options(environment)
+    late_frames = tell_of_the_load(environment)
     if given.worker:
         return  # its master judges the figures of all
-    wanted = limits.Limits(given.v2v_p95_ms or None, given.gap_p95_ms or None, given.failed)
+    wanted = limits.Limits(
+        given.v2v_p95_ms or None, given.gap_p95_ms or None, given.failed, given.late_frames
+    )
     entries = environment.stats.entries
 
     def total(name: str) -> StatsEntry:
@@ -179,7 +206,5 @@ def judge(environment: Environment, **_given: Any) -> None:
         entry = total(name)
         return entry.num_failures / entry.num_requests if entry.num_requests else None
 
-    broken = list(wanted.broken(p95, failed))
-    for reason in broken:
-        log.error("limit: %s", reason)
-    environment.process_exit_code = 1 if broken else 0
+    _broken.extend(wanted.broken(p95, failed, late_frames))
+    environment.process_exit_code = 1 if _broken else 0

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import pybase64
-from websockets.asyncio.client import ClientConnection
 
 from dialtone.local.call.recording import has_voice
+from tests.bench.line import OPENING_S, CallFailed
+from tests.bench.manners import ANSWER_S
 from tests.bench.question import RATE, Question
-from tests.bench.wire import ErrorDetail, append_frame
+from tests.bench.wire import ErrorDetail, append_frame, session_update
 from tests.load.answer import Answer
-from tests.load.caller import ANSWER_S, OPENING_S, Caller, CallFailed
+from tests.load.caller import Caller
 
 
 class _Response(msgspec.Struct):
@@ -48,36 +47,27 @@ class RealtimeCaller(Caller):
     _response = ""
     """Whose audio belongs to the present answer; what an interrupted one still sends does not."""
 
-    async def _open(self, socket: ClientConnection) -> None:
-        await socket.send(json.dumps({"type": "session.update", "session": self._session()}))
-        if not await self._until(lambda: self._updated, OPENING_S) or self._gone:
-            raise CallFailed(self._gone or "the session was not updated")
-
-    def _session(self) -> dict[str, Any]:
-        detection: dict[str, Any] = {"type": "server_vad"}
-        if self._script.silence_ms is not None:
-            detection["silence_duration_ms"] = self._script.silence_ms
-        pcm = {"type": "audio/pcm", "rate": RATE}
-        audio = {"input": {"format": pcm, "turn_detection": detection}, "output": {"format": pcm}}
-        return {"type": "realtime", "audio": audio}
+    async def _open(self) -> None:
+        await self._line.send(session_update(self._script.silence_ms, RATE))
+        if not await self._line.until(lambda: self._updated, OPENING_S):
+            raise CallFailed("the session was not updated")
 
     async def _heard_out(self, answer: Answer) -> bool:
-        return await self._until(lambda: answer.over, ANSWER_S)
+        return await self._line.until(lambda: answer.over, ANSWER_S)
 
     def _forget(self) -> None:
         self._response = ""
 
-    def _on_message(self, message: str | bytes, now: float) -> None:
+    def _on_message(self, message: str | bytes, now: float) -> bool:
         event, answer = _read_event(message), self._answer
         match event.type:
             case "response.output_audio.delta":
                 if event.response_id != self._response:
-                    return
+                    return False
                 pcm = pybase64.b64decode(event.delta)
                 loud = not answer.heard and has_voice(pcm)
                 answer.audio(len(pcm) / 2 / RATE, now, loud=loud)
-                if not loud:
-                    return  # nobody waits for it
+                return loud
             case "session.updated":
                 self._updated = True
             case "input_audio_buffer.speech_started":
@@ -94,5 +84,5 @@ class RealtimeCaller(Caller):
                 detail = event.error
                 answer.fail(f"error {detail.code}: {detail.message}" if detail else "error")
             case _:
-                return
-        self._changed.set()
+                return False
+        return True

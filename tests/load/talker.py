@@ -2,7 +2,7 @@
 
     python -m tests.load.talker --url http://127.0.0.1:8000 --question q.wav
 
-One core of it carries more than a hundred calls. `API_KEY` is what it presents, if the gateway asks for one.
+`API_KEY` is what it presents, if the gateway asks for one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from pathlib import Path
 
 import numpy as np
 import uvloop
+from numpy.typing import NDArray
 
+from dialtone.local.call.recording import FRAME_MS
+from tests.bench.metronome import Metronome
 from tests.bench.question import Question, load_question
 from tests.load import realtime, voice_call
 from tests.load.caller import Caller, Script
 from tests.load.lines import HangUp, Pace, Place, Protocol, Report, read_command, write_line
 
 _PACE_S = 5.0
+_LAG_EVERY_S = 0.01
 _CALLERS: dict[Protocol, type[Caller]] = {
     "realtime": realtime.RealtimeCaller,
     "voice_call": voice_call.VoiceCaller,
@@ -75,13 +79,31 @@ class Talker:
         task.add_done_callback(lambda _task: self._calls.pop(place.call))
 
     async def _tell_pace(self) -> None:
-        while True:
-            began, cpu = time.monotonic(), time.process_time()
-            await asyncio.sleep(_PACE_S)
-            share = (time.process_time() - cpu) / (time.monotonic() - began)
-            late = float(np.percentile(self._lateness, 99)) if self._lateness else 0.0
-            _tell(Pace(len(self._calls), round(share, 4), round(late, 2)))
-            del self._lateness[:]
+        lag_ms = array("d")
+        ringing = Metronome(_LAG_EVERY_S, lambda: None, lag_ms)
+        ringing.start()
+        try:
+            while True:
+                began, cpu = time.monotonic(), time.process_time()
+                await asyncio.sleep(_PACE_S)
+                seconds, cpu_s = time.monotonic() - began, time.process_time() - cpu
+                _tell(self._pace(seconds, cpu_s, np.asarray(lag_ms)))
+                del self._lateness[:], lag_ms[:]
+        finally:
+            ringing.stop()
+
+    def _pace(self, seconds: float, cpu_s: float, lag_ms: NDArray[np.float64]) -> Pace:
+        late_ms = np.asarray(self._lateness)
+        return Pace(
+            calls=len(self._calls),
+            seconds=round(seconds, 3),
+            cpu_s=round(cpu_s, 3),
+            frames=len(late_ms),
+            late_frames=int((late_ms > FRAME_MS).sum()),
+            late_p99_ms=round(float(np.percentile(late_ms, 99)), 2) if len(late_ms) else 0.0,
+            lag_p99_ms=round(float(np.percentile(lag_ms, 99)), 2),
+            lag_max_ms=round(float(lag_ms.max()), 2),
+        )
 
 
 def _tell(report: Report) -> None:
@@ -97,11 +119,14 @@ def main() -> None:
     parser.add_argument("--url", required=True, help="http://HOST:PORT of the gateway")
     parser.add_argument("--question", type=Path, action="append", required=True, help="WAV; may be repeated")
     parser.add_argument("--interrupt", type=float, default=0.1, help="share of the answers talked into")
+    parser.add_argument(
+        "--hang-up", type=float, default=0.1, help="share of the calls that end inside a turn"
+    )
     parser.add_argument("--silence-ms", type=int, help="silence that ends a turn")
     given = parser.parse_args()
     questions = [load_question(path) for path in given.question]
     key = os.environ.get("API_KEY", "")
-    talker = Talker(Script(given.url, key, questions, given.interrupt, given.silence_ms))
+    talker = Talker(Script(given.url, key, questions, given.interrupt, given.hang_up, given.silence_ms))
     gc.collect()
     gc.freeze()  # what was loaded so far is not looked through again while it is measured
     uvloop.run(talker.run())

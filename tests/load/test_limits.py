@@ -34,6 +34,13 @@ def test_each_limit_is_named(name: str, value: float | None, said: str) -> None:
     assert broken(**{name: value}) == [said]
 
 
+def test_figures_of_a_load_that_was_late_itself_are_not_believed() -> None:
+    limits = Limits(v2v_ms=800, gap_ms=100, failed=0.01, late_frames=0.01)
+    assert not list(limits.broken(GOOD.get, GOOD.get, late_frames=0.01))
+    (said,) = limits.broken(GOOD.get, GOOD.get, late_frames=0.25)
+    assert said == "25.0% of the load's own frames were late, over 1.0%: what it measured is itself"
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_shape_is_a_share_and_reaches_all_callers(name: str) -> None:
     shares = [SHAPES[name](step / 1000) for step in range(1000)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import ssl
@@ -14,13 +13,14 @@ from typing import Any
 import httpx
 import numpy as np
 import soxr
-from websockets.asyncio.client import ClientConnection
 
 from dialtone.local.call.recording import FRAME_MS, has_voice
+from tests.bench.line import OPENING_S, CallFailed
+from tests.bench.manners import ANSWER_S
 from tests.bench.question import RATE, Question
 from tests.bench.wire import text_frame
 from tests.load.answer import Answer
-from tests.load.caller import ANSWER_S, OPENING_S, Caller, CallFailed
+from tests.load.caller import Caller
 
 INPUT_RATE = 16_000
 QUIET_S = 1.0
@@ -64,23 +64,23 @@ class VoiceCaller(Caller):
             raise CallFailed(f"/v1/sessions answered {answer.status_code}")
         self._session_id = str(answer.json()["id"])
 
-    async def _open(self, socket: ClientConnection) -> None:
+    async def _open(self) -> None:
         meta = {"session_id": self._session_id, "encoding": "raw"}
-        await socket.send(json.dumps({"audio": "", "meta_info": meta, "is_close": False}))
+        await self._line.send(json.dumps({"audio": "", "meta_info": meta, "is_close": False}))
 
     async def _heard_out(self, answer: Answer) -> bool:
         deadline = time.monotonic() + ANSWER_S
-        while not answer.over and not self._gone:
+        while not answer.over:
             quiet_at = max(answer.playout.ends_at or 0.0, self._last_message + QUIET_S)
             if (left := quiet_at - time.monotonic()) <= 0:
                 answer.end()
             elif time.monotonic() > deadline:
                 return False
             else:
-                await asyncio.sleep(left)
+                await self._line.until(lambda: answer.over, left)
         return True
 
-    def _on_message(self, message: str | bytes, now: float) -> None:
+    def _on_message(self, message: str | bytes, now: float) -> bool:
         self._last_message = now
         answer = self._answer
         if isinstance(message, bytes):
@@ -90,4 +90,4 @@ class VoiceCaller(Caller):
             event = json.loads(message)
             if event.get("type") == "error":
                 answer.fail(f"error {event.get('code')}: {event.get('msg')}")
-        self._changed.set()
+        return True
