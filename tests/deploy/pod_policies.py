@@ -73,7 +73,7 @@ def probed(manifests: Sequence[Manifest]) -> Iterator[str]:
         name = workload["metadata"]["name"]
         for container in pod_of(workload)["containers"]:
             probes = {kind: container.get(f"{kind}Probe") for kind in ("startup", "readiness", "liveness")}
-            for kind in ("readiness", "liveness", *(["startup"] if name != "valkey" else [])):
+            for kind in probes:
                 if not probes[kind]:
                     yield f"{name} has no {kind} probe"
             if name in SERVICES:

@@ -110,6 +110,7 @@ AGAINST_POLICIES: dict[str, tuple[Mistake, str]] = {
     ),
     "the latest image": (lambda m: _container(m, "llm").update(image="dialtone/llm:latest"), "is any"),
     "an image without a tag": (lambda m: _container(m, "llm").update(image="host:5000/llm"), "is any"),
+    "no startup": (lambda m: _container(m, "valkey").pop("startupProbe"), "valkey has no startup probe"),
     "no readiness": (lambda m: _container(m, "postgres").pop("readinessProbe"), "no readiness probe"),
     "killed when not ready": (
         lambda m: _container(m, "gateway")["livenessProbe"]["httpGet"].update(path="/readyz"),

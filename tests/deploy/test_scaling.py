@@ -1,0 +1,135 @@
+"""Scaling forgets no stage, takes no silence for no load, and leaves calls the time to go elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.deploy.rendered import OVERLAYS, SERVICES, Manifest, of_kind, one, overlay, pod_of
+from tests.deploy.scaling_policies import SCALING_POLICIES
+
+Mistake = Callable[[list[Manifest]], Any]
+
+
+def _spec(manifests: list[Manifest], name: str) -> Manifest:
+    spec: Manifest = one(manifests, "ScaledObject", name)["spec"]
+    return spec
+
+
+def _trigger(manifests: list[Manifest], name: str) -> Manifest:
+    trigger: Manifest = _spec(manifests, name)["triggers"][0]
+    return trigger
+
+
+def _way(manifests: list[Manifest], name: str, way: str) -> Manifest:
+    found: Manifest = _spec(manifests, name)["advanced"]["horizontalPodAutoscalerConfig"]["behavior"][way]
+    return found
+
+
+MISTAKES: dict[str, tuple[Mistake, str]] = {
+    "a stage that is forgotten": (
+        lambda m: m.remove(one(m, "ScaledObject", "tts")),
+        "0 scale by the queue of tts",
+    ),
+    "two scalers of one": (
+        lambda m: _spec(m, "tts")["scaleTargetRef"].update(name="llm"),
+        "llm is scaled 2 times",
+    ),
+    "a stage by another's queue": (
+        lambda m: _trigger(m, "tts")["metadata"].update(stream="WORK_LLM"),
+        "2 scale by the queue of llm",
+    ),
+    "a fallback to one pod": (
+        lambda m: _spec(m, "llm")["fallback"].update(replicas=1),
+        "llm falls back to 1 pods",
+    ),
+    "a fallback beyond the most": (
+        lambda m: _spec(m, "llm")["fallback"].update(replicas=21),
+        "llm falls back to 21 pods",
+    ),
+    "a fallback after minutes": (
+        lambda m: _spec(m, "vad-asr")["fallback"].update(failureThreshold=30),
+        "vad-asr is without a fallback",
+    ),
+    "a signal that is seldom asked for": (
+        lambda m: _spec(m, "gateway").pop("pollingInterval"),
+        "gateway is without a fallback",
+    ),
+    "a formula": (
+        lambda m: _spec(m, "tts")["advanced"].update(scalingModifiers={"formula": "x ?? 0", "target": "3"}),
+        "make a number of nothing",
+    ),
+    "zero where there is no data": (
+        lambda m: _trigger(m, "gateway")["metadata"].update(
+            query="sum(dialtone_gateway_active_calls) or vector(0)"
+        ),
+        "answers without data",
+    ),
+    "an empty answer as zero": (
+        lambda m: _trigger(m, "gateway")["metadata"].update(ignoreNullValues="true"),
+        "an empty answer is a zero",
+    ),
+    "a little as nothing": (
+        lambda m: _trigger(m, "llm")["metadata"].update(activationLagThreshold="5"),
+        "taken for none",
+    ),
+    "the threshold of all pods": (
+        lambda m: _trigger(m, "llm").update(metricType="Value"),
+        "not that of a pod",
+    ),
+    "an old load": (lambda m: _trigger(m, "llm").update(useCachedMetrics=True), "a load of long ago"),
+    "two pods at once": (
+        lambda m: _way(m, "vad-asr", "scaleDown")["policies"][0].update(value=2),
+        "vad-asr: pods are taken while",
+    ),
+    "half of the pods at once": (
+        lambda m: _way(m, "tts", "scaleDown")["policies"][0].update(type="Percent", value=50),
+        "tts: pods are taken while",
+    ),
+    "the next before one is gone": (
+        lambda m: _way(m, "gateway", "scaleDown")["policies"][0].update(periodSeconds=60),
+        "gateway: pods are taken while",
+    ),
+    "a longer drain than the way down knows": (
+        lambda m: pod_of(one(m, "Deployment", "llm")).update(terminationGracePeriodSeconds=90),
+        "llm: pods are taken while",
+    ),
+    "a second way down": (
+        lambda m: _way(m, "llm", "scaleDown")["policies"].append(
+            {"type": "Pods", "value": 1, "periodSeconds": 60}
+        ),
+        "the fastest of several",
+    ),
+    "up at leisure": (
+        lambda m: _way(m, "vad-asr", "scaleUp").update(stabilizationWindowSeconds=60),
+        "vad-asr does not double",
+    ),
+}
+
+
+def _problems(manifests: list[Manifest]) -> list[str]:
+    return [problem for policy in SCALING_POLICIES for problem in policy(manifests)]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_scales_as_it_should(name: str) -> None:
+    assert _problems(list(overlay(name))) == []
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found(name: str) -> None:
+    mistake, words = MISTAKES[name]
+    manifests: list[Manifest] = json.loads(json.dumps(overlay("production")))
+    mistake(manifests)
+    assert any(words in problem for problem in _problems(manifests)), _problems(manifests)
+
+
+def test_production_is_scaled_and_a_laptop_is_not() -> None:
+    names = {
+        overlay_name: {found["metadata"]["name"] for found in of_kind(overlay(overlay_name), "ScaledObject")}
+        for overlay_name in OVERLAYS
+    }
+    assert names == {"laptop": set(), "production": set(SERVICES), "production-gpu": set(SERVICES)}
