@@ -8,23 +8,27 @@ VENV := .venv
 PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
 CLIENTS := tests/conformance/node
+PAGE := services/gateway/page
+WEB := services/gateway/src/dialtone/gateway/web
 PACKAGES := proto libs services/gateway services/vad-asr services/llm services/tts deploy/local
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call test bench load autoscale chaos soak compose-check models monitoring lock proto check format clean
+.PHONY: help up down call page test bench load autoscale sizing chaos soak compose-check models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
 	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated LOG=1 DETACH=1"
+	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
 	@echo "make bench    measure; writes build/bench*.json and .md"
 	@echo "make load     callers by locust, on a stack of simulated stages or URL=...: CALLS=50 MINUTES=2 SHAPE=spike;"
 	@echo "              writes build/load.html and build/load_*.csv; fails past its limits"
 	@echo "make autoscale  a simulated day of calls under the deployed scaling policy; writes build/autoscale*"
+	@echo "make sizing   measure what work takes here; writes the tables of docs/operations.md"
 	@echo "make chaos    inject faults while callers talk; writes build/chaos*.json and .md: ARGS='--tries 2'"
 	@echo "              LANE=rolling restarts every service, calls ends calls in every way, idle holds 10,000,"
 	@echo "              models kills workers with the real models"
@@ -39,7 +43,10 @@ help:
 	@echo "make clean    remove what was built (not the models)"
 
 up: $(VENV)/.ready
+	@$(MAKE) --no-print-directory page || echo "going on without the page at /" >&2
 	@$(LOCAL) up
+
+page: $(WEB)/index.html
 
 down: $(VENV)/.ready
 	@$(LOCAL) down
@@ -57,6 +64,9 @@ load: $(VENV)/.ready
 autoscale: $(VENV)/.ready
 	@$(PY) -m tests.load.autoscale_sim $(ARGS)
 
+sizing: models
+	@$(PY) -m tests.load.autoscale_sim.measure $(ARGS)
+
 chaos: $(VENV)/.ready
 	@$(PY) -m tests.chaos $(LANE) $(ARGS)
 
@@ -69,7 +79,7 @@ compose-check: models
 models: $(VENV)/.ready
 	@$(LOCAL) models $(if $(VERIFY),--verify) $(NAMES)
 
-test: check models $(CLIENTS)/node_modules/.ready
+test: check models page $(CLIENTS)/node_modules/.ready
 	@$(PY) -m pytest -n $(PROCESSES) $(ARGS)
 
 check: $(VENV)/.ready
@@ -94,7 +104,7 @@ proto: $(VENV)/.ready
 
 clean:
 	@if [ -x $(PY) ]; then $(LOCAL) down; fi
-	rm -rf $(VENV) $(CLIENTS)/node_modules .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules $(PAGE)/node_modules $(WEB) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Made anew only when a lock file or a package's own metadata changes.
 $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
@@ -102,6 +112,10 @@ $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/ven
 	@touch $@
 
 # The clients of the conformance tests that run in Node.js, which comes with the virtual environment.
-$(CLIENTS)/node_modules/.ready: $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc scripts/node.sh | $(VENV)/.ready
-	@scripts/node.sh $(VENV) $(CLIENTS)
+# So does the page's tool.
+$(CLIENTS)/node_modules/.ready $(PAGE)/node_modules/.ready: %/node_modules/.ready: %/package-lock.json %/.npmrc scripts/node.sh | $(VENV)/.ready
+	@scripts/node.sh $(VENV) $*
 	@touch $@
+
+$(WEB)/index.html: $(PAGE)/node_modules/.ready $(PAGE)/index.html $(PAGE)/vite.config.ts $(shell find $(PAGE)/src -type f) scripts/page.sh
+	@scripts/page.sh $(VENV) $(PAGE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -91,3 +92,26 @@ async def test_where_there_are_keys_a_gateway_may_have_any_name(guarded_gateway:
     headers = {"Host": "voice.example", "Authorization": f"Bearer {KEY}"}
     async with httpx.AsyncClient(base_url=guarded_gateway.url, headers=headers) as http:
         assert (await http.get("/v1/sessions")).status_code == 200
+
+
+async def test_the_gateways_own_page_comes_in_by_the_name_it_was_asked_for(gateway: Gateway) -> None:
+    own, port = gateway.url, gateway.url.rpartition(":")[2]
+    async with connect(gateway.socket_url + PATHS[0], additional_headers={"Origin": own}) as socket:
+        assert json.loads(await socket.recv())["type"] == "session.created"
+    async with httpx.AsyncClient(base_url=own) as http:
+        for origin, host, status in (
+            (own, own.removeprefix("http://"), 200),
+            (f"http://localhost:{port}", f"localhost:{port}", 200),
+            (f"http://localhost:{port}", f"127.0.0.1:{port}", 403),  # another page of this machine
+            (f"http://127.0.0.1:{int(port) + 1}", f"127.0.0.1:{port}", 403),
+            ("http://evil.example", "evil.example", 403),
+        ):
+            answer = await http.get("/v1/sessions", headers={"Origin": origin, "Host": host})
+            assert answer.status_code == status, (origin, host)
+
+
+def test_where_no_page_is_served_none_is_the_gateways_own(tmp_path: Path) -> None:
+    with running_gateway(tmp_path, SERVE_PAGE="false") as gateway:
+        assert httpx.get(gateway.url).status_code == 404
+        answer = httpx.get(f"{gateway.url}/v1/sessions", headers={"Origin": gateway.url})
+        assert answer.json()["error"]["code"] == "origin_not_allowed"

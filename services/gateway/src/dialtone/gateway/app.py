@@ -15,8 +15,10 @@ from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.health import create_health_router, create_metrics_router
 from dialtone.gateway.rest.key_file import KeyFile
 from dialtone.gateway.rest.not_served import create_not_served_router
+from dialtone.gateway.rest.page import create_page_router
 from dialtone.gateway.rest.sessions import create_sessions_router
 from dialtone.gateway.runtime.front_door import FrontDoor
+from dialtone.gateway.runtime.place_route import create_place_router
 from dialtone.gateway.runtime.realtime_sockets import RealtimeSockets
 from dialtone.gateway.runtime.sockets import create_sockets_router
 from dialtone.gateway.runtime.switchboard import Switchboard
@@ -93,7 +95,10 @@ def create_app(
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))
     if settings.metrics_are_public:
         app.include_router(create_metrics_router())
+    if settings.serve_page:
+        app.include_router(create_page_router())
     places = TenantPlaces(settings.max_calls_per_tenant)
+    app.include_router(create_place_router(switchboard, places, keys))
     realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings, places)
     voice = VoiceSockets(switchboard, stores.sessions, keys, settings, places)
     app.include_router(create_sockets_router(realtime, voice))
@@ -102,6 +107,7 @@ def create_app(
         origins=settings.allowed_origins,
         per_minute=settings.address_requests_per_minute,
         without_keys=not settings.needs_keys,
+        own_page=settings.serve_page,
     )
     return app
 

@@ -1,0 +1,109 @@
+/** A call that goes well, with simulated stages: each answer is three sentences, some eight seconds of a tone. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Caller, given, loud, type Logged } from "./caller.ts";
+
+// Speech of two turns; the second begins while the first is being answered.
+const MICROPHONE = given("MICROPHONE");
+const ANSWER = /I can help with that/;
+
+let caller: Caller;
+before(async () => (caller = await Caller.at(given("GATEWAY"), { microphone: MICROPHONE })));
+after(() => caller.close());
+
+function times(events: Logged[], from: string, type: string): number[] {
+  return events.filter((logged) => logged.from === from && logged.event.type === type).map((logged) => logged.at_ms);
+}
+
+test("a spoken turn is heard, transcribed, answered and measured; speech over the answer ends it", async () => {
+  await caller.press("Call");
+  await caller.phase("hearing");
+  await caller.entry("user", /simulated question 1/);
+  await caller.phase("speaking");
+  await caller.entry("assistant", /I can/);
+  await caller.entry("assistant.cut", ANSWER);
+  await caller.entry("user", /simulated question 2/);
+  await caller.phase("speaking");
+  await caller.press("Hang up");
+  await caller.phase("ended");
+
+  const { events } = await caller.log();
+  const [, started] = times(events, "server", "input_audio_buffer.speech_started");
+  const cut = events.find((logged) => logged.event.type === "conversation.item.truncate");
+  assert.ok(started !== undefined && cut !== undefined);
+  // The speaker had dropped its sound before this was sent.
+  assert.ok(cut.at_ms - started <= 100, `the sound went on for ${cut.at_ms - started} ms`);
+
+  const [user, answers] = await caller.audio();
+  assert.ok(loud(user) > 24_000, "the user's side of the recording is silent");
+  const end = (cut.event["audio_end_ms"] as number) * 24;
+  const first = answers.findIndex((sample) => sample !== 0);
+  const silent = answers.subarray(first).findIndex((_sample, at, all) => loud(all.subarray(at, at + 480)) === 0);
+  // What was truncated is what sounded, less what was still on its way to the ear.
+  assert.ok(silent - end >= 0 && silent - end < 24_000 * 0.25, `${silent} samples sounded, ${end} were told`);
+
+  assert.match((await caller.page.locator("#percentiles").textContent()) ?? "", /p50 \d+ ms, p95 \d+ ms/);
+  assert.ok((await caller.page.locator("#turns li").count()) >= 1);
+});
+
+test("what was said is there after a reload, and a call goes on with it", async () => {
+  const before = (await caller.log()).session_id;
+  await caller.page.reload();
+  await caller.entry("user", /simulated question 1/);
+  await caller.entry("assistant", ANSWER);
+  await caller.press("Call again");
+  await caller.phase("listening", "hearing");
+  assert.equal((await caller.log()).session_id, before);
+});
+
+test("what is typed is answered, and the button ends the answer", async () => {
+  await caller.press("Mute");
+  await caller.type("<b>What</b> time is it?");
+  await caller.entry("user", "<b>What</b> time is it?");
+  await caller.phase("speaking");
+  await caller.press("Interrupt");
+  await caller.phase("listening");
+  const { events } = await caller.log();
+  assert.equal(times(events, "client", "response.cancel").length <= 1, true);
+  assert.equal(await caller.page.locator("#conversation b").count(), 0);
+});
+
+test("a choice holds at once", async () => {
+  await caller.page.getByText("Settings", { exact: true }).click();
+  await caller.page.getByLabel("When your turn is over").selectOption("semantic_vad");
+  await caller.page.getByLabel("Instructions", { exact: true }).fill("Be brief.");
+  await caller.page.getByLabel("Tools").fill("[{");
+  await caller.page.getByLabel("Tools").blur();
+  await caller.page.getByText("This is not a JSON list").waitFor();
+  const { events } = await caller.log();
+  const updated = events.findLast((logged) => logged.from === "server" && logged.event.type === "session.updated");
+  const session = updated?.event["session"] as { instructions: string; audio: { input: { turn_detection: { type: string } } } };
+  assert.equal(session.instructions, "Be brief.");
+  assert.equal(session.audio.input.turn_detection.type, "semantic_vad");
+});
+
+test("all of it can be used without seeing it, in the dark, and on a narrow screen", async () => {
+  await caller.isAccessible();
+  await caller.page.emulateMedia({ colorScheme: "dark" });
+  await caller.isAccessible();
+  await caller.page.setViewportSize({ width: 320, height: 640 });
+  await caller.isAccessible();
+  const sideways = await caller.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.equal(sideways, false, "the page is wider than the screen");
+});
+
+test("the keyboard is enough, and the page speaks Chinese", async () => {
+  await caller.page.getByLabel("Language of this page").selectOption("zh");
+  assert.equal(await caller.page.locator("html").getAttribute("lang"), "zh");
+  await caller.page.getByRole("button", { name: "挂断" }).focus();
+  await caller.page.keyboard.press("Enter");
+  await caller.phase("ended");
+  await caller.page.getByRole("button", { name: "新对话" }).focus();
+  await caller.page.keyboard.press("Space");
+  await caller.page.getByText("按“呼叫”开始说话").waitFor();
+});
+
+test("the browser had nothing to complain about", () => {
+  assert.deepEqual(caller.complaints, []);
+});

@@ -1,0 +1,83 @@
+/** The conversation on the page: one list item an entry, changed in place while it grows. */
+
+import type { Conversation, Entry, EntryKind } from "../call/conversation.ts";
+import { byId, make } from "./dom.ts";
+import type { TextName, Texts } from "./texts.ts";
+
+const WHO: Record<EntryKind, TextName> = {
+  user: "you",
+  assistant: "assistant",
+  system: "system",
+  tool_call: "toolCall",
+  tool_result: "toolResult",
+  note: "note",
+  problem: "problem",
+};
+
+interface Shown {
+  element: HTMLLIElement;
+  seen: string;
+}
+
+export class ConversationView {
+  private readonly list = byId("conversation", HTMLOListElement);
+  private readonly shown = new Map<Entry, Shown>();
+  private readonly texts: Texts;
+  private readonly answerTool: (callId: string, output: string) => void;
+
+  constructor(texts: Texts, answerTool: (callId: string, output: string) => void) {
+    this.texts = texts;
+    this.answerTool = answerTool;
+  }
+
+  /** `live`: there is a call, in which tools can be answered. */
+  show(conversation: Conversation, live: boolean): void {
+    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
+    const entries = conversation.entries.filter((entry) => entry.text !== "" || entry.tool);
+    const present = new Set(entries);
+    for (const [entry, { element }] of this.shown) {
+      if (present.has(entry)) continue;
+      element.remove();
+      this.shown.delete(entry);
+    }
+    this.list.querySelector(".empty")?.remove();
+    if (entries.length === 0) this.list.append(make("li", { class: "empty", text: this.texts.say("empty") }));
+    for (const [index, entry] of entries.entries()) this.place(entry, index, live);
+    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  private place(entry: Entry, index: number, live: boolean): void {
+    const asks = live && entry.tool !== undefined && !entry.tool.answered && entry.state === "final";
+    const seen = JSON.stringify([entry.kind, entry.state, asks, entry.tool, this.texts.language]);
+    let shown = this.shown.get(entry);
+    if (shown?.seen !== seen) {
+      const element = this.render(entry, asks);
+      shown?.element.replaceWith(element);
+      shown = { element, seen };
+      this.shown.set(entry, shown);
+    }
+    const words = shown.element.querySelector(".words");
+    if (words && words.textContent !== entry.text) words.textContent = entry.text;
+    if (this.list.children[index] !== shown.element) this.list.insertBefore(shown.element, this.list.children[index] ?? null);
+  }
+
+  private render(entry: Entry, asks: boolean): HTMLLIElement {
+    const name = entry.tool ? ` ${entry.tool.name}` : "";
+    const cut = entry.state === "cut" ? ` (${this.texts.say("cut")})` : "";
+    const who = make("span", { class: "who", text: this.texts.say(WHO[entry.kind]) + name + cut });
+    const element = make("li", { class: `${entry.kind} ${entry.state}` }, [who, make("span", { class: "words" })]);
+    if (asks && entry.tool) element.append(this.question(entry.tool));
+    return element;
+  }
+
+  private question(tool: { name: string; callId: string }): HTMLFormElement {
+    const input = make("input");
+    input.setAttribute("aria-label", this.texts.say("toolAnswerLabel", { name: tool.name }));
+    const form = make("form", { class: "buttons" }, [input, make("button", { text: this.texts.say("send") })]);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.answerTool(tool.callId, input.value);
+    });
+    return form;
+  }
+}

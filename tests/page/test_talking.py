@@ -1,0 +1,25 @@
+"""Calls from the page in a real browser, its microphone fed from recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dialtone.local.state import StackState
+from tests.fixtures.speech import recording, silence
+from tests.page.browser import run_browser, write_wav
+
+
+def test_a_call_from_the_first_word_to_the_last(stack: StackState, tmp_path: Path) -> None:
+    """A spoken turn, speech over its answer, a reload, typing, settings, the keyboard, screen readers."""
+    question, over = recording("en_weather_question").samples(), recording("en_goforward").samples()
+    heard = write_wav(tmp_path / "two-turns.wav", silence(1), question, silence(4), over, silence(1))
+    run_browser("talking.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
+
+
+@pytest.mark.models
+def test_a_question_is_understood_and_answered(real_stack: StackState, tmp_path: Path) -> None:
+    question = recording("en_weather_question").samples()
+    heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
+    run_browser("understood.test.ts", GATEWAY=real_stack.url, MICROPHONE=heard)
