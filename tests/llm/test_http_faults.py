@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialtone.bus import WorkError
+from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import TurnDone
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import ChatServer, Cut, Reply, sse
@@ -64,10 +65,11 @@ async def test_a_lasting_failure_has_a_name(
     chat_server: ChatServer, make_http: MakeHttp, status: int, code: str, requests: int
 ) -> None:
     chat_server.script += [_refusal(status)] * 5
-    with pytest.raises(WorkError) as failed:
+    with pytest.raises(UpstreamFailure) as failed:
         await read(make_http().stream(turn("Hi")))
     assert failed.value.code == code
-    assert "try later" in failed.value.message
+    assert "try later" not in failed.value.message
+    assert failed.value.detail == "try later"
     assert not failed.value.retryable
     assert len(chat_server.seen) == requests
 
@@ -284,8 +286,9 @@ async def test_an_error_inside_the_stream_is_an_error(chat_server: ChatServer, m
     chat_server.script += [
         Reply([*_text("Hello"), sse({"error": {"message": "out of memory", "code": 500}})])
     ]
-    with pytest.raises(WorkError, match="out of memory"):
+    with pytest.raises(UpstreamFailure, match="HTTP 500") as failed:
         await read(make_http().stream(turn("Hi")))
+    assert failed.value.detail == "out of memory"
 
 
 async def test_duplicate_indices_are_separate_calls(chat_server: ChatServer, make_http: MakeHttp) -> None:

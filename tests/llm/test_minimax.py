@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dialtone.bus import WorkError
+from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import TurnDone
 from tests.fixtures.chat_answers import minimax_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
@@ -39,9 +39,10 @@ async def test_an_error_inside_a_200_is_an_error(
     plain = Reply([json.dumps(body).encode()], content_type="application/json")
     reply = Reply([sse(body)]) if streamed else plain
     chat_server.script += [reply] * 3
-    with pytest.raises(WorkError, match="what is wrong") as failed:
+    with pytest.raises(UpstreamFailure, match=str(status)) as failed:
         await read(make_http("minimax").stream(turn("Hi")))
     assert failed.value.code == code
+    assert failed.value.detail == "what is wrong"
     assert len(chat_server.seen) == requests
 
 

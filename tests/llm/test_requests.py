@@ -1,11 +1,10 @@
 """What the vendors are sent."""
 
-import json
-
 import pytest
 from openai import AsyncOpenAI
 
 from dialtone.bus import WorkError
+from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import LlmTurn, Message
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
@@ -226,14 +225,14 @@ async def test_the_sdk_of_openai_reads_the_chat_server(chat_server: ChatServer) 
 
 
 async def test_a_key_is_never_in_a_message_or_a_log(
-    make_http: MakeHttp, capsys: pytest.CaptureFixture[str]
+    chat_server: ChatServer, make_http: MakeHttp, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backend = make_http(api_key="wrong")
-    with pytest.raises(WorkError) as refused:
-        await read(backend.stream(turn("Hi")))
-    assert refused.value.code == "invalid_api_key"
     echoing = make_http(api_key="sk-wrong-123456")
-    with pytest.raises(WorkError):
+    chat_server.script.append(Reply([b'{"error": {"message": "no such key: sk-wrong-123456"}}'], status=401))
+    with pytest.raises(UpstreamFailure) as refused:
         await read(echoing.stream(turn("Hi")))
     output = capsys.readouterr()
-    assert "sk-wrong-123456" not in output.out + output.err + json.dumps(refused.value.message)
+    assert refused.value.code == "invalid_api_key"
+    told = refused.value.message + refused.value.detail
+    assert "no such key: ***" in told
+    assert "sk-wrong-123456" not in output.out + output.err + told

@@ -88,9 +88,13 @@ async def test_where_it_is_not_installed_it_speaks_nothing() -> None:
     assert espeak_name("zh", frozenset()) is None
 
 
-async def test_its_failure_is_told(tmp_path: Path) -> None:
+async def test_its_failure_is_told_and_what_it_says_of_it_is_for_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "espeak-ng"
     broken.write_text("#!/bin/sh\necho out of voices >&2\nexit 3\n")
     broken.chmod(0o755)
-    with pytest.raises(SpeechFailed, match="out of voices"):
+    with pytest.raises(SpeechFailed, match="no audio") as failed:
         await spoken(EspeakEngine(str(broken), "en"), "hello")
+    assert "out of voices" not in str(failed.value)
+    assert "out of voices" in "".join(capsys.readouterr())

@@ -77,7 +77,8 @@ class ChunkStream:
                 late = loop.time() - start + wait_s > self._limits.retry_budget_s + _JITTER_S[1]
                 if substance or late or not failure.again or not tries_left:
                     level = log.error if failure.code == "invalid_api_key" else log.warning
-                    level("upstream failed", backend=self._backend, code=failure.code, detail=failure.message)
+                    level("upstream failed", backend=self._backend, code=failure.code, reason=failure.message)
+                    log.debug("what the model's server said", detail=self._clean(failure.detail))
                     raise
                 tries_left -= 1
                 metrics.RETRIES.labels(self._backend).inc()
@@ -200,7 +201,7 @@ class ChunkStream:
         return UpstreamFailure("timeout", f"the model's server is too slow: {what}")
 
     def _clean(self, message: str) -> str:
-        """Keep a server's message short, and what it repeats of the key out of logs and events."""
+        """Keep a server's message short, and what it repeats of the key out of every log."""
         if self._secret:
             message = message.replace(self._secret, "***")
         return message[:200]

@@ -27,15 +27,24 @@ class UpstreamFailure(WorkError):
     """A model's server failed or refused.
 
     `again`: the same request may be sent once more now, after `after_s` seconds. Where it is `retryable`, the
-    turn may be given to a worker `attempts` times more.
+    turn may be given to a worker `attempts` times more. `detail` is in the server's own words: it may quote
+    the conversation or name machines, and is neither for clients nor for a log that nobody asked to tell all.
     """
 
     attempts = 1
 
     def __init__(
-        self, code: str, message: str, *, retryable: bool = False, again: bool = False, after_s: float = 0.0
+        self,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        again: bool = False,
+        after_s: float = 0.0,
+        detail: str = "",
     ) -> None:
         super().__init__(code, message, retryable=retryable)
+        self.detail = detail
         self.again = again
         self.after_s = after_s
 
@@ -58,12 +67,13 @@ def failure_of_status(
     code = _BY_STATUS.get(status, "upstream_error" if status >= 500 else "invalid_request")
     if upstream_code in ("insufficient_quota", "context_length_exceeded", "model_not_found"):
         code = upstream_code
-    message = f"HTTP {status}" + (f": {detail}" if detail else "")
+    message = f"the model's server answered HTTP {status}"
     if code == "rate_limited":
         wait = retry_after(headers)
         patient = wait is not None and wait <= LONGEST_WAIT_S
-        return UpstreamFailure(code, message, again=patient, after_s=wait if patient and wait else 0.0)
-    return UpstreamFailure(code, message, again=status in _WORTH_ANOTHER_TRY)
+        after_s = wait if patient and wait else 0.0
+        return UpstreamFailure(code, message, again=patient, after_s=after_s, detail=detail)
+    return UpstreamFailure(code, message, again=status in _WORTH_ANOTHER_TRY, detail=detail)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -54,8 +54,8 @@ class MiniMaxBackend(ChatHttp):
         if status is None or not status.status_code:
             return None
         code = _CODES.get(status.status_code, "upstream_error")
-        message = f"MiniMax {status.status_code}: {status.status_msg[:200]}"
-        return UpstreamFailure(code, message, again=status.status_code in _PASSING)
+        again, message = status.status_code in _PASSING, f"MiniMax answered {status.status_code}"
+        return UpstreamFailure(code, message, again=again, detail=status.status_msg[:200])
 
     def request(self, turn: LlmTurn, messages: list[dict[str, Any]]) -> dict[str, Any]:
         body = super().request(turn, messages)

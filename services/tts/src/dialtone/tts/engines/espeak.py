@@ -10,8 +10,10 @@ from collections.abc import AsyncGenerator, Awaitable
 from typing import TypeVar
 
 from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
+from dialtone.telemetry import get_logger
 from dialtone.tts.engines.base import SpeechFailed, Style
 
+log = get_logger(__name__)
 T = TypeVar("T")
 
 # Where espeak-ng's name is not the ISO 639-1 code. It turns Chinese characters into pinyin first, and its
@@ -72,7 +74,8 @@ class EspeakEngine:
             async for block in _samples(process, text):
                 yield block
             if await _in_time(process.wait()) != 0:
-                raise SpeechFailed(f"espeak-ng ended with {process.returncode}: {await _complaint(process)}")
+                await _log_complaint(process)
+                raise SpeechFailed(f"espeak-ng ended with {process.returncode}")
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
@@ -93,7 +96,8 @@ async def _samples(process: Process, text: str) -> AsyncGenerator[Float32, None]
     try:
         header = await _in_time(process.stdout.readexactly(_HEADER))
     except asyncio.IncompleteReadError as error:
-        raise SpeechFailed(f"espeak-ng gave no audio: {await _complaint(process)}") from error
+        await _log_complaint(process)
+        raise SpeechFailed("espeak-ng gave no audio") from error
     if (rate := int.from_bytes(header[24:28], "little")) != _SAMPLE_RATE:
         raise SpeechFailed(f"espeak-ng speaks at {rate} Hz, not {_SAMPLE_RATE}")
     odd = b""
@@ -111,10 +115,11 @@ async def _in_time(step: Awaitable[T]) -> T:
         raise SpeechFailed(f"espeak-ng was silent for {_LIMIT_S:.0f} s") from error
 
 
-async def _complaint(process: Process) -> str:
-    return (
-        "" if process.stderr is None else (await process.stderr.read(500)).decode("utf-8", "replace").strip()
-    )
+async def _log_complaint(process: Process) -> None:
+    """What the program says of its trouble names files of this machine: it is not for clients."""
+    if process.stderr is not None:
+        complaint = (await process.stderr.read(500)).decode("utf-8", "replace").strip()
+        log.error("espeak-ng complains", complaint=complaint)
 
 
 def _pace(style: Style) -> tuple[int, int]:

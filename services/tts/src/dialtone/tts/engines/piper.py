@@ -11,7 +11,7 @@ import numpy as np
 
 from dialtone.audio import Float32
 from dialtone.fence import ModelProcess
-from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
+from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.piper_models import PiperModels, read_config
 from dialtone.tts.engines.vits import Scales, around
 
@@ -55,15 +55,12 @@ class PiperEngine:
         speaker = self._speaker(style.speaker)
         scales = self._scales(style)
         run, name, step_s = self._process.run, self._name, self._step_s
-        try:
-            for ids in await run(step_s, PiperModels.runs, name, text):
-                seed = zlib.crc32(np.array(ids, dtype=np.int32).tobytes())
-                encoding_s = step_s * max(scales.length, 1.0)  # it makes as many frames more
-                latent, windows = await run(encoding_s, PiperModels.encode, name, ids, scales, speaker, seed)
-                for window in windows:
-                    yield self._gain * await run(step_s, PiperModels.decode, name, *around(latent, window))
-        except RuntimeError as error:  # what onnxruntime's and espeak's bindings raise
-            raise SpeechFailed(f"piper: {error}") from error
+        for ids in await run(step_s, PiperModels.runs, name, text):
+            seed = zlib.crc32(np.array(ids, dtype=np.int32).tobytes())
+            encoding_s = step_s * max(scales.length, 1.0)  # it makes as many frames more
+            latent, windows = await run(encoding_s, PiperModels.encode, name, ids, scales, speaker, seed)
+            for window in windows:
+                yield self._gain * await run(step_s, PiperModels.decode, name, *around(latent, window))
 
     async def warm_up(self) -> None:
         """Speak a sentence that fills every window size."""
