@@ -85,6 +85,14 @@ class Sampler:
             name: round((last[name].cpu_s - first[name].cpu_s) / took, 4) for name in first if name in both
         }
 
+    def most_rss(self) -> dict[str, int]:
+        """The most resident bytes that each process had."""
+        found: dict[str, int] = {}
+        for _, taken in self._samples:
+            for name, one in taken.items():
+                found[name] = max(found.get(name, 0), one.rss)
+        return found
+
     def rss(self, at: float) -> dict[str, int]:
         """Resident bytes of each process about then."""
         return {

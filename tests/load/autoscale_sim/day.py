@@ -5,23 +5,22 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.load.autoscale_sim.demand import DAY_S, Call
-from tests.load.autoscale_sim.fleet import Fleet, Shape, Work
+from tests.load.autoscale_sim.fleet import Alarm, Count, Fleet, Shape, Work
 from tests.load.autoscale_sim.measured import Measured
 from tests.load.autoscale_sim.policy import SYNC_S, Autoscaler, Policy
 
 SAMPLE_S = 60.0
 GATEWAY, EARS, LLM, TTS = "gateway", "vad-asr", "llm", "tts"
 
-Alarm = Callable[[float], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What goes wrong. `load_known(now)`: whether the autoscalers learn anything."""
+    """What goes wrong. In `unknown_s` the autoscalers learn nothing of the load."""
 
     node_lost_s: float | None = None
     unknown_s: tuple[float, float] = (0.0, 0.0)
@@ -42,13 +41,23 @@ class Trace:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of the day."""
+    """What came of the day. At any time calls = refused + cut off + ended + going on."""
 
     calls: int = 0
-    refused_calls: int = 0  # by a full gateway
+    refused_calls: int = 0  # by full gateways
+    cut_calls: int = 0  # for want of ears, or of a gateway after theirs was lost
+    ended_calls: int = 0
     traces: dict[str, Trace] = field(default_factory=dict)
     waits_s: dict[str, list[float]] = field(default_factory=dict)
-    refused_work: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Going:
+    """A call that goes on."""
+
+    legs: dict[str, Work] = field(default_factory=dict)
+    over: bool = False
 
 
 class Day:
@@ -62,39 +71,45 @@ class Day:
         measured: Measured,
         events: Events,
         dice: random.Random,
+        on_sample: Alarm = lambda _now: None,
     ) -> None:
+        """`on_sample` is called once a simulated minute."""
         self._alarms: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
-        self._fleets = {name: Fleet(shape, pods[name], self._at) for name, shape in shapes.items()}
+        self._now = 0.0
+        self.fleets = {name: Fleet(shape, pods[name], self._at) for name, shape in shapes.items()}
         self._scalers = {name: Autoscaler(policy) for name, policy in policies.items()}
+        self._seen: dict[str, tuple[float, float]] = {}
         self._measured = measured
         self._events = events
         self._dice = dice
+        self._on_sample = on_sample
         self._outcome = Outcome(traces={name: Trace() for name in shapes})
 
     def run(self, calls: Iterable[Call], until_s: float = DAY_S) -> Outcome:
         """Live it through, or only a part of it."""
-        coming = iter(calls)
-        self._next_call(coming)
+        self._next_call(iter(calls))
         self._at(SYNC_S, self._sync)
         self._at(0.0, self._sample)
         if self._events.node_lost_s is not None:
             self._at(self._events.node_lost_s, self._lose_node)
         while self._alarms and self._alarms[0][0] <= until_s:
-            now, _, alarm = heapq.heappop(self._alarms)
-            alarm(now)
-        for name, fleet in self._fleets.items():
+            self._now, _, alarm = heapq.heappop(self._alarms)
+            alarm(self._now)
+        for name, fleet in self.fleets.items():
             self._outcome.waits_s[name] = fleet.waits_s
-            self._outcome.refused_work[name] = fleet.refused
+            self._outcome.counts[name] = fleet.count
         return self._outcome
 
     def _at(self, when_s: float, alarm: Alarm) -> None:
+        if when_s < self._now:
+            raise ValueError(f"{when_s} is over, it is {self._now}")
         heapq.heappush(self._alarms, (when_s, next(self._numbers), alarm))
 
     # --- calls
 
-    def _next_call(self, coming: Iterable[Call]) -> None:
-        call = next(iter(coming), None)
+    def _next_call(self, coming: Iterator[Call]) -> None:
+        call = next(coming, None)
         if call is None:
             return
 
@@ -106,30 +121,50 @@ class Day:
 
     def _begin(self, now: float, call: Call) -> None:
         self._outcome.calls += 1
-        gateway = self._fleets[GATEWAY]
-        if not gateway.has_room(now):
+        if not self.fleets[GATEWAY].has_room(now):
             self._outcome.refused_calls += 1
             return
-        ends_s = now + call.lasts_s
-        gateway.ask(now, Work(now, lambda _now: None, until_s=ends_s))
-        self._fleets[EARS].ask(now, Work(now, lambda _now: None, until_s=ends_s))
+        going = _Going()
+        cut = partial(self._cut, going)
+        for name in (GATEWAY, EARS):
+            going.legs[name] = Work(until_s=now + call.lasts_s, on_refused=cut)
+        self._at(now + call.lasts_s, partial(self._end, going))
+        for name, leg in going.legs.items():
+            self.fleets[name].ask(now, leg)
         for turn_s, sentences in zip(call.turns, call.sentences, strict=True):
-            self._at(now + turn_s, lambda at_s, count=sentences: self._answer(at_s, count))  # type: ignore[misc]
+            self._at(now + turn_s, partial(self._answer, going, sentences))
 
-    def _answer(self, now: float, sentences: int) -> None:
+    def _end(self, going: _Going, now: float) -> None:
+        if going.over:
+            return
+        going.over = True
+        self._outcome.ended_calls += 1
+        for name, leg in going.legs.items():
+            if leg.queued_s is not None:  # handed over, and nobody took it before the end
+                self.fleets[name].give_up(now, leg)
+
+    def _cut(self, going: _Going, now: float) -> None:
+        if going.over:
+            return
+        going.over = True
+        self._outcome.cut_calls += 1
+        for name, leg in going.legs.items():
+            self.fleets[name].give_up(now, leg)
+
+    def _answer(self, going: _Going, sentences: int, now: float) -> None:
         """The model's turn; its sentences are spoken as they come, evenly over it."""
+        if going.over:
+            return
         takes_s = self._measured.work[LLM].draw(self._dice)
 
         def speak(at_s: float) -> None:
-            self._fleets[TTS].ask(
-                at_s, Work(at_s, lambda _now: None, takes_s=self._measured.work[TTS].draw(self._dice))
-            )
+            self.fleets[TTS].ask(at_s, Work(takes_s=self._measured.work[TTS].draw(self._dice)))
 
-        def done(at_s: float) -> None:
-            for number in range(sentences):
-                self._at(at_s - takes_s * (sentences - 1 - number) / sentences, speak)
+        def begin(at_s: float) -> None:
+            for number in range(1, sentences + 1):
+                self._at(at_s + takes_s * number / sentences, speak)
 
-        self._fleets[LLM].ask(now, Work(now, done, takes_s=takes_s))
+        self.fleets[LLM].ask(now, Work(takes_s=takes_s, on_begin=begin))
 
     # --- the cluster
 
@@ -138,20 +173,27 @@ class Day:
         first, last = self._events.unknown_s
         known = not first <= now < last
         for name, scaler in self._scalers.items():
-            fleet = self._fleets[name]
-            load: float | None = fleet.load
+            fleet = self.fleets[name]
+            load: float | None = self._load(now, name, scaler.policy.signal_s)
             if not known:
                 load = 0.0 if self._events.unknown_is_zero else None
-            wanted = scaler.pods(now, fleet.wanted, load)
-            fleet.scale(now, wanted)
+            fleet.scale(now, scaler.pods(now, fleet.wanted, load))
+
+    def _load(self, now: float, name: str, signal_s: float) -> float:
+        """As the autoscaler knows it: what is scraped is as old as the last scrape."""
+        seen_s, load = self._seen.get(name, (-signal_s, 0.0))
+        if now - seen_s >= signal_s:
+            load = self.fleets[name].load
+            self._seen[name] = now, load
+        return load
 
     def _lose_node(self, now: float) -> None:
-        for fleet in self._fleets.values():
+        for fleet in self.fleets.values():
             fleet.lose_node(now)
 
     def _sample(self, now: float) -> None:
         self._at(now + SAMPLE_S, self._sample)
-        for name, fleet in self._fleets.items():
+        for name, fleet in self.fleets.items():
             trace, nodes = self._outcome.traces[name], fleet.cost_nodes(now)
             trace.pods.append(len(fleet.pods))
             trace.ready.append(fleet.ready(now))
@@ -159,3 +201,4 @@ class Day:
             trace.nodes.append(nodes)
             trace.pod_hours += len(fleet.pods) * SAMPLE_S / 3600
             trace.node_hours += nodes * SAMPLE_S / 3600
+        self._on_sample(now)

@@ -21,6 +21,10 @@ _SPREAD = 0.9
 _TALKS_S = (2.0, 7.0)  # a caller, in each turn
 _LISTENS_S = (2.0, 9.0)  # and to the answer
 _SENTENCES = (1, 4)
+TURN_S = (sum(_TALKS_S) + sum(_LISTENS_S)) / 2
+"""From turn to turn, on average."""
+SENTENCES = sum(_SENTENCES) / 2
+"""Of an answer, on average."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 NODE_S = 120.0
 """From a pod that fits no node to a new node that takes it; what cloud providers take, not measured here."""
@@ -14,20 +15,31 @@ _SPREAD = 2  # nodes at least, where there are so many pods
 LEASE_S = 1.0
 """After which the work of a pod that is gone is delivered again (the bus's ack wait)."""
 
+Alarm = Callable[[float], None]
 
-@dataclass(slots=True)
+
+def _nothing(_now: float) -> None:
+    return
+
+
+@dataclass(slots=True, eq=False)
 class Work:
-    """One piece: `takes_s` in a slot, or until `until_s` (a leg, which ends with its call); then `done`."""
+    """One piece: `takes_s` in a slot, or until `until_s` (a leg, which ends with its call)."""
 
-    asked_s: float
-    done: Callable[[float], None]
     takes_s: float = 0.0
     until_s: float = 0.0
-    waited_s: float | None = None
-    refused: bool = False
+    on_begin: Alarm = _nothing
+    """Called when it begins for the first time."""
+    on_refused: Alarm = _nothing
+    """Called when nobody took it in time."""
+    pod: Pod | None = None
+    queued_s: float | None = None
+    """Since when it waits; None: it does not."""
+    begun: int = 0
+    """How often: more than once if it was handed over."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Pod:
     """It takes work from `ready_s` until it is asked to leave; then it ends with its work."""
 
@@ -35,7 +47,7 @@ class Pod:
     node: int
     leaving: bool = False
     gone: bool = False
-    work: dict[int, Work] = field(default_factory=dict)
+    work: dict[Work, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,28 +61,44 @@ class Shape:
     claim_s: float  # work that nobody takes in this time is refused
 
 
+@dataclass(slots=True)
+class Count:
+    """Pieces of work. At any time asked = finished + refused + given up + waiting + in progress."""
+
+    asked: int = 0
+    begun: int = 0  # a piece that was handed over, each time
+    finished: int = 0
+    handed_over: int = 0  # by pods that left or were lost
+    refused: int = 0
+    given_up: int = 0  # because the call was over, waiting or in progress
+
+
 class Fleet:
     """One deployment on its nodes. The clock is the caller's: `at(when, call)` sets an alarm."""
 
-    def __init__(self, shape: Shape, pods: int, at: Callable[[float, Callable[[float], None]], None]) -> None:
+    def __init__(self, shape: Shape, pods: int, at: Callable[[float, Alarm], None]) -> None:
         self.shape = shape
         self._at = at
-        self._numbers = 0
         self._queue: deque[Work] = deque()
         self._nodes: dict[int, float] = {}  # node -> empty since; -1: in use
         self.pods: list[Pod] = []
-        self._waiting = 0
+        self.waiting = 0
         self.waits_s: list[float] = []
-        self.refused = 0
+        self.count = Count()
         for _ in range(pods):
             self._add(0.0, ready_s=0.0)
 
     # --- load
 
     @property
+    def in_progress(self) -> int:
+        """Pieces of work in slots."""
+        return sum(len(pod.work) for pod in self.pods)
+
+    @property
     def load(self) -> int:
         """What waits and what is in progress: pending and unacknowledged messages."""
-        return self._waiting + sum(len(pod.work) for pod in self.pods)
+        return self.waiting + self.in_progress
 
     @property
     def wanted(self) -> int:
@@ -87,58 +115,91 @@ class Fleet:
 
     def ask(self, now: float, work: Work) -> None:
         """Queue work."""
+        self.count.asked += 1
         self._queue.append(work)
-        self._waiting += 1
-        self._deal(now)
-        if work.waited_s is None:
-            self._at(now + self.shape.claim_s, lambda _now: self._refuse(work))
+        self._wait(now, [work])
 
-    def _refuse(self, work: Work) -> None:
-        if work.waited_s is None:  # it stays in the queue, where nobody looks at it any more
-            work.refused = True
-            self.refused += 1
-            self._waiting -= 1
+    def give_up(self, now: float, work: Work) -> None:
+        """Its call is over before its time. Nothing, if it is done or was refused."""
+        if work.queued_s is not None:
+            self.count.given_up += 1
+            self._wait_no_more(work)
+        elif work.pod is not None:
+            self.count.given_up += 1
+            self._leave_slot(now, work)
+
+    def _wait(self, now: float, works: list[Work]) -> None:
+        """These are in the queue now; what nobody takes in time is refused."""
+        self.waiting += len(works)
+        for work in works:
+            if work.queued_s is None:
+                work.queued_s = now
+        self._deal(now)
+        for work in works:
+            if work.queued_s is not None:
+                self._at(now + self.shape.claim_s, partial(self._refuse, work, work.queued_s))
+
+    def _wait_no_more(self, work: Work) -> None:
+        work.queued_s = None  # it stays in the queue, where nobody looks at it any more
+        self.waiting -= 1
+
+    def _refuse(self, work: Work, queued_s: float, now: float) -> None:
+        if work.queued_s == queued_s:
+            self._wait_no_more(work)
+            self.count.refused += 1
+            work.on_refused(now)
 
     def _free_pod(self, now: float) -> Pod | None:
         able = (p for p in self.pods if not p.leaving and p.ready_s <= now and len(p.work) < self.shape.slots)
         return min(able, key=lambda pod: len(pod.work), default=None)
 
     def _deal(self, now: float) -> None:
-        while self._queue and (pod := self._free_pod(now)) is not None:
-            work = self._queue.popleft()
-            if work.refused:
+        while self._queue:
+            if self._queue[0].queued_s is None:
+                self._queue.popleft()
                 continue
-            self._waiting -= 1
-            if work.waited_s is None:
-                work.waited_s = now - work.asked_s
-                self.waits_s.append(work.waited_s)
-            self._numbers += 1
-            self._begin(now, pod, self._numbers, work)
+            pod = self._free_pod(now)
+            if pod is None:
+                return
+            self._begin(now, pod, self._queue.popleft())
 
-    def _begin(self, now: float, pod: Pod, number: int, work: Work) -> None:
-        pod.work[number] = work
-        ends_s = max(now, work.until_s) + work.takes_s
+    def _begin(self, now: float, pod: Pod, work: Work) -> None:
+        assert work.queued_s is not None
+        self.waits_s.append(now - work.queued_s)
+        self._wait_no_more(work)
+        pod.work[work] = None
+        work.pod = pod
+        work.begun += 1
+        self.count.begun += 1
+        attempt = work.begun
 
         def end(at_s: float) -> None:
-            if pod.work.pop(number, None) is None:
-                return  # it is done elsewhere
-            work.done(at_s)
-            self._leave_if_done(at_s, pod)
-            self._deal(at_s)
+            if work.pod is pod and work.begun == attempt:  # else it is done elsewhere, or its call is over
+                self.count.finished += 1
+                self._leave_slot(at_s, work)
 
-        self._at(ends_s, end)
+        self._at(max(now, work.until_s) + work.takes_s, end)
+        if attempt == 1:
+            work.on_begin(now)
+
+    def _leave_slot(self, now: float, work: Work) -> None:
+        pod, work.pod = work.pod, None
+        assert pod is not None
+        del pod.work[work]
+        self._leave_if_done(now, pod)
+        self._deal(now)
 
     # --- pods come and go
 
     def scale(self, now: float, pods: int) -> None:
-        """Have so many; those that leave hand their work to others."""
+        """Have so many. Those that leave finish what they do, and hand legs to others."""
         while self.wanted < pods:
             self._add(now)
         # Kubernetes takes those first that are not ready, then the youngest.
         staying = sorted((pod for pod in self.pods if not pod.leaving), key=lambda pod: -pod.ready_s)
         for pod in staying[: max(0, self.wanted - pods)]:
             pod.leaving = True
-            self._give_back(now, pod, now)
+            self._hand_over(now, [work for work in pod.work if work.until_s], now)
             self._leave_if_done(now, pod)
         self._deal(now)
 
@@ -149,12 +210,13 @@ class Fleet:
         nodes = [pod.node for pod in self.pods]
         node = max(set(nodes), key=nodes.count)
         lost = [pod for pod in self.pods if pod.node == node]
+        replaced = sum(not pod.leaving for pod in lost)
         del self._nodes[node]
         for pod in lost:
             pod.leaving = pod.gone = True
             self.pods.remove(pod)
-            self._give_back(now, pod, now + LEASE_S)
-        for _ in lost:
+            self._hand_over(now, list(pod.work), now + LEASE_S)
+        for _ in range(replaced):
             self._add(now)
         return len(lost)
 
@@ -165,13 +227,20 @@ class Fleet:
                 del self._nodes[node]
         return len(self._nodes)
 
-    def _give_back(self, now: float, pod: Pod, again_s: float) -> None:
-        given, pod.work = list(pod.work.values()), {}
+    def _hand_over(self, now: float, works: list[Work], again_s: float) -> None:
+        for work in works:
+            assert work.pod is not None
+            del work.pod.work[work]
+            work.pod = None
+            work.queued_s = now  # it waits from now on, though nobody is offered it before `again_s`
+        self.count.handed_over += len(works)
+        self.waiting += len(works)
 
         def requeue(at_s: float) -> None:
-            self._queue.extendleft(reversed(given))
-            self._waiting += len(given)
-            self._deal(at_s)
+            still = [work for work in works if work.queued_s == now]
+            self._queue.extendleft(reversed(still))
+            self.waiting -= len(still)
+            self._wait(at_s, still)
 
         if again_s > now:
             self._at(again_s, requeue)

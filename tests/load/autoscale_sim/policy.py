@@ -49,16 +49,21 @@ class Policy:
     up: Direction
     down: Direction
     fallback: int | None  # pods when the load is not known; the present ones stay if they are more
-    failures: int  # in a row, until the fallback is taken
+    failures: int  # in a row, that have to be passed until the fallback is taken
+    signal_s: float = 0.0  # how old the load is at most that the autoscaler sees
 
 
-def read_policy(path: Path) -> Policy:
-    """Read a ScaledObject with one trigger. Raises ValueError for what is not simulated."""
+def read_policy(path: Path, scraped_s: float) -> Policy:
+    """Read a ScaledObject with one trigger; Prometheus scrapes each `scraped_s`, the broker knows at once.
+
+    Raises ValueError for what is not simulated.
+    """
     manifest = yaml.safe_load(path.read_text())
     spec = manifest["spec"]
     if len(spec["triggers"]) != 1:
         raise ValueError(f"{path.name}: one trigger is simulated, not {len(spec['triggers'])}")
-    metadata = spec["triggers"][0]["metadata"]
+    (trigger,) = spec["triggers"]
+    metadata = trigger["metadata"]
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     fallback = spec.get("fallback")
     if fallback and fallback.get("behavior") != "currentReplicasIfHigher":
@@ -72,6 +77,7 @@ def read_policy(path: Path) -> Policy:
         down=_direction(behavior["scaleDown"]),
         fallback=int(fallback["replicas"]) if fallback else None,
         failures=int(fallback["failureThreshold"]) if fallback else 0,
+        signal_s=scraped_s if trigger["type"] == "prometheus" else 0.0,
     )
 
 
@@ -103,7 +109,7 @@ class Autoscaler:
         policy = self.policy
         if load is None:
             self._unknown += 1
-            if policy.fallback is not None and self._unknown >= policy.failures:
+            if policy.fallback is not None and self._unknown > policy.failures:
                 return max(current, policy.fallback)
             return current
         self._unknown = 0

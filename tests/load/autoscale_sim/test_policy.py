@@ -57,7 +57,8 @@ def test_one_look_at_a_high_load_keeps_the_pods_for_the_window() -> None:
 
 def test_a_load_that_is_not_known_takes_nothing_away() -> None:
     assert follow(Autoscaler(policy()), 8, [None] * 40) == [8] * 40
-    assert follow(Autoscaler(policy()), 2, [None] * 4) == [2, 2, 4, 4]  # the fallback, after three failures
+    # The fallback, after three failures.
+    assert follow(Autoscaler(policy()), 2, [None] * 5) == [2, 2, 2, 4, 4]
     assert follow(Autoscaler(policy(fallback=None)), 2, [None] * 4) == [2] * 4
 
 
