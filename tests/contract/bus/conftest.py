@@ -28,13 +28,17 @@ def queue(bus: Bus) -> QueueState:
 
 @pytest.fixture
 async def start_worker(bus_settings: BusSettings) -> AsyncIterator[StartWorker]:
-    """Starts a worker of the LLM stage in this process, with a connection of its own."""
+    """Starts a worker of the LLM stage in this process, with a connection of its own.
+
+    However busy the machine is, it waits for leave before it begins.
+    """
+    settings = bus_settings.model_copy(update={"lease_claim_patience_s": 5.0})
     running: list[tuple[Bus, LeaseWorker, asyncio.Task[None]]] = []
 
     async def start(
         handler: Handler, *, slots: int = 1, worker_id: str = "w1", drain_grace: float = 5.0
     ) -> LeaseWorker:
-        bus = await Bus.connect(bus_settings, name=worker_id)
+        bus = await Bus.connect(settings, name=worker_id)
         worker = LeaseWorker(
             bus, Stage.LLM, handler, slots=slots, worker_id=worker_id, drain_grace=drain_grace
         )

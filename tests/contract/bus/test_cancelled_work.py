@@ -37,7 +37,9 @@ async def test_cancelled_work_leaves_the_queue_unseen(
         work = Work(lease_id=lease_id, call_id="call-1", session_id="s1")
         work.MergeFrom(_WORK[stage])
         await bus.submit(stage, "default", work)
-    worker_bus = await Bus.connect(bus_settings, name="worker")
+    # However busy the machine is: what is not answered soon is begun.
+    patient = bus_settings.model_copy(update={"lease_claim_patience_s": 5.0})
+    worker_bus = await Bus.connect(patient, name="worker")
     worker = LeaseWorker(worker_bus, stage, handler, slots=1, worker_id="w1")
     running = asyncio.create_task(worker.run())
     try:

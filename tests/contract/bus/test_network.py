@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dialtone.bus import Bus
+from dialtone.bus import Bus, Stage
 from dialtone.settings import BusSettings
 from tests.contract.bus.call_side import until
 from tests.fixtures.nats import NatsServer
@@ -75,3 +75,18 @@ async def test_a_slow_network_is_no_lost_one(proxy: NatsProxy, bus: Bus, distant
     assert time.monotonic() - began > 0.2
     await asyncio.sleep(2.5)  # longer than it takes to give up a connection
     assert distant.generation == generation
+
+
+@pytest.mark.chaos
+async def test_a_gateway_far_from_the_broker_is_back_after_a_reset_without_looking_for_its_queues_in_turn(
+    proxy: NatsProxy, distant: Bus
+) -> None:
+    for stage in Stage:
+        await distant.ensure_stage(stage, "default")
+    proxy.delay_s = 0.25  # so that each queue takes a second: a stream, then its consumer
+    generation = distant.generation
+    proxy.reset()
+    await until(lambda: distant.generation > generation, "the new connection")
+    began = time.monotonic()
+    await asyncio.wait_for(distant.wait_ready(), 10)
+    assert time.monotonic() - began < 2.0

@@ -362,18 +362,23 @@ class Bus:
 
     async def _restore(self) -> None:
         """A broker may come back with nothing in it: make the streams again, then say so."""
-        delay = 0.05
-        for stage, pool in sorted(self._stages):
-            while True:
-                try:
-                    await self.ensure_stage(stage, pool)
-                    break
-                except BusError as error:
-                    log.warning("cannot restore the work queue yet", stage=stage, error=str(error))
-                    await asyncio.sleep(delay)
-                    delay = min(1.0, delay * 2)
+        # Side by side: each takes two crossings of a network that may be slow.
+        async with asyncio.TaskGroup() as group:
+            for stage, pool in self._stages:
+                group.create_task(self._restore_stage(stage, pool))
         self._ready.set()
         self._tell(connected=True)
+
+    async def _restore_stage(self, stage: Stage, pool: str) -> None:
+        delay = 0.05
+        while True:
+            try:
+                await self.ensure_stage(stage, pool)
+                return
+            except BusError as error:
+                log.warning("cannot restore the work queue yet", stage=stage, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(1.0, delay * 2)
 
     def _tell(self, *, connected: bool) -> None:
         for listener in list(self._listeners):

@@ -143,13 +143,31 @@ class Holding:
             subscriptions.append(await subscribe(control_subject(work.call_id), self._on_control))
             if work.HasField("ears"):
                 subscriptions.append(await subscribe(audio_subject(work.call_id), self._on_input))
-            refused = await self._claim(lease)
-            if refused is not None:
-                return refused
-            return await self._settle(lease, await self._do(lease))
+            return await self._work_for(lease)
         finally:
             for subscription in subscriptions:
                 await subscription.unsubscribe()
+
+    async def _work_for(self, lease: Lease) -> Ending:
+        """Claim the lease, do its work, settle it.
+
+        Over a long way the answer to the claim costs as much as the work's own two crossings. The grant of a
+        first attempt has nothing in it but leave to begin, so that is begun without it when it does not come
+        soon: the gateway passes over what is said by somebody whom it refuses. Legs wait: they are told there
+        where to begin.
+        """
+        claim = asyncio.create_task(self._claim(lease))
+        try:
+            first = lease.attempt == 0 and not lease.work.HasField("ears")
+            wait_s = self._terms.bus.settings.lease_claim_patience_s if first else None
+            await asyncio.wait({claim}, timeout=wait_s)
+            if claim.done() and (refused := claim.result()) is not None:
+                return refused
+            error = await self._do(lease, claim)
+            refused = await claim
+            return await self._settle(lease, error) if refused is None else refused
+        finally:
+            claim.cancel()
 
     async def _claim(self, lease: Lease) -> Ending | None:
         """Ask the gateway for the lease; None if it is granted."""
@@ -187,11 +205,12 @@ class Holding:
             await self._delivery.nak(self._retry_delay_s)
         return Ending.UNHEARD
 
-    async def _do(self, lease: Lease) -> BaseException | None:
-        """Run the handler; returns what it raised."""
+    async def _do(self, lease: Lease, claim: asyncio.Task[Ending | None]) -> BaseException | None:
+        """Run the handler, until it has ended or the claim is refused; returns what it raised."""
         work = asyncio.ensure_future(self._terms.handler(lease))
         self._work = work
-        log.debug("granted", stage=self._terms.stage)
+        claim.add_done_callback(self._stop_unless_granted)
+        log.debug("begun", stage=self._terms.stage, granted=claim.done())
         ended = asyncio.ensure_future(self._ended.wait())
         watch = asyncio.ensure_future(self._watch_call(lease)) if lease.work.HasField("ears") else None
         try:
@@ -210,6 +229,12 @@ class Holding:
         if work.cancelled():
             return asyncio.CancelledError()
         return work.exception()
+
+    def _stop_unless_granted(self, claim: asyncio.Task[Ending | None]) -> None:
+        if claim.cancelled() or claim.exception() is not None or claim.result() is not None:
+            self._ended.set()
+            if self._work is not None:
+                self._work.cancel()
 
     async def _watch_call(self, lease: Lease) -> None:
         """End a leg whose call is gone without a word, its gateway killed: nothing else would."""

@@ -1,7 +1,9 @@
 """Pulls work: asks the consumer for at least half as many messages as there are free slots, and no more.
 
 nats-py has no such loop (its `fetch` waits for a batch); this one speaks the JetStream protocol itself.
-A pull stays open until it is served or expires, so that work goes out the moment it is queued.
+A pull stays open until it is served or expires, so that work goes out the moment it is queued. At rest there
+are two, which expire in turn: over a long way one that has expired is missing at the broker until its
+successor has arrived there.
 """
 
 import asyncio
@@ -124,19 +126,22 @@ class Puller:
                         raise BusUnavailable(f"the work queue does not serve: {pull.refused}")
                 free, asked = self._free(), sum(pull.left for pull in self._pulls)
                 # Not for each slot by itself: every pull would be made anew twice a second, for ever.
-                if free > 2 * asked:
-                    await self._open(free - asked)
+                if asked == 0 and free > 1:
+                    await self._open(free // 2, _EXPIRES_S / 2)
+                    await self._open(free - free // 2, _EXPIRES_S)
+                elif asked < free and 2 * asked <= free + 1:
+                    await self._open(free - asked, _EXPIRES_S)
                 await self._pause()
         finally:
             # All at once: what comes on one of them and is given back is not to come on the next.
             await asyncio.gather(*map(self._close, list(self._pulls)))
 
-    async def _open(self, wanted: int) -> None:
+    async def _open(self, wanted: int, expires_s: float) -> None:
         pull = _Pull(wanted, self._on_work, self.wake)
         inbox = self._bus.new_inbox()
         pull.subscription = await self._bus.subscribe(inbox, pull.on_message)
         self._pulls.append(pull)
-        request = json.dumps({"batch": wanted, "expires": round(_EXPIRES_S * 1e9)}).encode()
+        request = json.dumps({"batch": wanted, "expires": round(expires_s * 1e9)}).encode()
         await self._bus.publish(self._next, request, reply=inbox)
 
     async def _close(self, pull: _Pull) -> None:

@@ -35,4 +35,6 @@ class BusSettings(BaseSettings):
     """Attempts of one message. Work issued anew starts further above (see the gateway's leases)."""
     lease_ack_wait_s: float = Field(default=1.0, gt=0)
     """A worker that is silent for this long loses its lease."""
+    lease_claim_patience_s: float = Field(default=0.05, ge=0)
+    """How long a worker waits for leave to begin; a first attempt is begun without it after that."""
     lease_claim_timeout_s: float = Field(default=2.0, gt=0)
