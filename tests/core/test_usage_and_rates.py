@@ -128,6 +128,28 @@ def test_calls_that_are_thrown_away_with_their_attempt_are_counted() -> None:
     assert usage.output_tokens > 5
 
 
+def test_attempts_that_were_lost_while_the_answer_was_a_guess_are_counted_too() -> None:
+    rig = Rig(TEXT)
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.candidate(1, "What time is it?")  # 4 tokens
+    first = rig.take("llm")
+    first.text("One two. ")
+    first.tool(0, "look_up", "{}")  # 5, with the text
+    second = rig.claim(first.work, attempt=1)
+    second.text("Three four. ")  # 3
+    ears.stopped(1, 800)
+    ears.final(1, "What time is it?")
+    third = rig.claim(first.work, attempt=2)
+    third.text("Five.")
+    third.done()  # as its server counts: 10 in, 5 out
+    usage = rig.of(out.ResponseDone)[0].response.usage
+    adds_up(usage)
+    assert usage.input_token_details.text_tokens == 4 + (4 + 3) + 10
+    assert usage.output_tokens == 5 + 3 + 5
+
+
 def test_a_response_whose_model_said_nothing_used_nothing() -> None:
     rig = asked()
     rig.feed(ask.CreateResponse())

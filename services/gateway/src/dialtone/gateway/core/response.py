@@ -96,7 +96,7 @@ class Response:
         """Go on from a model's turn that was started before the user was known to have finished."""
         self.marks.submitted = speculation.submitted_at
         self.marks.first_token = speculation.first_token_at
-        self.count.asked = speculation.turn
+        self.count = speculation.count
         self.lease_id = speculation.lease_id
         self._adopted = speculation
 

@@ -16,6 +16,7 @@ from dialtone.v1.turn_pb2 import LlmTurn
 from .context import LLM, TTS, Context
 from .lease_table import HeldLease
 from .sentences import SentenceSplitter, is_speakable
+from .usage import UsageCount
 
 
 class Speculation:
@@ -35,7 +36,8 @@ class Speculation:
         self._item_id = item_id
         self._text = text
         self.response_id = response_id
-        self.turn = turn
+        self.count = UsageCount()
+        self.count.asked = turn
         self.submitted_at = context.now
         self.lease_id = context.submit(LLM, turn=turn).id
         self.first_token_at: float | None = None
@@ -79,6 +81,8 @@ class Speculation:
 
     def model_restarted(self) -> None:
         """Another attempt takes the turn up: it goes on with the text, and calls tools of its own."""
+        calls = (event.tool_call for event in self.kept if event.HasField("tool_call"))
+        self.count.lost(self.delivered_text(), "".join(call.name + call.arguments for call in calls))
         self.kept = [event for event in self.kept if not event.HasField("tool_call")]
 
     def delivered_text(self) -> str:
