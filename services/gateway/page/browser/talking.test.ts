@@ -3,14 +3,22 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Caller, given, loud, type Logged } from "./caller.ts";
+import { Line } from "./line.ts";
 
 // Speech of two turns; the second begins while the first is being answered.
 const MICROPHONE = given("MICROPHONE");
 const ANSWER = /I can help with that/;
 
+let line: Line;
 let caller: Caller;
-before(async () => (caller = await Caller.at(given("GATEWAY"), { microphone: MICROPHONE })));
-after(() => caller.close());
+before(async () => {
+  line = await Line.to(given("GATEWAY"));
+  caller = await Caller.at(line.url, { microphone: MICROPHONE });
+});
+after(async () => {
+  await caller.close();
+  await line.cut();
+});
 
 function times(events: Logged[], from: string, type: string): number[] {
   return events.filter((logged) => logged.from === from && logged.event.type === type).map((logged) => logged.at_ms);
@@ -47,14 +55,23 @@ test("a spoken turn is heard, transcribed, answered and measured; speech over th
   assert.ok((await caller.page.locator("#turns li").count()) >= 1);
 });
 
-test("what was said is there after a reload, and a call goes on with it", async () => {
+test("what was said is there after a reload, and a call goes on with it; a line that breaks while the user speaks costs no word", async () => {
   const before = (await caller.log()).session_id;
+  assert.deepEqual(caller.complaints, []);
   await caller.page.reload();
   await caller.entry("user", /simulated question 1/);
   await caller.entry("assistant", ANSWER);
+  const said = caller.page.locator("#conversation li.user");
+  const count = await said.count();
   await caller.press("Call again");
-  await caller.phase("listening", "hearing");
+  await caller.phase("hearing");
+  await line.cut();
+  await caller.phase("reconnecting");
+  await line.mend();
+  await caller.phase("hearing", "thinking", "speaking");
+  await said.nth(count).waitFor();
   assert.equal((await caller.log()).session_id, before);
+  caller.complaints.length = 0; // the browser tells of every connection that was refused
 });
 
 test("what is typed is answered, and the button ends the answer", async () => {

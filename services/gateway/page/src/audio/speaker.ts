@@ -23,6 +23,11 @@ export class Speaker {
     this.node = node;
   }
 
+  /** Whether the browser plays sound here: to pages that could have been changed on their way it gives no worklets. */
+  static get possible(): boolean {
+    return globalThis.isSecureContext;
+  }
+
   /** To be called where the user has just pressed something: browsers keep pages silent until then. */
   static async open(listener: SpeakerListener): Promise<Speaker> {
     const context = new AudioContext({ sampleRate: RATE, latencyHint: "interactive" });

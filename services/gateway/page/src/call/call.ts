@@ -79,8 +79,12 @@ export class Call {
   async start(sessionId: string | null): Promise<void> {
     this.core.sessionId = sessionId;
     globalThis.addEventListener("online", this.online);
-    await Promise.all([this.openSpeaker(), this.useMicrophone()]);
-    if (this.link !== "ended") await this.connect();
+    try {
+      await Promise.all([Speaker.possible ? this.openSpeaker() : null, this.useMicrophone()]);
+    } catch (error) {
+      this.failed(error);
+    }
+    if (this.phase !== "ended") await this.connect();
   }
 
   /** Ask for the microphone, at first and when there was a problem with it. The call goes on without. */
@@ -192,7 +196,7 @@ export class Call {
       this.send({ type: "session.update", session: { type: "realtime", audio: { input: { transcription: null } } } });
     }
     this.language = this.choices.language;
-    this.send({ type: "session.update", session: sessionOf(this.choices) });
+    this.send({ type: "session.update", session: sessionOf(this.choices, this.speaker !== null) });
   }
 
   private perform(effects: Effect[]): void {

@@ -54,13 +54,13 @@ export function readTools(text: string): Record<string, unknown>[] {
   return tools as Record<string, unknown>[];
 }
 
-/** The `session` of a `session.update`. */
-export function sessionOf(choices: Choices): Record<string, unknown> {
+/** The `session` of a `session.update`; `spoken`: answers can be played, and not only read. */
+export function sessionOf(choices: Choices, spoken: boolean): Record<string, unknown> {
   const format = { type: "audio/pcm", rate: 24_000 };
   const { language, voice, instructions } = choices;
   return {
     type: "realtime",
-    output_modalities: ["audio"],
+    output_modalities: [spoken ? "audio" : "text"],
     audio: {
       input: {
         format,

@@ -95,11 +95,16 @@ test("choices survive a reload, whatever else is found in their place", () => {
 });
 
 test("choices become a session", () => {
-  const session = sessionOf({ ...DEFAULT_CHOICES, detection: "manual", language: "zh", voice: "marin" });
+  const session = sessionOf({ ...DEFAULT_CHOICES, detection: "manual", language: "zh", voice: "marin" }, true);
   assert.partialDeepStrictEqual(session, {
+    output_modalities: ["audio"],
     audio: { input: { turn_detection: null, transcription: { language: "zh" } }, output: { voice: "marin" } },
     dialtone: { turn_metrics: true, partial_transcripts: true, language: "zh" },
   });
+});
+
+test("where nothing can be played, answers are written", () => {
+  assert.partialDeepStrictEqual(sessionOf(DEFAULT_CHOICES, false), { output_modalities: ["text"] });
 });
 
 test("history becomes a conversation, with tools and their results", () => {
