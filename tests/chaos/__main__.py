@@ -4,35 +4,34 @@ Every turn of every caller is compared, to the sample, with what it would have b
 are silence beyond that of a turn without a fault: before the answer, and inside it. Among the faults, and in
 no order, are turns to which nothing happens: what is measured of them is the machine's doing, and a fault
 that costs no more has cost nothing. On a machine with other work that is easily 100 ms. Written to
-build/chaos.json and build/chaos.md; what was wrong is told in the JSON. Exit status 1: something was wrong.
+build/chaos.json and build/chaos.md; what was wrong is told in the JSON. Exit status 1: something was wrong,
+or a gap longer than is promised.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import shutil
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.bench.stack import BUILD, machine
+from tests.bench.stack import machine
 from tests.chaos import idle, rolling, short_calls, soak
 from tests.chaos.faults import Fault, all_faults
+from tests.chaos.folders import report, run_folder
 from tests.chaos.inside import Inside
 from tests.chaos.machines import running_stack
 from tests.chaos.storm import Outcome, storming
-from tests.chaos.table import Row, markdown, total
+from tests.chaos.table import Row, markdown, promises, total
 
-USUAL_TURNS = 3
-FAULTS_PER_QUIET_TURN = 6
+FAULTS_PER_QUIET_TURN, FEWEST_QUIET_TURNS = 6, 3
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Figures:
     rows: list[Row]
     quiet: Row = field(default_factory=lambda: Row("nothing", "any"))
     usual_s: float = 0.0
-    """The silence of a turn without a fault."""
+    """The silence of the last turns without a fault."""
     left: dict[str, float] = field(default_factory=dict)
     """Inside, when the calls were over."""
 
@@ -55,29 +54,26 @@ async def run(faults: list[Fault], tries: int, calls: int, seed: int, until: flo
     """Every fault `tries` times, in an order by chance; none is begun after `until` (monotonic clock)."""
     rows = {(fault.name, fault.place): Row(fault.name, fault.place) for fault in faults}
     order: list[Fault | None] = [*faults * tries]
-    order += [None] * max(USUAL_TURNS, len(order) // FAULTS_PER_QUIET_TURN)
+    order += [None] * max(FEWEST_QUIET_TURNS, len(order) // FAULTS_PER_QUIET_TURN)
     random.Random(seed).shuffle(order)
-    folder = BUILD / "chaos"
-    shutil.rmtree(folder, ignore_errors=True)
     figures = Figures([*rows.values()])
-    async with running_stack(folder) as stack:
+    async with AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(running_stack(exits.enter_context(run_folder("faults"))))
         inside = await Inside.of(stack)
         async with storming(stack, calls=calls, seed=seed) as storm:
-            quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
-            if wrong := [verdict.wrong for verdict in quiet if verdict.wrong]:
-                raise RuntimeError(f"wrong without any fault: {wrong}")
-            figures.usual_s = statistics.median(verdict.silent_s for verdict in quiet)
+            await storm.warm_up()
             for number, fault in enumerate(order, 1):
                 if time.monotonic() > until:
                     break
                 row = rows[fault.name, fault.place] if fault else figures.quiet
                 before, began = len(row.wrong), time.monotonic()
                 outcome = await storm.strike(fault) if fault else Outcome(tuple(await storm.turn()), ())
-                row.add(outcome, figures.usual_s)
+                row.add(outcome, storm.usual_s)
                 took = time.monotonic() - began
                 print(f"{number}/{len(order)} {fault or 'nothing'} {took:.1f} s", file=sys.stderr)
                 for wrong_turn in row.wrong[before:]:
                     print(f"    {wrong_turn}", file=sys.stderr)
+            figures.usual_s = storm.usual_s
         figures.left = await inside.left()
     return figures
 
@@ -108,13 +104,14 @@ def faults_lane(arguments: Sequence[str]) -> int:
         "rows": [row.as_dict() for row in figures.rows],
         "total": total(figures.rows).as_dict(),
     }
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos.json").write_text(json.dumps(written, indent=1))
-    (BUILD / "chaos.md").write_text(table)
+    report("chaos", written, table)
     print(table)
     if figures.left:
         print(f"left inside: {figures.left}", file=sys.stderr)
-    return 1 if figures.wrong else 0
+    kept = promises(figures.rows)
+    for promise, so in kept.items():
+        print(f"{promise}: {'yes' if so else 'NO'}")
+    return 1 if figures.wrong or not all(kept.values()) else 0
 
 
 def models_lane(arguments: Sequence[str]) -> int:

@@ -22,8 +22,9 @@ from tests.fuzz.raw import TEXT, frame
 LIMITS = {
     **{"CALL_IDLE_S": "10", "CALL_MAX_BETA_S": "2", "WRONG_MESSAGES_PER_MINUTE": "20"},
     **{"MAX_MESSAGE_BYTES": "262144", "ADDRESS_REQUESTS_PER_MINUTE": "0", "DRAIN_GRACE_S": "2"},
+    "CALL_CLAIM_TTL_S": "300",
 }
-"""Settings of the gateway under which calls end soon."""
+"""Settings of the gateway under which calls end soon, and claims of sessions not by themselves."""
 ENOUGH_SILENCE = 40  # frames; SESSION's turns end after 15
 _S = 60.0  # that any of it may take, on a machine that has other things to do
 _BEAT_S = 0.5

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from tests.chaos.machines import Stack
@@ -17,6 +17,7 @@ from tests.chaos.worker import BLOCK
 from tests.fixtures.nats_proxy import Cut
 
 Inject = Callable[[Stack, int], Awaitable[None]]
+_TAKEN_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Fault:
     """Something that happens to the worker of `role` that works for the call; without a role, to a server.
 
     `after_s`: at random up to this long after the phase has begun. `outage`: clients may be told that the
-    service is not available, as long as they get their answers.
+    service is not available, as long as they get their answers. `lasts_s`: for so long nothing can be said.
+    `comes_back`: the worker goes on as soon as another has taken up its work; `says_more`: and is certain to
+    say something of it.
     """
 
     name: str
@@ -33,6 +36,9 @@ class Fault:
     role: str = ""
     after_s: float = 0.0
     outage: bool = False
+    lasts_s: float = 0.0
+    comes_back: bool = False
+    says_more: bool = False
 
     @property
     def place(self) -> str:
@@ -53,6 +59,11 @@ class Fault:
         assert pid is not None, f"nobody holds work of {self.role} for the call in {self.phase}"
         hit = tap.calls_of(pid)
         await self.inject(stack, pid)
+        if self.comes_back:
+            with suppress(TimeoutError):  # the silence tells
+                async with asyncio.timeout(_TAKEN_S):
+                    await tap.taken_from(pid)
+            stack.thaw()
         return hit
 
 
@@ -62,7 +73,7 @@ async def kill(stack: Stack, pid: int) -> None:
 
 
 async def freeze(stack: Stack, pid: int) -> None:
-    """SIGSTOP; it goes on after the turn, when others have its work."""
+    """SIGSTOP; it goes on after the turn at the latest."""
     stack.freeze(pid)
 
 
@@ -178,9 +189,11 @@ async def set_clocks(stack: Stack, _pid: int) -> None:
         await asyncio.sleep(1.5)
 
 
+BACK = "frozen, and back"
 WORKERS = {
     "killed": kill,
     "frozen": freeze,
+    BACK: freeze,
     "asked to leave": drain,
     "loop blocked 2 s": block,
     "cut off 3 s": cut("both"),
@@ -194,6 +207,9 @@ BROKER = {
     "gateway cut off 5 s": cut_gateway,
     "bad network 5 s": bad_network,
     "connections reset": reset_all,
+}
+_NOBODY_IS_HEARD_S = {
+    **{"broker away 3 s": 3.0, "broker frozen 5 s": 5.0, "gateway cut off 5 s": 5.0, "bad network 5 s": 5.0}
 }
 MESSAGES = {"messages twice, out of turn": confuse}
 STORES = {
@@ -210,10 +226,12 @@ _PLACES = (
     ("llm", Phase.ANSWERING, 0.3),
     ("tts", Phase.SPEAKING, 0.0),
 )
+_IN_THE_MIDDLE = (("llm", Phase.ANSWERING), ("tts", Phase.SPEAKING))
 _MOMENTS = (
     (Phase.LISTENING, 0.8),
     (Phase.RECOGNISING, 0.0),
     (Phase.THINKING, 0.0),
+    (Phase.ANSWERING, 0.3),
     (Phase.SPEAKING, 0.0),
 )
 
@@ -221,12 +239,27 @@ _MOMENTS = (
 def all_faults() -> list[Fault]:
     """Every fault at every place where it can strike."""
     of_workers = [
-        Fault(name, phase, inject, role, after_s)
+        Fault(
+            name,
+            phase,
+            inject,
+            role,
+            after_s,
+            comes_back=name == BACK,
+            says_more=name == BACK and (role, phase) in _IN_THE_MIDDLE,
+        )
         for name, inject in WORKERS.items()
         for role, phase, after_s in _PLACES
     ]
     of_servers = [
-        Fault(name, phase, inject, after_s=after_s, outage=name in BROKER)
+        Fault(
+            name,
+            phase,
+            inject,
+            after_s=after_s,
+            outage=name in BROKER,
+            lasts_s=_NOBODY_IS_HEARD_S.get(name, 0.0),
+        )
         for name, inject in {**BROKER, **MESSAGES, **STORES, **CLOCKS}.items()
         for phase, after_s in _MOMENTS
     ]

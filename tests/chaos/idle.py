@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import resource
-import shutil
 import statistics
 import sys
 import time
@@ -22,8 +21,9 @@ from typing import Any
 
 import psutil
 
-from tests.bench.stack import BUILD, machine
+from tests.bench.stack import machine
 from tests.chaos.caller import Caller, calling, judge
+from tests.chaos.folders import report, run_folder
 from tests.chaos.machines import Stack, running_stack
 
 PROCESSES = 2
@@ -116,11 +116,10 @@ async def measure(stack: Stack, calls: int) -> dict[str, Any]:
 
 
 async def _run(calls: int) -> dict[str, Any]:
-    folder = BUILD / "chaos-idle"
-    shutil.rmtree(folder, ignore_errors=True)
     limits = {"MAX_CALLS": str(calls + 10), "ADDRESS_REQUESTS_PER_MINUTE": "0"}
-    async with running_stack(folder, proxied=False, settings=limits) as stack:
-        return await measure(stack, calls)
+    with run_folder("idle") as folder:
+        async with running_stack(folder, proxied=False, settings=limits) as stack:
+            return await measure(stack, calls)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -132,8 +131,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.calls > allowed:
         print(f"{allowed} calls, for that many files may be open", file=sys.stderr)
     figures = {"machine": machine(), **asyncio.run(_run(min(given.calls, allowed)))}
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos-idle.json").write_text(json.dumps(figures, indent=1))
+    report("chaos-idle", figures)
     print(json.dumps(figures, indent=1))
     reached = {
         "all held": figures["held"] == figures["calls"],

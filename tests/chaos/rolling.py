@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import shutil
 import signal
 import statistics
 import sys
@@ -23,8 +21,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from tests.bench.stack import BUILD, machine
+from tests.bench.stack import machine
 from tests.chaos.caller import Verdict, judge
+from tests.chaos.folders import report, run_folder
 from tests.chaos.gateways import Gateways, two_of_each
 from tests.chaos.machines import ROLES
 from tests.chaos.returning import ReturningCaller, Said, returning
@@ -187,10 +186,9 @@ def wrong_of(outcome: Outcome) -> list[str]:
 
 
 async def _run(services: Sequence[str], calls: int) -> Outcome:
-    folder = BUILD / "chaos-rolling"
-    shutil.rmtree(folder, ignore_errors=True)
-    async with two_of_each(folder) as gateways:
-        return await restart_under(gateways, services, calls, lambda line: print(line, file=sys.stderr))
+    with run_folder("rolling") as folder:
+        async with two_of_each(folder) as gateways:
+            return await restart_under(gateways, services, calls, lambda line: print(line, file=sys.stderr))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -206,14 +204,12 @@ def main(arguments: Sequence[str]) -> int:
         **{"machine": machine(), "calls": given.calls, "usual_silence_ms": round(outcome.usual_s * 1e3)},
         **{"rows": rows, "returns_ms": returns, "wrong": wrong},
     }
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos-rolling.json").write_text(json.dumps(figures, indent=1))
     lines = [[str(row[name]) for name in HEAD] for row in rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in [list(HEAD), ["---"] * len(HEAD), *lines])
     if returns:
         middle = statistics.median(returns)
         table += f"\n\n{len(returns)} returns to another gateway: p50 {middle:.0f}, max {returns[-1]} ms"
-    (BUILD / "chaos-rolling.md").write_text(table + "\n")
+    report("chaos-rolling", figures, table + "\n")
     print(table)
     for line in wrong:
         print(line, file=sys.stderr)

@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import random
-import shutil
 import sys
 import time
 from collections import Counter
@@ -22,9 +20,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from tests.bench.stack import BUILD, machine
+from tests.bench.stack import machine
 from tests.chaos.census import Census, count, memory
 from tests.chaos.endings import LATE, LIMITS, SOON, Ending
+from tests.chaos.folders import report, run_folder
 from tests.chaos.machines import Stack, running_stack
 
 MIB_PER_100_CALLS = 1.0
@@ -115,10 +114,9 @@ async def _at_rest(stack: Stack, before: Census | None) -> Census:
 
 
 async def _run(calls: int, at_once: int, seed: int) -> Soaked:
-    folder = BUILD / "chaos-calls"
-    shutil.rmtree(folder, ignore_errors=True)
-    async with running_stack(folder, proxied=False, settings=LIMITS) as stack:
-        return await soak(stack, SOON | LATE, first=calls // 5, calls=calls, at_once=at_once, seed=seed)
+    with run_folder("calls") as folder:
+        async with running_stack(folder, proxied=False, settings=LIMITS) as stack:
+            return await soak(stack, SOON | LATE, first=calls // 5, calls=calls, at_once=at_once, seed=seed)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -136,8 +134,7 @@ def main(arguments: Sequence[str]) -> int:
         **{"machine": machine(), "took_s": took_s, "left": soaked.left, "mib_per_100_calls": slopes},
         **asdict(soaked),
     }
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos-calls.json").write_text(json.dumps(figures, indent=1))
+    report("chaos-calls", figures)
     print(f"{soaked.calls} calls in {took_s} s: {dict(soaked.endings)}")
     print(f"left of them: {soaked.left or 'nothing'}")
     print(f"MiB for 100 calls: {slopes}")

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
-import shutil
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,14 +22,14 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tests.bench.stack import BUILD, machine
+from tests.bench.stack import machine
 from tests.chaos.faults import Fault, all_faults
+from tests.chaos.folders import report, run_folder
 from tests.chaos.inside import Inside
 from tests.chaos.machines import Machine, running_stack
 from tests.chaos.storm import Storm, storming
 from tests.chaos.table import Row, markdown, total
 
-USUAL_TURNS = 2
 MOST = {"rss MiB": 30.0, "tasks": 10.0, "fds": 10.0}
 """By which the gateway may have more in the last fifth of the time than in the second: in the first, caches
 and pools fill."""
@@ -78,7 +77,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """Rows by fault and place, silence of a turn without a fault, the gateway over time, what was left."""
+    """Rows by fault and place, silence of turns without one, the gateway over time, what was left."""
 
     rows: Sequence[Row]
     usual_s: float
@@ -99,15 +98,13 @@ class Soaked:
 async def soak(faults: Sequence[Fault], minutes: float, calls: int, seed: int) -> Soaked:
     """Draw faults until the time is over."""
     began = time.monotonic()
-    folder = BUILD / "chaos-soak"
-    shutil.rmtree(folder, ignore_errors=True)
-    async with running_stack(folder) as stack:
+    async with AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(running_stack(exits.enter_context(run_folder("soak"))))
         inside, gateway = await Inside.of(stack), Noted()
         async with storming(stack, calls=calls, seed=seed) as storm:
-            quiet = [verdict for _ in range(USUAL_TURNS) for verdict in await storm.turn()]
-            usual_s = statistics.median(verdict.silent_s for verdict in quiet)
-            rows = await _strike(storm, faults, began + minutes * 60, random.Random(seed), usual_s, gateway)
-        return Soaked(rows, usual_s, gateway, await inside.left(), time.monotonic() - began)
+            await storm.warm_up()
+            rows = await _strike(storm, faults, began + minutes * 60, random.Random(seed), gateway)
+        return Soaked(rows, storm.usual_s, gateway, await inside.left(), time.monotonic() - began)
 
 
 async def _strike(
@@ -115,7 +112,6 @@ async def _strike(
     faults: Sequence[Fault],
     until: float,
     chance: random.Random,
-    usual_s: float,
     gateway: Noted,
 ) -> list[Row]:
     rows: dict[tuple[str, str], Row] = {}
@@ -125,7 +121,7 @@ async def _strike(
         before = len(row.wrong)
         await storm.call_all()
         await gateway.look(storm.stack.gateway)
-        row.add(await storm.strike(fault), usual_s)
+        row.add(await storm.strike(fault), storm.usual_s)
         print(f"{until - time.monotonic():6.0f} s left: {fault}", file=sys.stderr)
         for wrong in row.wrong[before:]:
             print(f"    {wrong}", file=sys.stderr)
@@ -155,9 +151,7 @@ def main(arguments: Sequence[str]) -> int:
         "gateway": soaked.gateway.had,
         **{"rows": [row.as_dict() for row in soaked.rows], "total": total(soaked.rows).as_dict()},
     }
-    BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos-soak.json").write_text(json.dumps(figures, indent=1))
-    (BUILD / "chaos-soak.md").write_text(table)
+    report("chaos-soak", figures, table)
     print(table)
     print(f"seed {given.seed}; the gateway grew by {soaked.gateway.grown()}, by the hour {growth}")
     print(f"left inside: {dict(soaked.left) or 'nothing'}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+import statistics
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,14 +17,19 @@ from tests.chaos.tap import Tap, tapping
 
 PHASE_S = 15.0
 _STAGGER_S = 0.2
+_FIRST_TURNS, _USUAL_TURNS = 3, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One fault: the verdicts of the calls that it hit, and of the others."""
+    """One fault: the verdicts of the calls that it hit, and of the others.
+
+    `unproven`: why it has shown nothing; empty when it has.
+    """
 
     hit: tuple[Verdict, ...]
     beside: tuple[Verdict, ...]
+    unproven: str = ""
 
 
 class Storm:
@@ -34,16 +41,33 @@ class Storm:
         self._wanted = calls
         self._chance = random.Random(seed)
         self._calls: dict[str, tuple[Caller, AsyncExitStack]] = {}
+        self._usual_s: deque[float] = deque(maxlen=_USUAL_TURNS)
+
+    @property
+    def usual_s(self) -> float:
+        """The median silence of the last turns to which nothing happened: a machine may become busy."""
+        return statistics.median(self._usual_s)
 
     async def turn(self) -> list[Verdict]:
         """One turn of every call, to which nothing happens."""
         await self.call_all()
-        return [await judge(turn) for turn in await asyncio.gather(*self._asking().values())]
+        verdicts = [await judge(turn) for turn in await asyncio.gather(*self._asking().values())]
+        self._note(verdicts)
+        return verdicts
+
+    async def warm_up(self) -> None:
+        """Some turns of every call. Raises RuntimeError when anything is wrong with them."""
+        for _ in range(_FIRST_TURNS):
+            if wrong := [verdict.wrong for verdict in await self.turn() if verdict.wrong]:
+                raise RuntimeError(f"wrong without any fault: {wrong}")
+
+    def _note(self, unhit: Sequence[Verdict]) -> None:
+        self._usual_s += [verdict.silent_s for verdict in unhit if not verdict.wrong]
 
     async def strike(self, fault: Fault) -> Outcome:
         """One turn of every call, with this fault in it."""
         await self.call_all()
-        moment = self._tap.expect(fault.phase)
+        moment, void = self._tap.expect(fault.phase), self._tap.void
         asking = self._asking()
         try:
             async with asyncio.timeout(PHASE_S):
@@ -53,14 +77,19 @@ class Storm:
             for task in asking.values():
                 task.cancel()
             raise
-        verdicts = {call_id: await judge(await task, fault.outage) for call_id, task in asking.items()}
+        verdicts = {
+            call_id: await judge(await task, fault.outage, fault.lasts_s) for call_id, task in asking.items()
+        }
         await self.stack.heal()
         for call_id, verdict in verdicts.items():
             if verdict.wrong or not fault.role:  # the tap missed what was said while the broker was away
                 await self._hang_up(call_id)
+        beside = tuple(verdict for call_id, verdict in verdicts.items() if call_id not in hit)
+        self._note(beside)
         return Outcome(
             tuple(verdict for call_id, verdict in verdicts.items() if call_id in hit),
-            tuple(verdict for call_id, verdict in verdicts.items() if call_id not in hit),
+            beside,
+            "nothing void was said" if fault.says_more and self._tap.void == void else "",
         )
 
     def _asking(self) -> dict[str, asyncio.Task[Turn]]:

@@ -20,6 +20,10 @@ HEAD = (
 )
 
 
+PROMISED_P95_MS = {"killed": 2_000, "asked to leave": 100}
+"""Gaps, by fault."""
+
+
 @dataclass
 class Row:
     """One fault at one place."""
@@ -48,6 +52,7 @@ class Row:
             self.gaps_ms.append(round(max(0.0, verdict.silent_s - usual_s) * 1e3, 1))
         self.wrong_beside += sum(bool(verdict.wrong) for verdict in outcome.beside)
         self.wrong += ["; ".join(v.wrong) for v in (*outcome.hit, *outcome.beside) if v.wrong]
+        self.wrong += [outcome.unproven] if outcome.unproven else []
 
     def as_dict(self) -> dict[str, Any]:
         gaps = {f"p{p}": self.gap_ms(p) for p in (50, 95, 100)}
@@ -68,6 +73,17 @@ def total(rows: Sequence[Row]) -> Row:
         setattr(row, name, sum(getattr(one, name) for one in rows))
     row.gaps_ms = [gap for one in rows for gap in one.gaps_ms]
     return row
+
+
+def promises(rows: Sequence[Row]) -> dict[str, bool]:
+    """Whether each promise about gaps was kept, in words; nothing of faults that were not tried."""
+    kept = {}
+    for fault, most in PROMISED_P95_MS.items():
+        tried = total([row for row in rows if row.fault == fault and row.tried])
+        if tried.tried:
+            gap = tried.gap_ms(95)
+            kept[f"{fault}: gap {gap:.0f} ms at p95, at most {most} promised"] = gap <= most
+    return kept
 
 
 def markdown(rows: Sequence[Row], quiet: Row | None = None) -> str:

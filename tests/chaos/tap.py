@@ -44,6 +44,8 @@ class Tap:
     _holders: dict[str, dict[str, _Holder]] = field(default_factory=dict)  # by call and lease
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: list[tuple[Callable[[Moment], bool], asyncio.Future[Moment]]] = field(default_factory=list)
+    void: int = 0
+    """Events of attempts that others have overtaken."""
 
     def holder(self, call_id: str, role: str) -> int | None:
         """The process that works in this role for the call: the latest that took something up."""
@@ -72,6 +74,17 @@ class Tap:
         self._news.clear()
         await self._news.wait()
 
+    async def taken_from(self, pid: int) -> None:
+        """Wait for another process to take up something of what this one has now."""
+        had = [
+            (leases, lease_id)
+            for leases in self._holders.values()
+            for lease_id, holder in leases.items()
+            if holder.pid == pid
+        ]
+        while not any(lease_id in leases and leases[lease_id].pid != pid for leases, lease_id in had):
+            await self.news()
+
     def expect(self, phase: Phase) -> asyncio.Future[Moment]:
         """The next time that a call comes into this phase."""
         future: asyncio.Future[Moment] = asyncio.get_running_loop().create_future()
@@ -99,7 +112,10 @@ class Tap:
                 if role == "llm":
                     self._tell(Phase.THINKING, call_id)
             return
-        if holder is None or event.attempt != holder.attempt:
+        if holder is None:
+            return
+        if event.attempt != holder.attempt:
+            self.void += event.attempt < holder.attempt
             return
         match body:
             case "speech_started":

@@ -56,6 +56,7 @@ async def storm(stack: Stack, inside: Inside) -> AsyncIterator[Storm]:
 async def test_no_word_and_no_sentence_is_lost_or_doubled(storm: Storm, fault: Fault) -> None:
     outcome = await storm.strike(fault)
     assert outcome.hit, "the fault hit nobody"
+    assert not outcome.unproven
     assert [verdict.wrong for verdict in (*outcome.hit, *outcome.beside) if verdict.wrong] == []
 
 
