@@ -4,7 +4,7 @@
 
 At half past two the fullest node of each deployment is lost; at a quarter past four twice as many call,
 for ten minutes; in two of the runs the load is not known for ten minutes at the day's peak. Cost is in
-node hours, against those of a fleet that has all day what the peak needs. Written to build/autoscale.json,
+core hours, against those of a fleet that has all day what the peak needs. Written to build/autoscale.json,
 build/autoscale.md and build/autoscale-*.png.
 """
 
@@ -89,13 +89,13 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
             },
             "pods": [min(trace.pods), max(trace.pods)],
             "pod_hours": round(trace.pod_hours, 1),
-            "node_hours": round(trace.node_hours, 1),
+            "core_hours": round(trace.core_hours, 1),
         }
     return {
         "calls": outcome.calls,
         "refused_calls": outcome.refused_calls,
         "cut_calls": outcome.cut_calls,
-        "node_hours": round(sum(trace.node_hours for trace in outcome.traces.values()), 1),
+        "core_hours": round(sum(trace.core_hours for trace in outcome.traces.values()), 1),
         "stages": stages,
     }
 
@@ -103,7 +103,7 @@ def figures_of(outcome: Outcome) -> dict[str, Any]:
 def to_markdown(results: Mapping[str, dict[str, Any]]) -> str:
     """A table of the fleets, and one of their deployments."""
     fleets, stages = [], []
-    full_cost = results[FOR_THE_PEAK]["node_hours"]
+    full_cost = results[FOR_THE_PEAK]["core_hours"]
     for name, result in results.items():
         each = result["stages"]
         fleets.append(
@@ -115,8 +115,8 @@ def to_markdown(results: Mapping[str, dict[str, Any]]) -> str:
                 sum(one["refused"] for one in each.values()),
                 sum(one["handed_over"] for one in each.values()),
                 round(sum(one["pod_hours"] for one in each.values())),
-                round(result["node_hours"]),
-                f"{result['node_hours'] / full_cost:.0%}",
+                round(result["core_hours"]),
+                f"{result['core_hours'] / full_cost:.0%}",
             )
         )
         for stage, one in each.items():
@@ -144,7 +144,7 @@ def to_markdown(results: Mapping[str, dict[str, Any]]) -> str:
                     "work refused",
                     "handed over",
                     "pod hours",
-                    "node hours",
+                    "core hours",
                     "cost",
                 ),
                 fleets,

@@ -64,6 +64,7 @@ def _shape(name: str, measured: Measured) -> Shape:
         start_s=measured.start_s[name],
         pods_per_node=max(1, math.floor(NODE_CORES / requested_cores(name))),
         claim_s=claim_s[_STAGES[name]] if name in _STAGES else _CALLS_AGAIN_S,
+        cores=requested_cores(name),
     )
 
 

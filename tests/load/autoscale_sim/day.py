@@ -34,9 +34,9 @@ class Trace:
     pods: list[int] = field(default_factory=list)
     ready: list[int] = field(default_factory=list)
     load: list[int] = field(default_factory=list)
-    nodes: list[int] = field(default_factory=list)
     pod_hours: float = 0.0
-    node_hours: float = 0.0
+    core_hours: float = 0.0
+    """Of the cores that pods ask for, which is what nodes are made and paid for."""
 
 
 @dataclass(slots=True)
@@ -194,11 +194,11 @@ class Day:
     def _sample(self, now: float) -> None:
         self._at(now + SAMPLE_S, self._sample)
         for name, fleet in self.fleets.items():
-            trace, nodes = self._outcome.traces[name], fleet.cost_nodes(now)
+            fleet.drop_empty_nodes(now)
+            trace, hours = self._outcome.traces[name], len(fleet.pods) * SAMPLE_S / 3600
             trace.pods.append(len(fleet.pods))
             trace.ready.append(fleet.ready(now))
             trace.load.append(fleet.load)
-            trace.nodes.append(nodes)
-            trace.pod_hours += len(fleet.pods) * SAMPLE_S / 3600
-            trace.node_hours += nodes * SAMPLE_S / 3600
+            trace.pod_hours += hours
+            trace.core_hours += hours * fleet.shape.cores
         self._on_sample(now)

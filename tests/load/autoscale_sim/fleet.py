@@ -59,6 +59,7 @@ class Shape:
     start_s: float
     pods_per_node: int
     claim_s: float  # work that nobody takes in this time is refused
+    cores: float = 1.0  # of a pod
 
 
 @dataclass(slots=True)
@@ -220,12 +221,11 @@ class Fleet:
             self._add(now)
         return len(lost)
 
-    def cost_nodes(self, now: float) -> int:
-        """Nodes that are paid for."""
+    def drop_empty_nodes(self, now: float) -> None:
+        """Give nodes back that have been empty for a while."""
         for node, empty_s in list(self._nodes.items()):
             if empty_s >= 0 and now - empty_s > NODE_KEPT_S:
                 del self._nodes[node]
-        return len(self._nodes)
 
     def _hand_over(self, now: float, works: list[Work], again_s: float) -> None:
         for work in works:
