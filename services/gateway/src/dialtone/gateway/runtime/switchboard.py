@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -324,11 +324,11 @@ class Switchboard:
             await asyncio.sleep(self._settings.call_claim_ttl_s / 3)
             calls = list(self._calls.items())
             for first in range(0, len(calls), RENEWED_AT_ONCE):
-                await self._renew(dict(calls[first : first + RENEWED_AT_ONCE]))
+                await self._renew(calls[first : first + RENEWED_AT_ONCE])
 
-    async def _renew(self, calls: Mapping[str, LiveCall]) -> None:
+    async def _renew(self, calls: Sequence[tuple[str, LiveCall]]) -> None:
         """Renew the claims of those that are not over since the round began."""
-        living = [(call_id, live) for call_id, live in calls.items() if call_id in self._calls]
+        living = [(call_id, live) for call_id, live in calls if call_id in self._calls]
         try:
             owned = await self.owners.renew(
                 [Claim(*live.session, call_id, live.epoch) for call_id, live in living]

@@ -31,21 +31,22 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return epoch
 """
 
-# KEYS: calls; ARGV: gateway id, ttl in ms, then of each call its id and epoch. Gives a 1 or 0 for each.
+# KEYS: calls; ARGV: gateway id, ttl in ms, id and epoch of each call with blanks between all of them: one
+# argument, since a gateway may renew thousands a second, and each argument is encoded by itself. Gives the
+# places, from 0, of those that other calls have.
 _RENEW = """
-local held = {}
-for i, key in ipairs(KEYS) do
-  local call, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
-  local holder = redis.call('HGET', key, 'call')
+local lost, i = {}, 0
+for call, epoch in string.gmatch(ARGV[3], '(%S+) (%S+)') do
+  i = i + 1
+  local holder = redis.call('HGET', KEYS[i], 'call')
   if holder and holder ~= call then
-    held[i] = 0
+    lost[#lost + 1] = i - 1
   else
-    redis.call('HSET', key, 'call', call, 'gateway', ARGV[1], 'epoch', epoch)
-    redis.call('PEXPIRE', key, ARGV[2])
-    held[i] = 1
+    redis.call('HSET', KEYS[i], 'call', call, 'gateway', ARGV[1], 'epoch', epoch)
+    redis.call('PEXPIRE', KEYS[i], ARGV[2])
   end
 end
-return held
+return lost
 """
 
 # KEYS: call; ARGV: call id.
@@ -108,11 +109,10 @@ class CallRegistry:
         session meanwhile.
         """
         keys = [_key(claim.tenant, claim.session_id) for claim in claims]
-        arguments: list[str | int] = [gateway_id, _ms(ttl_s)]
-        for claim in claims:
-            arguments += (claim.call_id, claim.epoch)
-        held = cast(list[int], await self._link.run(lambda _: self._renew(keys=keys, args=arguments)))
-        return [bool(one) for one in held]
+        calls = " ".join([f"{claim.call_id} {claim.epoch}" for claim in claims])
+        arguments: list[str | int] = [gateway_id, _ms(ttl_s), calls]
+        lost = cast(list[int], await self._link.run(lambda _: self._renew(keys=keys, args=arguments)))
+        return [place not in lost for place in range(len(claims))]
 
     async def release(self, tenant: str, session_id: str, *, call_id: str) -> bool:
         """Give the session back; False: this call did not have it."""
