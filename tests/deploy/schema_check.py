@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 
+from tests.deploy.cel_rules import broken_rules
 from tests.deploy.rendered import Manifest
 
 KUBERNETES = "1.34"
@@ -35,7 +36,8 @@ def _look(manifest: Manifest) -> Iterator[str]:
             body = {
                 key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")
             }
-            jsonschema.validate(body, schema)
+            jsonschema.validate(body, _closed(schema))
+            yield from broken_rules(schema, body)
         else:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     except jsonschema.ValidationError as error:
@@ -60,10 +62,9 @@ def _added() -> dict[tuple[str, str], Any]:
         # Go lets a pattern say anywhere that case does not matter, Python only at its beginning.
         document = json.loads(path.read_text().replace("^(?i)", "(?i)^"))
         if "kind" in document:
-            schema = _closed(document["schema"])
             for member in ("apiVersion", "kind", "metadata"):
-                schema["properties"].pop(member)
-            found[document["apiVersion"], document["kind"]] = schema
+                document["schema"]["properties"].pop(member)
+            found[document["apiVersion"], document["kind"]] = document["schema"]
     return found
 
 

@@ -73,6 +73,30 @@ AGAINST_SCHEMAS: dict[str, tuple[Mistake, str]] = {
         lambda m: of_kind(m, "HTTPRoute")[0]["spec"]["rules"][0]["matches"][0]["path"].update(type="Glob"),
         "Glob",
     ),
+    "more pods at least than at most": (
+        lambda m: one(m, "ScaledObject", "llm")["spec"].update(minReplicaCount=99, maxReplicaCount=9),
+        "minReplicaCount must be less than or equal to maxReplicaCount",
+    ),
+    "a route to a service without a port": (
+        lambda m: of_kind(m, "HTTPRoute")[0]["spec"]["rules"][0]["backendRefs"][0].pop("port"),
+        "Must have port for Service reference",
+    ),
+    "a path that is none": (
+        lambda m: of_kind(m, "HTTPRoute")[0]["spec"]["rules"][0]["matches"][0]["path"].update(value="v1"),
+        "value must be an absolute path",
+    ),
+    "a backend that may take longer than the request": (
+        lambda m: of_kind(m, "HTTPRoute")[0]["spec"]["rules"][0]["timeouts"].update(
+            request="10s", backendRequest="20s"
+        ),
+        "backendRequest timeout cannot be longer than request timeout",
+    ),
+    "a parent twice": (
+        lambda m: of_kind(m, "HTTPRoute")[0]["spec"]["parentRefs"].append(
+            dict(of_kind(m, "HTTPRoute")[0]["spec"]["parentRefs"][0])
+        ),
+        "sectionName must be unique",
+    ),
     "a number in a trigger": (
         lambda m: _trigger(m, "llm")["metadata"].update(lagThreshold=3),
         "is not of type 'string'",
