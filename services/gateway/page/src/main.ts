@@ -2,6 +2,7 @@
 
 import { Call, type CallListener } from "./call/call.ts";
 import { Conversation } from "./call/conversation.ts";
+import { TurnTimes } from "./call/turn_times.ts";
 import { GatewayApi, GatewayError } from "./protocol/gateway_api.ts";
 import { ChoicesForm } from "./ui/choices_form.ts";
 import { ConversationView } from "./ui/conversation_view.ts";
@@ -28,6 +29,7 @@ class Page {
   private readonly spoken = byId("spoken", HTMLDivElement);
   private readonly written = byId("written", HTMLInputElement);
   private conversation = new Conversation();
+  private times = new TurnTimes();
   private call: Call | null = null;
   private session = localStorage.getItem(SESSION);
   private apiProblem: GatewayError | null = null;
@@ -82,7 +84,7 @@ class Page {
         this.changed();
       },
     };
-    this.call = new Call(this.api, location.origin, this.conversation, this.choices.choices, listener);
+    this.call = new Call(this.api, location.origin, this.conversation, this.times, this.choices.choices, listener);
     void this.call.start(this.session);
     this.changed();
   }
@@ -95,6 +97,7 @@ class Page {
     this.session = null;
     localStorage.removeItem(SESSION);
     this.conversation = new Conversation();
+    this.times = new TurnTimes();
     this.changed();
     byId("call", HTMLButtonElement).focus();
   }
@@ -137,7 +140,7 @@ class Page {
     const words = this.texts.say(phase) + (open && call?.muted ? ` (${this.texts.say("muted")})` : "");
     if (this.state.textContent !== words) this.state.textContent = words;
     this.button("call", true, this.inCall ? "hangUp" : this.session === null ? "call" : "callAgain");
-    this.button("mute", open && call !== null && call.hasMicrophone).setAttribute("aria-pressed", String(call?.muted ?? false));
+    this.button("mute", this.inCall && call !== null && call.hasMicrophone).setAttribute("aria-pressed", String(call?.muted ?? false));
     this.button("microphone", this.inCall && call !== null && call.microphoneProblem !== null);
     this.button("commit", open && this.choices.choices.detection === "manual" && (call?.hasMicrophone ?? false));
     this.button("interrupt", open && (call?.core.answering ?? false));
@@ -147,7 +150,7 @@ class Page {
     byId("save-audio", HTMLButtonElement).disabled = call?.recording.isEmpty ?? true;
     this.drawProblem();
     this.conversationView.show(this.conversation, open);
-    this.turnsView.show(call?.core.times ?? null);
+    this.turnsView.show(this.times);
     this.levels.user.show(this.inCall);
     this.levels.answer.show(this.inCall);
   }

@@ -16,6 +16,7 @@ import { isHopeless, mayComeBack, Tries } from "./coming_back.ts";
 import type { Conversation } from "./conversation.ts";
 import { EventLog } from "./event_log.ts";
 import { CallRecording } from "./recording.ts";
+import type { TurnTimes } from "./turn_times.ts";
 import { Unheard } from "./unheard.ts";
 
 export type CallPhase = "connecting" | "reconnecting" | "ended" | Activity;
@@ -55,12 +56,20 @@ export class Call {
   private readonly listener: CallListener;
   private readonly online = () => this.retryNow();
 
-  constructor(api: GatewayApi, base: string, conversation: Conversation, choices: Choices, listener: CallListener) {
+  /** `conversation` and `times` are gone on with. */
+  constructor(
+    api: GatewayApi,
+    base: string,
+    conversation: Conversation,
+    times: TurnTimes,
+    choices: Choices,
+    listener: CallListener,
+  ) {
     this.api = api;
     this.base = base;
     this.choices = choices;
     this.listener = listener;
-    this.core = new CallCore(conversation);
+    this.core = new CallCore(conversation, times);
   }
 
   get phase(): CallPhase {
@@ -183,11 +192,10 @@ export class Call {
   }
 
   private opened(): void {
-    const again = this.link === "reconnecting";
     this.link = "open";
     this.tries = null;
     this.sendChoices();
-    if (again) for (const block of this.unheard.takeAll()) this.sendSound(block);
+    for (const block of this.unheard.takeAll()) this.sendSound(block);
   }
 
   private sendChoices(): void {
@@ -221,7 +229,7 @@ export class Call {
     if (this.speaker) this.recording.heard(pcm, this.speaker.now);
     this.listener.level("user", level(pcm));
     if (this.link === "open") this.sendSound(toBase64(pcm));
-    else if (this.link === "reconnecting") this.unheard.add(toBase64(pcm), true);
+    else this.unheard.add(toBase64(pcm), true);
   }
 
   private sendSound(block: string): void {

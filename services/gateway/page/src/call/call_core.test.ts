@@ -4,12 +4,13 @@ import { toBase64 } from "../audio/pcm.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import { CallCore, type Effect } from "./call_core.ts";
 import { Conversation } from "./conversation.ts";
+import { TurnTimes } from "./turn_times.ts";
 
 const SECOND = 24_000;
 const WORDS = "one two three four five six seven eight nine ten";
 
 function opened(interrupts = true): CallCore {
-  const core = new CallCore(new Conversation());
+  const core = new CallCore(new Conversation(), new TurnTimes());
   const turn_detection = { type: "server_vad", interrupt_response: interrupts };
   core.server({ type: "session.created", session: { id: "sess_1", audio: { input: { turn_detection } } } });
   return core;
@@ -146,6 +147,14 @@ test("a response that fails says why, and the call goes on", () => {
 test("after the line broke, what had come of an answer is heard to its end", () => {
   const core = answering();
   assert.deepEqual(core.reconnected(), [{ do: "end", itemId: "item_a" }]);
+});
+
+test("after the line broke, words that were being said are said again, once", () => {
+  const core = opened();
+  core.server({ type: "dialtone.transcription.partial", item_id: "item_u", transcript: "what tim" });
+  core.reconnected();
+  core.server({ type: "dialtone.transcription.partial", item_id: "item_v", transcript: "what time is" });
+  assert.deepEqual(words(core), ["user open: what time is"]);
 });
 
 test("when the call ends, what was not heard is not shown", () => {

@@ -10,7 +10,7 @@ import type { Played } from "../audio/playback_queue.ts";
 import type { ClientEvent, Item, ServerEvent } from "../protocol/events.ts";
 import { type Conversation, type Entry, wordsOf } from "./conversation.ts";
 import { SpokenText } from "./spoken_text.ts";
-import { TurnTimes } from "./turn_times.ts";
+import type { TurnTimes } from "./turn_times.ts";
 
 export type Effect =
   | { do: "send"; event: ClientEvent }
@@ -25,7 +25,7 @@ export type Activity = "listening" | "hearing" | "thinking" | "speaking";
 
 export class CallCore {
   readonly conversation: Conversation;
-  readonly times = new TurnTimes();
+  readonly times: TurnTimes;
   sessionId: string | null = null;
   model = "";
   voice = "";
@@ -40,8 +40,9 @@ export class CallCore {
   private readonly played = new Map<string, number>();
   private readonly silenced = new Set<string>();
 
-  constructor(conversation: Conversation) {
+  constructor(conversation: Conversation, times: TurnTimes) {
     this.conversation = conversation;
+    this.times = times;
   }
 
   get activity(): Activity {
@@ -64,6 +65,8 @@ export class CallCore {
   reconnected(): Effect[] {
     this.userSpeaks = this.awaited = false;
     this.response = this.lastErrorCode = null;
+    // What was being said is sent again, and becomes another item.
+    for (const entry of this.beingSaid()) this.conversation.remove(entry.id);
     const open = [...this.spoken.keys()].filter((id) => !this.spoken.get(id)?.complete);
     return open.flatMap((itemId) => this.soundDone(itemId));
   }
@@ -72,6 +75,7 @@ export class CallCore {
   ended(): Effect[] {
     this.userSpeaks = this.awaited = this.playing = false;
     this.response = null;
+    for (const entry of this.beingSaid()) entry.state = "cut";
     for (const id of [...this.spoken.keys()]) this.silence(id, this.played.get(id) ?? 0);
     return [];
   }
@@ -196,6 +200,11 @@ export class CallCore {
       { do: "send", event: { type: "input_audio_buffer.commit" } },
       { do: "send", event: { type: "response.create" } },
     ];
+  }
+
+  /** What the user says that is no complete turn yet. */
+  private beingSaid(): Entry[] {
+    return this.conversation.entries.filter((entry) => entry.kind === "user" && entry.state === "open");
   }
 
   private problem(code: string | null, message: string): Effect[] {

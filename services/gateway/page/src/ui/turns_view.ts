@@ -18,13 +18,13 @@ export class TurnsView {
     this.texts = texts;
   }
 
-  show(times: TurnTimes | null): void {
-    const turns = times?.turns ?? [];
+  show(times: TurnTimes): void {
+    const { turns } = times;
     const seen = `${this.texts.language} ${turns.at(-1)?.number ?? 0}`;
     if (seen === this.seen) return;
     this.seen = seen;
-    const p50 = times?.percentile(0.5) ?? null;
-    const p95 = times?.percentile(0.95) ?? null;
+    const p50 = times.percentile(0.5);
+    const p95 = times.percentile(0.95);
     this.percentiles.textContent =
       p50 === null || p95 === null
         ? this.texts.say("noTurns")

@@ -6,7 +6,7 @@ text. What a model says can therefore be shown, but never run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -30,16 +30,16 @@ _PAGE_HEADERS = {
 }
 _ASSET_HEADERS = {**_ALWAYS, "Cache-Control": "public, max-age=31536000, immutable"}
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_FILE_NAME = re.compile(r"[\w-]+(\.[\w-]+)+")  # no way up or down
 _NOT_BUILT = (
-    "The page to talk to Dialtone is not built here: `make page` in a checkout does that; then start the "
-    "gateway again.\nPrograms call at /v1/realtime and /chat/voice_call; /openapi.json describes the rest.\n"
+    "The page to talk to Dialtone is not built here: `make page` in a checkout does that.\n"
+    "Programs call at /v1/realtime and /chat/voice_call; /openapi.json describes the rest.\n"
 )
 
 
 def create_page_router(folder: Path = FOLDER) -> APIRouter:
-    """`/` and its files. A page that is built later is served after the next start."""
+    """`/` and its files, as they are when they are asked for."""
     router = APIRouter(include_in_schema=False)
-    assets = _assets(folder)
 
     @router.api_route("/", methods=["GET", "HEAD"])
     async def page() -> Response:
@@ -49,16 +49,9 @@ def create_page_router(folder: Path = FOLDER) -> APIRouter:
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def asset(name: str) -> FileResponse:
-        if name not in assets:
+        path = folder / "assets" / name
+        if not (_FILE_NAME.fullmatch(name) and path.suffix in _TYPES and path.is_file()):
             raise ApiError(404, "not_found", "The page has no such file.")
-        path = assets[name]
         return FileResponse(path, headers=_ASSET_HEADERS, media_type=_TYPES[path.suffix])
 
     return router
-
-
-def _assets(folder: Path) -> Mapping[str, Path]:
-    """The page's files by name: what is asked for is looked up here, and never becomes a path."""
-    if not (folder / "assets").is_dir():
-        return {}
-    return {path.name: path for path in (folder / "assets").iterdir() if path.suffix in _TYPES}
