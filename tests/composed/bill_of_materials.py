@@ -33,11 +33,11 @@ def locked(lock: str) -> dict[str, str]:
     }
 
 
-def bill_problems(bill: dict[str, Any], lock: str) -> Iterator[str]:
+def bill_problems(bill: dict[str, Any], lock: str, also: frozenset[str] = frozenset()) -> Iterator[str]:
     """Packages that are in the image and not in its lock, and the other way round.
 
     `bill`: CycloneDX in JSON, as syft writes it. Of Python's packages those below /app count, which are what
-    the service runs with.
+    the service runs with; `also` are those that may be there beside the locked ones.
     """
     components = bill.get("components", [])
     found = {
@@ -50,7 +50,7 @@ def bill_problems(bill: dict[str, Any], lock: str) -> Iterator[str]:
         if found.get(name) != version:
             yield f"{name} {version} is locked, and the image has {found.get(name, 'none')}"
     for name in sorted(found.keys() - wanted.keys()):
-        if not OURS.fullmatch(name) and name != "pip":
+        if not OURS.fullmatch(name) and name not in also:
             yield f"{name} {found[name]} is in the image, and nobody locked it"
     if not any(OURS.fullmatch(name) for name in found):
         yield "nothing of ours is in it"

@@ -49,7 +49,7 @@ class Composition:
         compose = str(Path(sys.executable).with_name("docker-compose"))
         files = ("--file", str(FILE), "--file", str(self._override))
         done = subprocess.run(
-            [compose, "--project-name", PROJECT, "--profile", "*", *files, *arguments],
+            [compose, "--progress", "quiet", "--project-name", PROJECT, "--profile", "*", *files, *arguments],
             env=self._variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,

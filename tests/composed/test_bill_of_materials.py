@@ -53,6 +53,12 @@ def test_a_package_that_is_another_is_told(components: list[dict[str, Any]], wor
     assert any(words in problem for problem in bill_problems({"components": components}, LOCK))
 
 
+def test_pip_is_for_an_image_that_fetches_wheels_alone() -> None:
+    components = {"components": [*RIGHT, _package("pip", "23.2")]}
+    assert list(bill_problems(components, LOCK)) == ["pip 23.2 is in the image, and nobody locked it"]
+    assert list(bill_problems(components, LOCK, frozenset({"pip"}))) == []
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_entry_of_a_lock_counts(name: str) -> None:
     text = (ROOT / "services" / name / "requirements.lock").read_text()
