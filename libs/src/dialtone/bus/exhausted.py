@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from dialtone.bus.connection import Bus, Message, Subscription
 from dialtone.bus.errors import BusError
 from dialtone.bus.subjects import Stage, events_subject, stream_name
-from dialtone.telemetry import bind_call, get_logger
+from dialtone.telemetry import bind_call, get_logger, shown_from_zero
 from dialtone.telemetry.metrics import EXHAUSTED
 from dialtone.v1.common_pb2 import Error
 from dialtone.v1.events_pb2 import WorkerEvent, WorkFailed
@@ -39,6 +39,7 @@ class ExhaustedWork:
 
     async def start(self) -> None:
         """Begin to listen. Raises BusUnavailable."""
+        shown_from_zero(EXHAUSTED, *Stage)
         for stage in Stage:
             subject = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream_name(stage)}.*"
             on_advisory = partial(self._on_advisory, stage)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dialtone.bus.connection import Bus, Message
 from dialtone.bus.delivery import Delivery
 from dialtone.bus.errors import BusUnavailable
-from dialtone.bus.holding import Holding, Terms
+from dialtone.bus.holding import Ending, Holding, Terms
 from dialtone.bus.lease import Handler
 from dialtone.bus.pull import Puller
 from dialtone.bus.subjects import Stage, alive_subject
-from dialtone.telemetry import get_logger
-from dialtone.telemetry.metrics import REDELIVERIES, WORK_IN_PROGRESS, WORK_SLOTS
+from dialtone.telemetry import get_logger, shown_from_zero
+from dialtone.telemetry.metrics import LEASES, REDELIVERIES, WORK_IN_PROGRESS, WORK_SLOTS
 
 _BEATS_PER_ACK_WAIT = 4
 _HANDBACK_S = 2.0
@@ -65,6 +65,9 @@ class LeaseWorker:
         beating = asyncio.create_task(self._keep_alive())
         stopped = asyncio.create_task(self._stopped.wait())
         WORK_SLOTS.labels(self._stage).inc(self._slots)
+        shown_from_zero(WORK_IN_PROGRESS, self._stage)
+        shown_from_zero(REDELIVERIES, self._stage)
+        shown_from_zero(LEASES, *((self._stage, ending) for ending in Ending))
         try:
             done, _ = await asyncio.wait({pulling, beating, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped not in done and pulling in done and self._leaving:

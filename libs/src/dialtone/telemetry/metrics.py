@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from dialtone.telemetry.zeros import shown_from_zero
+
 _WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 15, 60, 300, 1800)
 
 WORK_IN_PROGRESS = Gauge("dialtone_work_in_progress", "Leases held now", ["stage"])
@@ -15,6 +17,7 @@ EXHAUSTED = Counter("dialtone_exhausted_work", "Work given up after the last del
 
 BUS_CONNECTED = Gauge("dialtone_bus_connected", "1 while the broker is connected")
 BUS_ERRORS = Counter("dialtone_bus_errors", "Errors that the bus reported", ["kind"])
+shown_from_zero(BUS_ERRORS, "slow_consumer")  # others are named as they come: errors of the client library
 BUS_RECONNECTS = Counter("dialtone_bus_reconnects", "Connections made after the first")
 BUS_UNSENT = Gauge("dialtone_bus_unsent_bytes", "Bytes that the broker's connection has not taken yet")
 

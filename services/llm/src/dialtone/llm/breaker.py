@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dialtone.llm import metrics
 from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.limits import Limits
-from dialtone.telemetry import get_logger
+from dialtone.telemetry import get_logger, shown_from_zero
 
 log = get_logger(__name__)
 
@@ -37,6 +37,7 @@ class Breaker:
         self._failures: deque[float] = deque(maxlen=limits.breaker_failures)
         self._opened_at: float | None = None
         self._probing = False
+        shown_from_zero(metrics.OPEN_BREAKERS, backend)
 
     @property
     def open(self) -> bool:

@@ -22,7 +22,7 @@ from dialtone.llm.chunks import Chunk
 from dialtone.llm.failures import UpstreamFailure, failure_of_status
 from dialtone.llm.limits import Limits
 from dialtone.llm.sse import SseDecoder
-from dialtone.telemetry import get_logger
+from dialtone.telemetry import get_logger, shown_from_zero
 
 log = get_logger(__name__)
 
@@ -53,6 +53,7 @@ class ChunkStream:
         self._refusal = refusal
         self._secret = secret
         self._breaker = Breaker(backend, limits)
+        shown_from_zero(metrics.RETRIES, backend)
 
     async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
         """Yield the chunks of one answer. Raises UpstreamFailure."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from dialtone.telemetry import shown_from_zero
+
+_URGENCIES = ("final", "candidate", "partial")
+
 ASR_WAITING = Gauge("dialtone_asr_waiting", "Passages that wait to be recognised")
 ASR_REFUSED = Counter("dialtone_asr_refused", "Passages refused by a full queue", ["urgency"])
+shown_from_zero(ASR_REFUSED, *_URGENCIES)
 ASR_FAILED = Counter("dialtone_asr_failed", "Passages on which the model failed")
 ASR_SECONDS = Histogram(
     "dialtone_asr_seconds",
@@ -13,6 +18,7 @@ ASR_SECONDS = Histogram(
     ["urgency"],
     buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 4, 8),
 )
+shown_from_zero(ASR_SECONDS, *_URGENCIES)
 TURNS = Counter("dialtone_ears_turns", "Turns ended, by how their recognition went", ["result"])
 ENDPOINT_SECONDS = Histogram(
     "dialtone_endpoint_seconds",

@@ -17,7 +17,7 @@ from dialtone.gateway.core.client_events import AppendAudio
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
 from dialtone.gateway.runtime.expulsions import session_deleted
-from dialtone.gateway.runtime.metrics import observe_turn, unqueued_work, unsent_inputs
+from dialtone.gateway.runtime.metrics import observe_turn, responses, unqueued_work, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
 from dialtone.gateway.runtime.turn_spans import trace_turn
 from dialtone.gateway.stores import SessionDisplaced, SessionStore, UnknownSession
@@ -222,6 +222,7 @@ class CallRunner:
                     lambda: self._store.put_config(self._tenant, self._session_id, config, epoch=self._epoch)
                 )
             case do.TurnOver():
+                responses.labels(effect.status, effect.failure).inc()
                 trace_turn(effect, call_id=self._call_id, session_id=self._session_id)
             case do.Close():
                 self.close = effect

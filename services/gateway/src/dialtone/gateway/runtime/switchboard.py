@@ -72,6 +72,7 @@ class Switchboard:
         # Calls that have claimed their session, and how they are to end as soon as they have begun.
         self._beginning: dict[str, CoreEvent | None] = {}
         self._places_taken = 0
+        metrics.max_calls.set(settings.max_calls)
         self._connected = 0  # calls, from before they begin until their sockets are closed
         self._all_over = asyncio.Event()
         self._stop_at: float | None = None  # monotonic; while it is None, calls are taken

@@ -93,15 +93,19 @@ class VoiceSockets:
                 first=first,
             )
         except UnknownSession:
-            await _refuse(socket, 404, "session not found", POLICY_VIOLATION)
+            await _refuse(socket, 404, "session_not_found", "session not found", POLICY_VIOLATION)
         except NoVoice:
-            await _refuse(socket, 400, "the session is one for transcription alone", POLICY_VIOLATION)
+            why = "the session is one for transcription alone"
+            await _refuse(socket, 400, "session_type_mismatch", why, POLICY_VIOLATION)
         except SessionBusy:
-            await _refuse(socket, 409, "the session has a live call already", POLICY_VIOLATION)
+            why = "the session has a live call already"
+            await _refuse(socket, 409, "session_busy", why, POLICY_VIOLATION)
         except GatewayDraining:
-            await _refuse(socket, 503, "the gateway is about to stop, call again", SERVICE_RESTART)
+            why = "the gateway is about to stop, call again"
+            await _refuse(socket, 503, "gateway_draining", why, SERVICE_RESTART)
         except (StoreUnavailable, BusError):
-            await _refuse(socket, 503, "the service is not available, try again later", TRY_AGAIN_LATER)
+            why = "the service is not available, try again later"
+            await _refuse(socket, 503, "service_unavailable", why, TRY_AGAIN_LATER)
 
 
 async def _named_session(socket: WebSocket, dialect: VoiceCallDialect) -> tuple[str, ClientEvent | None]:
@@ -119,7 +123,7 @@ async def _named_session(socket: WebSocket, dialect: VoiceCallDialect) -> tuple[
             return dialect.session_id, event
 
 
-async def _refuse(socket: WebSocket, code: int, why: str, close: int) -> None:
-    metrics.refused.labels(f"{VoiceCallDialect.name}_{code}").inc()
+async def _refuse(socket: WebSocket, code: int, reason: str, why: str, close: int) -> None:
+    metrics.refused.labels(reason).inc()  # the name that the Realtime handshake has for it
     await socket.send_text(error_frame(why, code=code))
     await socket.close(close, why)

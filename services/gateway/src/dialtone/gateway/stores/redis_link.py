@@ -49,6 +49,7 @@ class RedisLink:
         self._timeout_s = timeout_s
         self._up = asyncio.Event()
         self._up.set()
+        STORE_UP.labels("redis").set(1)
         self._probe: asyncio.Task[None] | None = None
         self._closed = False
 
