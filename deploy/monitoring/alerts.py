@@ -8,8 +8,10 @@ from typing import Literal
 RUNBOOK = "docs/runbook.md"
 STAGES = ("asr", "llm", "tts")
 
-_OURS = "gateway_full|service_unavailable|voice_call_503"
+_OURS = "gateway_full|service_unavailable"
 """Handshakes refused for reasons of our own."""
+_LOST = "full|stopped|refused"
+"""Writes that should have been carried out; others lost a race with another call, or with a DELETE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Alert:
 
 
 def _no_worker() -> str:
-    """True for each stage without a slot: not exported at all, or by nobody who is ready."""
-    return " or ".join(f'absent(dialtone_work_slots{{stage="{stage}"}})' for stage in STAGES)
+    """True for each stage without a slot: no worker is seen, or all that are seen are leaving."""
+    unseen = " or ".join(f'absent(dialtone_work_slots{{stage="{stage}"}})' for stage in STAGES)
+    return f"{unseen} or sum by (stage) (dialtone_work_slots) == 0"
 
 
 ALERTS = (
@@ -87,7 +90,7 @@ ALERTS = (
     ),
     Alert(
         "DialtoneModelLost",
-        "sum by (model) (increase(dialtone_model_losses_total[10m])) > 2",
+        "sum by (model) (increase(dialtone_model_losses_total[10m])) > 2.5",
         "0m",
         "warning",
         "The process of {{ $labels.model }} crashed or hung more than twice in ten minutes.",
@@ -115,7 +118,7 @@ ALERTS = (
     ),
     Alert(
         "DialtoneWritesLost",
-        "sum by (reason) (increase(dialtone_store_outbox_lost_total[10m])) > 0",
+        f'sum by (reason) (increase(dialtone_store_outbox_lost_total{{reason=~"{_LOST}"}}[10m])) > 0',
         "0m",
         "critical",
         "Writes of sessions never reached SQL: {{ $labels.reason }}.",

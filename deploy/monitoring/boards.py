@@ -97,6 +97,17 @@ CALLS = Board(
                     "`gateway_full`, `gateway_draining`, `service_unavailable` are our own.",
                 ),
                 Panel(
+                    "Responses by how they ended",
+                    RATE,
+                    [
+                        Query(
+                            rate("dialtone_gateway_responses_total", "status, failure"),
+                            "{{status}} {{failure}}",
+                        )
+                    ],
+                    "`cancelled` is an interruption. The client was told of each that failed, and why.",
+                ),
+                Panel(
                     "Work that found no queue",
                     RATE,
                     [Query(rate("dialtone_gateway_unqueued_work_total", "reason"), "{{reason}}")],
@@ -207,10 +218,16 @@ SATURATION = Board(
                     "Of the workers that run, ready or not.",
                 ),
                 Panel(
-                    "Calls of a gateway",
-                    COUNT,
-                    [Query("sum by (instance) (dialtone_gateway_active_calls)", "{{instance}}")],
-                    "Against its MAX_CALLS.",
+                    "Places of a gateway in use",
+                    SHARE,
+                    [
+                        Query(
+                            "sum by (instance) (dialtone_gateway_active_calls)"
+                            " / sum by (instance) (dialtone_gateway_max_calls)",
+                            "{{instance}}",
+                        )
+                    ],
+                    "Calls by MAX_CALLS. At 1 callers are refused.",
                 ),
                 Panel(
                     "Passages that wait for a recogniser",
