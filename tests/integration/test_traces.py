@@ -13,6 +13,7 @@ from tests.fixtures.stack import running
 from tests.fixtures.trace_collector import TraceCollector
 from tests.fixtures.waiting import eventually
 from tests.integration.voice_caller import new_session, voice_calling
+from tests.telemetry.conventions import published
 
 STAGES = {"endpoint": "vad-asr", "transcribe": "vad-asr", "chat": "llm", "speak": "tts", "turn": "gateway"}
 
@@ -63,5 +64,12 @@ async def test_a_turn_is_one_trace_with_a_span_of_each_stage(
     chat = attributes_of(next(span for _, span in stages if span.name.startswith("chat")))
     assert chat["gen_ai.operation.name"] == "chat"
     assert int(chat["gen_ai.usage.output_tokens"]) > 0
+    operations = {"chat": "chat", "transcribe": "speech_to_text", "speak": "text_to_speech"}
+    for _, span in stages:
+        names = attributes_of(span)
+        assert not {name for name in names if not name.startswith("dialtone.")} - published(), span.name
+        if (operation := operations.get(span.name.split()[0])) is not None:
+            assert names["gen_ai.operation.name"] == operation
+            assert names["gen_ai.conversation.id"] == session["id"]
     # What was said is in none of them.
     assert "capital" not in str([span for _, span in stages])

@@ -44,7 +44,7 @@ def stage_span(
     """A stage's part of the turn that the traceparent `context` names; without one, of a trace of its own.
 
     `began`: seconds on the monotonic clock, if that was earlier. An exception ends it as an error, a
-    cancellation does not: it is `cancelled`.
+    cancellation does not: it is `dialtone.cancelled`.
     """
     parent = _propagator.extract({"traceparent": context}, context=Context()) if context else Context()
     with _tracer.start_as_current_span(
@@ -52,9 +52,11 @@ def stage_span(
     ) as span:
         try:
             yield span
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                span.set_attribute("cancelled", True)
+        except Exception as error:
+            span.set_attribute("error.type", _kind(error))
+            raise
+        except BaseException:
+            span.set_attribute("dialtone.cancelled", True)
             raise
 
 
@@ -77,6 +79,7 @@ def turn_span(
     for moment, at in marks.items():
         span.add_event(moment, timestamp=_ns(at))
     if failure:
+        span.set_attribute("error.type", failure)
         span.set_status(Status(StatusCode.ERROR, failure))
     span.end()
 
@@ -114,6 +117,12 @@ def flush_traces() -> None:
     flush = getattr(trace.get_tracer_provider(), "force_flush", None)
     if flush is not None:
         flush(_FLUSH_MS)
+
+
+def _kind(error: Exception) -> str:
+    """The code of an error that has one, as ours have; else its type."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, str) and code else type(error).__qualname__
 
 
 def _ns(at: float | None) -> int | None:

@@ -33,7 +33,7 @@ def chat_span(lease: Lease, turn: LlmTurn, backend: str) -> AbstractContextManag
     }
     for name in ("temperature", "top_p"):
         if turn.HasField(name):
-            attributes[f"gen_ai.request.{name}"] = getattr(turn, name)
+            attributes[f"gen_ai.request.{name}"] = round(getattr(turn, name), 6)  # it has come as a float32
     if turn.HasField("max_output_tokens"):
         attributes["gen_ai.request.max_tokens"] = turn.max_output_tokens
     return stage_span(f"chat {turn.model}".strip(), lease.work.traceparent, attributes, kind=SpanKind.CLIENT)

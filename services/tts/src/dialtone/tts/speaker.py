@@ -136,12 +136,18 @@ def voices_of(casting: Casting) -> str:
 
 
 def speak_span(lease: Lease, casting: Casting) -> AbstractContextManager[Span]:
-    """The span of a sentence's synthesis."""
+    """The span of a sentence's synthesis.
+
+    The conventions for generative AI have no name for it yet; this one is of their draft for voice agents.
+    """
     voice, sentence = voices_of(casting), lease.work.sentence
     attributes: dict[str, str | int | float | bool] = {
         "dialtone.stage": "tts",
         "dialtone.attempt": lease.attempt,
-        "dialtone.voice": voice,
+        "gen_ai.operation.name": "text_to_speech",
+        "gen_ai.output.type": "speech",
+        "gen_ai.request.model": voice,
+        "gen_ai.conversation.id": lease.work.session_id,
         "dialtone.sentence": sentence.index,
         "dialtone.characters": len(sentence.text),
     }

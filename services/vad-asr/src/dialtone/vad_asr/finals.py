@@ -30,7 +30,7 @@ async def send_final(
 ) -> None:
     """Complete `final` with the answer to `ask`, and send it after what is `before` it."""
     trace = traceparent(lease.work.call_id, final.utterance)
-    with stage_span("transcribe", trace, {"dialtone.stage": "asr"}, began=ask.asked) as span:
+    with stage_span("transcribe", trace, _attributes(lease), began=ask.asked) as span:
         try:
             recognition = await asking.certainly(ask)
         except PoolOverloaded as error:
@@ -43,9 +43,9 @@ async def send_final(
             final.compute_us = recognition.compute_us
         if final.error.code:
             span.set_status(StatusCode.ERROR, final.error.code)
+            span.set_attribute("error.type", final.error.code)
         span.set_attributes(
             {
-                "dialtone.attempt": lease.attempt,
                 "dialtone.language": final.language,
                 "dialtone.compute_ms": final.compute_us / 1e3,
                 "dialtone.audio_ms": (final.audio_end_us - final.audio_start_us) / 1e3,
@@ -56,6 +56,20 @@ async def send_final(
         await asyncio.wait({before})
     metrics.TURNS.labels(final.error.code or ("text" if final.text else "empty")).inc()
     await lease.send(transcript=final)
+
+
+def _attributes(lease: Lease) -> dict[str, str | int | float | bool]:
+    """What is known of a transcription when it is asked for.
+
+    The conventions for generative AI have no name for it yet; this one is of their draft for voice agents.
+    """
+    return {
+        "dialtone.stage": "asr",
+        "dialtone.attempt": lease.attempt,
+        "gen_ai.operation.name": "speech_to_text",
+        "gen_ai.output.type": "text",
+        "gen_ai.conversation.id": lease.work.session_id,
+    }
 
 
 class Finals:

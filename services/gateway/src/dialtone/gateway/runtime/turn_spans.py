@@ -16,6 +16,7 @@ def trace_turn(turn: TurnOver, *, call_id: str, session_id: str) -> None:
         "turn",
         turn.trace,
         {
+            "gen_ai.operation.name": "invoke_agent",
             "gen_ai.conversation.id": session_id,
             "dialtone.call.id": call_id,
             "dialtone.response.id": turn.response_id,
