@@ -48,8 +48,11 @@ def no_data_is_not_zero(manifests: Sequence[Manifest]) -> Iterator[str]:
             query = trigger["metadata"].get("query", "")
             if any(word in query for word in (" or ", "vector(", "absent")):
                 yield f"{name}: the query answers without data"
-            if trigger["type"] == "prometheus" and trigger["metadata"].get("ignoreNullValues") != "false":
-                yield f"{name}: an empty answer is a zero"
+            if trigger["type"] == "prometheus":
+                if trigger["metadata"].get("ignoreNullValues") != "false":
+                    yield f"{name}: an empty answer is a zero"
+                if "last_over_time(" not in query:
+                    yield f"{name}: a pod that is not scraped for a moment is one without load"
             if trigger["metadata"].get("activationLagThreshold", "0") != "0":
                 yield f"{name}: a little load is taken for none"
             if trigger.get("metricType", "AverageValue") != "AverageValue":

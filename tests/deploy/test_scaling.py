@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
+import yaml
 
 from tests.deploy.rendered import OVERLAYS, SERVICES, Manifest, of_kind, one, overlay, pod_of
 from tests.deploy.scaling_policies import SCALING_POLICIES
@@ -72,6 +77,10 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
         lambda m: _trigger(m, "gateway")["metadata"].update(ignoreNullValues="true"),
         "an empty answer is a zero",
     ),
+    "a part of the data as all of it": (
+        lambda m: _trigger(m, "gateway")["metadata"].update(query="sum(dialtone_gateway_active_calls)"),
+        "not scraped for a moment",
+    ),
     "a little as nothing": (
         lambda m: _trigger(m, "llm")["metadata"].update(activationLagThreshold="5"),
         "taken for none",
@@ -133,3 +142,39 @@ def test_production_is_scaled_and_a_laptop_is_not() -> None:
         for overlay_name in OVERLAYS
     }
     assert names == {"laptop": set(), "production": set(SERVICES), "production-gpu": set(SERVICES)}
+
+
+def test_the_query_for_gateways_is_one() -> None:
+    promql_parser.parse(_trigger(list(overlay("production")), "gateway")["metadata"]["query"])
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_a_gateway_that_is_not_scraped_counts_with_its_last_word_for_a_while(tmp_path: Path) -> None:
+    """The second of two falls silent after a minute: its series ends, as it does when a scrape fails."""
+    query = _trigger(list(overlay("production")), "gateway")["metadata"]["query"]
+    name = "dialtone_gateway_active_calls"
+    seen = {
+        f'{name}{{namespace="dialtone",pod="a"}}': "5x20",
+        f'{name}{{namespace="dialtone",pod="b"}}': "10 10 stale",
+    }
+
+    def answered(at: str, *values: int) -> dict[str, Any]:
+        samples = [{"labels": "{}", "value": value} for value in values]
+        return {"expr": query, "eval_time": at, "exp_samples": samples}
+
+    expected = [answered("4m", 15), answered("8m", 5), answered("40m")]
+    cases = {
+        "rule_files": [],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": series, "values": values} for series, values in seen.items()],
+                "promql_expr_test": expected,
+            }
+        ],
+    }
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(cases))
+    done = subprocess.run(
+        ["promtool", "test", "rules", "tests.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -35,6 +35,7 @@ from tests.load.autoscale_sim.sizing import write_tables
 _SERVICES = (GATEWAY, EARS, LLM, TTS)
 _FOLDER = BUILD / "bench"
 _MOST_FAILED = 0.2
+_REST_S = 10.0  # in which it is looked at what processes use without a call
 _MIB = 2**20
 
 
@@ -83,13 +84,19 @@ def measure(turns: int, console: Console) -> dict[str, Any]:
         pids = {name: process.pid for name, process in processes.items()}
         _play(stack.socket_url, 1, questions)  # what the first turn of a process brings about is not measured
         before = {name: work_seconds(processes[name].url) for name in (LLM, TTS)}
+        resting = sample(pids)
+        time.sleep(_REST_S)
         first = sample(pids)
+        at_rest = {name: (first[name].cpu_s - one.cpu_s) / _REST_S for name, one in resting.items()}
         console.print(f"{turns} turns of one call", highlight=False)
         with Sampler(pids) as sampler:
             began = time.monotonic()
             failed = _play(stack.socket_url, turns, questions)
             seconds = time.monotonic() - began
-        used = {name: one.cpu_s - first[name].cpu_s for name, one in sample(pids).items()}
+        used = {
+            name: max(0.0, one.cpu_s - first[name].cpu_s - at_rest[name] * seconds)
+            for name, one in sample(pids).items()
+        }
         most = sampler.most_rss()
         work = {name: since(before[name], work_seconds(processes[name].url)) for name in (LLM, TTS)}
     if failed > _MOST_FAILED * turns:
@@ -105,6 +112,7 @@ def measure(turns: int, console: Console) -> dict[str, Any]:
             name: {
                 "idle_mib": round(first[name].rss / _MIB),
                 "most_mib": round(most[name] / _MIB),
+                "idle_cores": round(at_rest[name], 4),
                 "cpu_s": round(used[name] / pieces[name], 4),
             }
             for name in _SERVICES

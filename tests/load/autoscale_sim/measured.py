@@ -53,8 +53,10 @@ class Use:
     """Resident memory, models loaded and warm, without a call."""
     most_mib: float
     """The most of it with one call."""
+    idle_cores: float
+    """Of processor time, without a call."""
     cpu_s: float
-    """Processor time of a piece of work; of a second of call for gateway and ears."""
+    """More of it for a piece of work; for a second of call, with gateway and ears."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def size(name: str, calls: float, measured: Measured, policy: Policy) -> Size:
     begin = per_second(name, calls)
     load = begin * measured.work[name].mean if name in measured.work else calls
     pods = max(policy.least, math.ceil(load / policy.target))
-    return Size(load, pods, begin * measured.use[name].cpu_s)
+    return Size(load, pods, begin * measured.use[name].cpu_s + pods * measured.use[name].idle_cores)
 
 
 def tables(path: Path = FILE) -> str:
@@ -59,6 +59,7 @@ def tables(path: Path = FILE) -> str:
             measured.start_s[name],
             measured.use[name].idle_mib,
             measured.use[name].most_mib,
+            f"{measured.use[name].idle_cores:.3f}",
             PIECES[name],
             *_times(name, measured),
             f"{measured.use[name].cpu_s:.3f}",
@@ -86,12 +87,7 @@ def tables(path: Path = FILE) -> str:
             "models on the processor:\n",
             markdown_table(
                 (
-                    *(
-                        "",
-                        "ready, s",
-                        "at rest, MiB",
-                        "most, MiB",
-                    ),
+                    *("", "ready, s", "at rest, MiB", "most, MiB", "at rest, cores"),
                     *("a piece", "p50, s", "p95, s", "core s"),
                 ),
                 used,

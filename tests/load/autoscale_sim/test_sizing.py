@@ -26,7 +26,12 @@ TIMES = ServiceTime((1.0, 2.0, 4.0), (0, 8, 10))  # eight of 1 to 2 s, two of 2 
 MEASURED = Measured(
     {LLM: TIMES, TTS: TIMES},
     dict.fromkeys(PIECES, 5.0),
-    {GATEWAY: Use(90, 95, 0.01), EARS: Use(300, 350, 0.05), LLM: Use(700, 720, 3.0), TTS: Use(200, 260, 1.2)},
+    {
+        GATEWAY: Use(90, 95, 0.01, 0.01),
+        EARS: Use(300, 350, 0.0, 0.05),
+        LLM: Use(700, 720, 0.5, 3.0),
+        TTS: Use(200, 260, 0.0, 1.2),
+    },
 )
 
 
@@ -62,8 +67,8 @@ def test_quantiles_and_the_mean_are_those_of_the_histogram() -> None:
 def test_load_is_what_begins_in_a_second_times_what_each_piece_takes() -> None:
     policies = read_policies()
     answers = size(LLM, 100, MEASURED, policies[LLM])  # one each 10 s and call: ten a second
-    assert (round(answers.load, 6), round(answers.cores, 6)) == (18.0, 30.0)
-    assert answers.pods == 6  # three a pod
+    assert (round(answers.load, 6), answers.pods) == (18.0, 6)  # three a pod
+    assert round(answers.cores, 6) == 10 * 3.0 + 6 * 0.5
     sentences = size(TTS, 100, MEASURED, policies[TTS])
     assert sentences.load == pytest.approx(2.5 * answers.load)
     ears = size(EARS, 100, MEASURED, policies[EARS])
