@@ -13,6 +13,8 @@ tag=${TAG:-$(sed -n 's/^version = "\(.*\)"/\1/p' services/gateway/pyproject.toml
 registry=${REGISTRY:-dialtone}
 
 build() { # build NAME
+    # Its files are the same on every machine, so they are built here, with the Node.js and the lock of a checkout.
+    [ "$1" != gateway ] || make --no-print-directory page || echo "this gateway's image has no page" >&2
     set -- --file "deploy/images/$1.Dockerfile" --tag "$registry/$1:$(tag_of "$1")"
     [ -z "${PYTHON:-}" ] || set -- "$@" --build-arg "PYTHON=$PYTHON"
     [ -z "${MODELS:-}" ] || set -- "$@" --build-arg "MODELS=$MODELS"
