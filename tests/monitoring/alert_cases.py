@@ -1,6 +1,6 @@
 """What each alert is to make of figures: it has to speak of some, and not of others that look like them.
 
-Series are written as promtool writes them, a sample each 30 s: `0+0x4 1+0x20` is five times 0, then 1.
+Series are written as promtool writes them: `0+0x4 1+0x20` is five times 0, then 1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOSSES = 'dialtone_model_losses_total{model="asr"'
 @dataclass(frozen=True)
 class Case:
     """`at` a moment after the first sample, the alert is firing with `summary` and these labels beside its
-    severity; or, without a summary, it is not firing."""
+    severity; or, without a summary, it is not firing. `every` is the time between samples."""
 
     alert: str
     why: str
@@ -27,6 +27,7 @@ class Case:
     at: str
     summary: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    every: str = STEP
 
 
 def _slots(**of_stages: str) -> dict[str, str]:
@@ -139,9 +140,10 @@ CASES = (
     ),
     Case(
         "DialtoneModelLost",
-        "twice, in the middle of the ten minutes",
-        {f'{_LOSSES},how="crashed"}}': "0+0x20 2+0x40", f'{_LOSSES},how="hung"}}': "0+0x60"},
+        "twice, and samples do not fill the ten minutes, so that the increase is extrapolated beyond two",
+        {f'{_LOSSES},how="crashed"}}': "3+0x13 5+0x30", f'{_LOSSES},how="hung"}}': "0+0x50"},
         "15m",
+        every="45s",
     ),
     Case(
         "DialtoneBrokerLost",

@@ -28,7 +28,7 @@ def _as_test(case: Case) -> dict[str, Any]:
     }
     return {
         "name": f"{case.alert}: {case.why}",
-        "interval": STEP,
+        "interval": case.every,
         "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
         "alert_rule_test": [
             {"eval_time": case.at, "alertname": case.alert, "exp_alerts": [firing] if case.summary else []}
