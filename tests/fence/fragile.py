@@ -43,6 +43,13 @@ class Fragile:
         time.sleep(seconds)
         return "slept"
 
+    def computes(self, seconds: float) -> str:
+        """Take so much of a processor's time."""
+        until = time.thread_time() + seconds
+        while time.thread_time() < until:
+            pass
+        return "computed"
+
     def says_so_and_sleeps(self, seconds: float) -> str:
         print("began", flush=True)
         time.sleep(seconds)

@@ -7,7 +7,8 @@ for it may be run twice. What goes wrong costs this:
 - A crash ends the process, and every step that was in it. Which one it was shows when each of them is run
   again, alone: the one that crashes alone too gets ModelCrashed, the others their results.
 - A step that takes longer than it may hangs: its process is killed, it gets ModelHung, and the others are run
-  again. The time counts only while this process runs: a machine that was asleep proves nothing.
+  again. Time counts only while both processes can run: a machine that was asleep, or busy with others,
+  proves nothing.
 - The next process is started at once; steps wait for it. A model that is lost more than five times a minute,
   or cannot be loaded again, is given up: ModelGone for all, and `gone` tells the worker to leave.
 
@@ -34,9 +35,9 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from dialtone.fence.frames import Opening, Outcome, receive, send
 from dialtone.fence.metrics import MODEL_LOSSES, MODEL_READY, show_model
+from dialtone.fence.patience import Patience
 from dialtone.telemetry import get_logger
 
-_SLICES = 10
 _LOSSES, _WINDOW_S = 5, 60.0
 _RUNS = 3  # of one step, where others were at fault for the first two
 log = get_logger(__name__)
@@ -208,7 +209,7 @@ class ModelProcess(Generic[M]):
                 raise ModelLost("nobody waits for this step any more")
             lane = self._lanes.get()
             try:
-                outcome = _exchange(life.lanes[lane], job.call, job.within_s)
+                outcome = _exchange(life.lanes[lane], job.call, Patience(life.process.pid, job.within_s))
             except TimeoutError:
                 self._end(life, "hung")
                 raise ModelHung(f"{self.name}: a step took more than {job.within_s:g} s") from None
@@ -296,7 +297,8 @@ class ModelProcess(Generic[M]):
         try:
             if self._closing:
                 raise ModelGone("closed")
-            outcome = _exchange(life.lanes[0], Opening(self.name, self._load), self._load_within_s)
+            patience = Patience(life.process.pid, self._load_within_s)
+            outcome = _exchange(life.lanes[0], Opening(self.name, self._load), patience)
         except TimeoutError:
             self._end(life, "hung")
             raise ModelGone(f"not loaded within {self._load_within_s:g} s") from None
@@ -326,14 +328,14 @@ class ModelProcess(Generic[M]):
             self._gone.set_result(self._given_up)
 
 
-def _exchange(lane: socket.socket, frame: object, within_s: float) -> Outcome:
+def _exchange(lane: socket.socket, frame: object, patience: Patience) -> Outcome:
     """Send a frame and return what came of it. Raises TimeoutError, EOFError, OSError."""
-    lane.settimeout(within_s)
+    lane.settimeout(patience.within_s)
     send(lane, frame)
     answered = select.poll()
     answered.register(lane, select.POLLIN)
-    for _ in range(_SLICES):  # a machine that sleeps, or a worker that is stopped, costs one of them
-        if answered.poll(within_s * 1000 / _SLICES):
-            outcome: Outcome = pickle.loads(receive(lane))
-            return outcome
-    raise TimeoutError
+    while not answered.poll(patience.slice_s * 1000):
+        if patience.over():
+            raise TimeoutError
+    outcome: Outcome = pickle.loads(receive(lane))
+    return outcome
