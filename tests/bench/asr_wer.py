@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import re
 import statistics
@@ -95,7 +94,9 @@ def standard_path(model: WhisperModel) -> Recognise:
     return recognise
 
 
-def short_window(model: ShortWindowWhisper, ears: Ears, *, at_pauses: bool) -> Recognise:
+def short_window(
+    model: ShortWindowWhisper, ears: Ears, loop: asyncio.Runner, *, at_pauses: bool
+) -> Recognise:
     """What a call gets: voice activity detection, the passages cut around it, the short window.
 
     Committed as a whole; or in turns that 200 ms of silence end, each as it was heard at the pause of
@@ -106,7 +107,7 @@ def short_window(model: ShortWindowWhisper, ears: Ears, *, at_pauses: bool) -> R
         mode=mode, aggressiveness=1, prefix_padding_ms=300, silence_duration_ms=200, candidate_pause_ms=100
     )
 
-    def recognise(samples: Pcm16, language: str) -> str:
+    async def hear(samples: Pcm16, language: str) -> list[Passage]:
         hearing = Hearing(
             AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=16_000),
             TurnPolicy.of(EarsConfig(turn_detection=turns), TurnDefaults()),
@@ -124,18 +125,21 @@ def short_window(model: ShortWindowWhisper, ears: Ears, *, at_pauses: bool) -> R
 
         chosen: list[Passage] = []
         start, heard = 0, list[Passage]()
-        for boundary in itertools.chain.from_iterable(hearing.hear(whole.tobytes())):
-            if isinstance(boundary, Started):
-                start = boundary.start
-            elif isinstance(boundary, Paused):
-                heard = cut(start, hearing.position)
-            elif isinstance(boundary, Resumed):
-                heard = []
-            elif isinstance(boundary, Stopped):
-                chosen += heard or cut(start, boundary.end)
-                heard = []
-        if not at_pauses:
-            chosen = cut(0, len(whole))
+        async for boundaries in hearing.hear(whole.tobytes()):
+            for boundary in boundaries:
+                if isinstance(boundary, Started):
+                    start = boundary.start
+                elif isinstance(boundary, Paused):
+                    heard = cut(start, hearing.position)
+                elif isinstance(boundary, Resumed):
+                    heard = []
+                elif isinstance(boundary, Stopped):
+                    chosen += heard or cut(start, boundary.end)
+                    heard = []
+        return chosen if at_pauses else cut(0, len(whole))
+
+    def recognise(samples: Pcm16, language: str) -> str:
+        chosen = loop.run(hear(samples, language))
         return " ".join(model.recognize([passage])[0].text for passage in chosen)
 
     return recognise
@@ -226,6 +230,10 @@ def table(short: list[Heard], paused: list[Heard], standard: list[Heard]) -> str
     return "\n".join([*lines, "", "In bold: not what was said.", ""])
 
 
+async def _close(ears: Ears) -> None:
+    await ears.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="whisper-base")
@@ -236,9 +244,13 @@ def main() -> None:
         raise SystemExit(f"no recordings in {SPEECH_FOLDER}: set DIALTONE_SPEECH")
     folder = locate(arguments.model)
     ours = ShortWindowWhisper(folder, languages=LANGUAGES, device="cpu", threads=arguments.threads)
-    ears = asyncio.run(load_ears(EarsSettings(stages="simulated")))
-    short = measure(short_window(ours, ears, at_pauses=False), recordings)
-    paused = measure(short_window(ours, ears, at_pauses=True), recordings)
+    with asyncio.Runner() as loop:
+        ears = loop.run(load_ears(EarsSettings(stages="simulated")))
+        try:
+            short = measure(short_window(ours, ears, loop, at_pauses=False), recordings)
+            paused = measure(short_window(ours, ears, loop, at_pauses=True), recordings)
+        finally:
+            loop.run(_close(ears))
     theirs = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=arguments.threads)
     standard = measure(standard_path(theirs), recordings)
     undetected = detection(ours, theirs, recordings)

@@ -1,11 +1,13 @@
 """Ears of several kinds: with the default models, and without any."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from dialtone.fence import ModelProcess
 from dialtone.models import ModelMissing, locate
 from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.asr.recognition import Passage, Recognition
@@ -14,7 +16,9 @@ from dialtone.vad_asr.service import Ears, load_ears
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
 from dialtone.vad_asr.transcriber import PooledTranscriber
+from dialtone.vad_asr.vad.fenced import FencedNetwork, SileroGate, silero_process
 from dialtone.vad_asr.vad.level import LevelGate
+from dialtone.vad_asr.vad.silero import Network
 
 
 def model_folder(name: str) -> Path:
@@ -75,11 +79,23 @@ def scripted_ears(pool: InferencePool) -> Ears:
     return Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), _nothing)
 
 
+@pytest.fixture(scope="session")
+def silero() -> Iterator[ModelProcess[Network]]:
+    """The default network; needs its model."""
+    process = silero_process(model_folder("silero-vad"))
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(process.start())
+    yield process
+    loop.run_until_complete(process.close())
+    loop.close()
+
+
 @pytest.fixture
-async def gated_ears() -> Ears:
+async def gated_ears(silero: ModelProcess[Network]) -> AsyncIterator[Ears]:
     """Simulated answers behind the real gate, Silero; needs its model."""
-    model_folder("silero-vad")
-    return await load_ears(EarsSettings(stages="simulated"))
+    network = FencedNetwork(silero, timeout_s=5.0)
+    yield Ears(EarsSettings(stages="simulated"), partial(SileroGate, network), SimulatedTranscriber, _nothing)
+    await network.close()
 
 
 @pytest.fixture

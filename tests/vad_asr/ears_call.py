@@ -131,9 +131,13 @@ class EarsCall:
         self.lease.wake()
 
     async def lease_idle(self) -> None:
-        """Let the leg take what was said."""
-        for _ in range(3):
-            await asyncio.sleep(0)
+        """Let the leg take what was said: it has heard all but the last frame then, and that, too, if all
+        it needs is in this process."""
+        async with asyncio.timeout(30):
+            while self.lease.behind:  # noqa: ASYNC110 - it has no event for that
+                await asyncio.sleep(0)
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     # --- events
 

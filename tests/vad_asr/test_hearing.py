@@ -34,10 +34,10 @@ def hearing(config: EarsConfig) -> Hearing:
 
 
 @pytest.mark.parametrize(("config", "kept_s"), [(server_vad(), 30), (manual(), 300)], ids=["vad", "manual"])
-def test_an_hour_of_silence_is_not_kept(config: EarsConfig, kept_s: int) -> None:
+async def test_an_hour_of_silence_is_not_kept(config: EarsConfig, kept_s: int) -> None:
     heard = hearing(config)
     for _ in range(3600):
-        for boundaries in heard.hear(SECOND):
+        async for boundaries in heard.hear(SECOND):
             assert not boundaries
     assert heard.clock_us(heard.position) == 3_600_000_000
     assert heard.recording.end - heard.recording.start <= (kept_s + 1) * 16_000

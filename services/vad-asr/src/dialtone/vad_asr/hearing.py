@@ -1,8 +1,8 @@
-"""What one call hears: its audio on one clock, and where voice is in it. No I/O."""
+"""What one call hears: its audio on one clock, and where voice is in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from dialtone.audio import AudioDecoder, Pcm16, pcm16_to_bytes
 from dialtone.v1.common_pb2 import AudioFormat
@@ -12,7 +12,6 @@ from dialtone.vad_asr.policy import TurnPolicy
 from dialtone.vad_asr.recording import Recording, VoicedSpans
 from dialtone.vad_asr.vad.tracker import VoiceTracker
 
-_STEP_BYTES = 2 * 320  # boundaries are looked for every 20 ms, however large the client's frames are
 _DECODED_BYTES = 9_600  # at once: 200 ms at 24 kHz, 1.2 s of G.711, a millisecond of work
 
 NewTracker = Callable[[TurnPolicy, int], VoiceTracker]
@@ -65,19 +64,22 @@ class Hearing:
         """The position that stands there, not before the first."""
         return max(clock_us - self._start_us, 0) * SAMPLE_RATE // 1_000_000
 
-    def hear(self, data: bytes) -> Iterator[list[Boundary]]:
-        """Takes in audio in the client's format; yields after each step, with what it revealed."""
-        for at in range(0, len(data), _DECODED_BYTES):
-            yield from self._hear(self._decoder.feed(data[at : at + _DECODED_BYTES]))
+    def hear(self, data: bytes) -> AsyncIterator[list[Boundary]]:
+        """Takes in audio in the client's format; yields after each step, with what it revealed.
 
-    def change_format(self, audio_format: AudioFormat) -> Iterator[list[Boundary]]:
+        Raises HandBack where voice cannot be detected any more.
+        """
+        parts = (data[at : at + _DECODED_BYTES] for at in range(0, len(data), _DECODED_BYTES))
+        return self._hear(map(self._decoder.feed, parts))
+
+    def change_format(self, audio_format: AudioFormat) -> AsyncIterator[list[Boundary]]:
         """What follows is in another format. Raises UnsupportedFormat, and then nothing has changed."""
         decoder, self._decoder = self._decoder, AudioDecoder(audio_format, SAMPLE_RATE)
-        return self._hear(decoder.flush())
+        return self._hear([decoder.flush()])
 
-    def finish(self) -> Iterator[list[Boundary]]:
+    def finish(self) -> AsyncIterator[list[Boundary]]:
         """No audio follows."""
-        return self._hear(self._decoder.flush())
+        return self._hear([self._decoder.flush()])
 
     def change_policy(self, policy: TurnPolicy) -> None:
         """Turns are found in another way from now on; an open turn stays open."""
@@ -98,16 +100,15 @@ class Hearing:
         self._tracker.forget()
         self.settle(self.position)
 
-    def _hear(self, samples: Pcm16) -> Iterator[list[Boundary]]:
-        pcm = pcm16_to_bytes(samples)
-        for at in range(0, len(pcm), _STEP_BYTES):
-            step = pcm[at : at + _STEP_BYTES]
-            self.recording.append(step)
-            self._tracker.feed(step)
-            if self._tracker.voiced_chunk:
-                self.voice.add(*self._tracker.voiced_chunk)
-            yield self.endpointer.advance(self._tracker)
-            self._forget()
+    async def _hear(self, decoded: Iterable[Pcm16]) -> AsyncIterator[list[Boundary]]:
+        for samples in decoded:
+            for step in await self._tracker.judge(pcm16_to_bytes(samples)):
+                self.recording.append(step.pcm)
+                self._tracker.follow(step)
+                if self._tracker.voiced_chunk:
+                    self.voice.add(*self._tracker.voiced_chunk)
+                yield self.endpointer.advance(self._tracker)
+                self._forget()
 
     def _forget(self) -> None:
         if self.endpointer.in_turn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from dialtone.bus import Lease
@@ -167,9 +167,9 @@ class EarsLeg:
             audio += more.audio
         return frame, audio
 
-    async def _hear(self, steps: Iterator[list[Boundary]]) -> None:
+    async def _hear(self, steps: AsyncIterator[list[Boundary]]) -> None:
         await self._turnstile.enter()
-        for boundaries in steps:
+        async for boundaries in steps:
             for boundary in boundaries:
                 await self._pass(boundary)
             await self._turnstile.breathe()

@@ -19,6 +19,9 @@ ASR_SECONDS = Histogram(
     buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 4, 8),
 )
 shown_from_zero(ASR_SECONDS, *_URGENCIES)
+VAD_FAILED = Counter(
+    "dialtone_vad_failed", "Streams that the network broke on: judged by their loudness from there on"
+)
 TURNS = Counter("dialtone_ears_turns", "Turns ended, by how their recognition went", ["result"])
 ENDPOINT_SECONDS = Histogram(
     "dialtone_endpoint_seconds",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dialtone.audio import UnsupportedFormat
@@ -20,9 +22,11 @@ from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
 from dialtone.vad_asr.transcriber import PooledTranscriber, Transcriber
 from dialtone.vad_asr.turnstile import Turnstile
+from dialtone.vad_asr.vad.detectors import Gate
+from dialtone.vad_asr.vad.fenced import FencedNetwork, SileroGate, silero_process
 from dialtone.vad_asr.vad.level import LevelGate
-from dialtone.vad_asr.vad.silero import CHUNK_BYTES, SileroGate, SileroModel
-from dialtone.vad_asr.vad.tracker import Gate, VoiceTracker
+from dialtone.vad_asr.vad.silero import Network
+from dialtone.vad_asr.vad.tracker import VoiceTracker
 from dialtone.vad_asr.vad.webrtc import WebRtcFlags
 from dialtone.vad_asr.whole_recording import hear_recording
 from dialtone.worker import Loaded
@@ -75,31 +79,32 @@ class Ears:
 
 async def load_ears(settings: EarsSettings) -> Ears:
     """Loads and warms up the models. Raises ModelMissing, and what loading them raises."""
-    new_gate = await asyncio.to_thread(_gates, settings)
-    if settings.stages == "simulated":
-        return Ears(settings, new_gate, SimulatedTranscriber, _nothing_to_close)
-    model = whisper_process(settings)
-    try:
-        await model.start()
-        where = await model.run(settings.asr_step_timeout_s, device)
-    except BaseException:
-        await model.close()
-        raise
-    log.info("recogniser loaded", model=settings.asr_model, device=where)
-    pool = InferencePool(
-        FencedRecognizer(model, settings.asr_step_timeout_s).recognize,
-        workers=settings.asr_workers,
-        queue_limit=settings.asr_queue,
-        batch_size=settings.asr_batch or _BATCH[where],
-        max_wait_s=settings.asr_max_wait_s,
-    )
-    pool.start()
-
-    async def close() -> None:
-        await pool.close()
-        await model.close()
-
-    return Ears(settings, new_gate, lambda: PooledTranscriber(pool), close, models=(model,))
+    async with AsyncExitStack() as opened:
+        silero = _silero(settings)
+        whisper = whisper_process(settings) if settings.stages == "real" else None
+        models: list[ModelProcess[Any]] = [model for model in (silero, whisper) if model is not None]
+        for model in models:
+            opened.push_async_callback(model.close)
+        await asyncio.gather(*(model.start() for model in models))
+        new_gate: Callable[[], Gate] = LevelGate
+        if silero is not None:
+            network = FencedNetwork(silero, settings.vad_step_timeout_s)
+            opened.push_async_callback(network.close)
+            new_gate = partial(SileroGate, network)
+        if whisper is None:
+            return Ears(settings, new_gate, SimulatedTranscriber, opened.pop_all().aclose, models)
+        where = await whisper.run(settings.asr_step_timeout_s, device)
+        log.info("recogniser loaded", model=settings.asr_model, device=where)
+        pool = InferencePool(
+            FencedRecognizer(whisper, settings.asr_step_timeout_s).recognize,
+            workers=settings.asr_workers,
+            queue_limit=settings.asr_queue,
+            batch_size=settings.asr_batch or _BATCH[where],
+            max_wait_s=settings.asr_max_wait_s,
+        )
+        pool.start()
+        opened.push_async_callback(pool.close)
+        return Ears(settings, new_gate, lambda: PooledTranscriber(pool), opened.pop_all().aclose, models)
 
 
 async def load(settings: EarsSettings) -> Loaded:
@@ -108,19 +113,11 @@ async def load(settings: EarsSettings) -> Loaded:
     return Loaded(handler=ears.handle, slots=settings.ears_slots, close=ears.close, models=ears.models)
 
 
-def _gates(settings: EarsSettings) -> Callable[[], Gate]:
+def _silero(settings: EarsSettings) -> ModelProcess[Network] | None:
     try:
-        folder = locate(settings.vad_model, settings.models_dir)
+        return silero_process(locate(settings.vad_model, settings.models_dir))
     except ModelMissing as missing:
         if settings.stages != "simulated":
             raise
         log.warning("no Silero VAD: noise is taken for speech", reason=str(missing))
-        return LevelGate
-    model_path = folder if folder.is_file() else next(folder.glob("*.onnx"))
-    model = SileroModel(model_path)
-    SileroGate(model).probability(bytes(CHUNK_BYTES))
-    return lambda: SileroGate(model)
-
-
-async def _nothing_to_close() -> None:
-    return
+        return None

@@ -43,6 +43,8 @@ class EarsSettings(ServiceSettings):
     vad_model: str = "silero-vad"
     vad_frame_ms: Literal[10, 20, 30] = 30
     """Frame of webrtcvad."""
+    vad_step_timeout_s: float = Field(default=1.0, gt=0)
+    """A question to the network that takes this long hangs: its process is replaced."""
     vad_threshold: float = Field(default=0.5, gt=0, lt=1)
     vad_silence_ms: int = Field(default=750, gt=0)
     vad_early_pause_ms: int = Field(default=200, ge=0)

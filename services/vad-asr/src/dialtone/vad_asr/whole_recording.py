@@ -37,9 +37,9 @@ async def hear_recording(
         kept_manual=whole,
     )
     await turnstile.enter()
-    for _ in hearing.hear(work.audio):
+    async for _ in hearing.hear(work.audio):
         await turnstile.breathe()
-    for _ in hearing.finish():
+    async for _ in hearing.finish():
         await turnstile.breathe()
     asking = Asking(hearing, transcriber, work.transcription)
     ask = asking.about(0, hearing.position, Urgency.FINAL)

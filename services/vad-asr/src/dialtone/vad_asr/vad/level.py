@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -90,8 +92,11 @@ class LevelGate:
         self._meter = LevelMeter()
         self._fed = 0
 
-    def probability(self, chunk: bytes) -> float:
-        """Some samples, 16 bit at 16 kHz -> 1.0 where something is heard, else 0.0."""
+    async def probabilities(self, chunks: Sequence[bytes]) -> list[float]:
+        """Of each 1.0 where something is heard, else 0.0."""
+        return [self._judge(chunk) for chunk in chunks]
+
+    def _judge(self, chunk: bytes) -> float:
         self._meter.feed(chunk)
         begun, self._fed = self._fed, self._fed + len(chunk) // 2
         return 1.0 if self._meter.loudest(begun) > self._meter.audible_level() else 0.0

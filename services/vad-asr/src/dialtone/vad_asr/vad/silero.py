@@ -1,61 +1,75 @@
-"""Silero VAD (ONNX): the probability of speech in chunks of 32 ms."""
+"""Silero VAD (ONNX): the probability of speech in chunks of 32 ms. Runs over there: see `fenced.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from dialtone.audio import Float32
+from dialtone.vad_asr.vad.chunks import CHUNK, CHUNK_BYTES
 
-CHUNK = 512  # samples at 16 kHz, fixed by the model
-CHUNK_BYTES = 2 * CHUNK
-_CONTEXT = 64  # samples of the chunk before, which the model wants to see again
+CONTEXT_BYTES = 2 * 64  # of the chunk before, which the model wants to see again
+_WINDOW = CONTEXT_BYTES // 2 + CHUNK
 _FULL_SCALE = np.float32(1 / 32768)
 _SAMPLE_RATE = np.array(16_000, dtype=np.int64)
 
+States = NDArray[np.float32]
+"""What the network remembers of each stream: [2, streams, 128]."""
+
+
+class Network(Protocol):
+    """Judges the next chunks of some streams together, and remembers nothing of them itself."""
+
+    def judge(self, sounds: Sequence[bytes], states: States) -> tuple[list[list[float]], States]:
+        """sounds: of each stream the next chunks, behind the context; states: before them ->
+        (of each stream the probability of each chunk, states after them)."""
+
 
 class SileroModel:
-    """The network, without state: one per process, shared by all streams."""
+    """The network. 0.1 ms a chunk, less in company."""
 
     def __init__(self, model_path: Path) -> None:
+        import onnxruntime  # for the process that it works in alone
+
         options = onnxruntime.SessionOptions()
         # The network is far too small to gain from threads, and they would spin beside the calls.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # Known shapes let it leave out the questions that it asks about them: 12 % of its time.
-        options.add_free_dimension_override_by_name("batch", 1)
-        options.add_free_dimension_override_by_name("sequence", _CONTEXT + CHUNK)
+        # A known shape lets it leave out the questions that it asks about it.
+        options.add_free_dimension_override_by_name("sequence", _WINDOW)
         self._session = onnxruntime.InferenceSession(
             str(model_path), options, providers=["CPUExecutionProvider"]
         )
 
-    def run(self, window: Float32, state: Float32) -> tuple[float, Float32]:
-        """window: float32 [1, 576]; state: float32 [2, 1, 128] -> (probability, next state)."""
-        probability, next_state = self._session.run(
-            None, {"input": window, "state": state, "sr": _SAMPLE_RATE}
-        )
-        return float(probability[0, 0]), next_state
+    def judge(self, sounds: Sequence[bytes], states: States) -> tuple[list[list[float]], States]:
+        """As in `Network`."""
+        lengths = [(len(sound) - CONTEXT_BYTES) // CHUNK_BYTES for sound in sounds]
+        probabilities: list[list[float]] = [[] for _ in sounds]
+        states = states.copy()
+        for number in range(max(lengths)):
+            present = [stream for stream, length in enumerate(lengths) if length > number]
+            windows = np.stack(
+                [np.frombuffer(sounds[each], "<i2", _WINDOW, number * CHUNK_BYTES) for each in present]
+            )
+            said, states[:, present] = self._session.run(
+                None,
+                {"input": windows * _FULL_SCALE, "state": states[:, present], "sr": _SAMPLE_RATE},
+            )
+            for stream, probability in zip(present, said[:, 0].tolist(), strict=True):
+                probabilities[stream].append(probability)
+        return probabilities, states
 
 
-class SileroGate:
-    """One stream's view of the network: chunks in order, or skipped while nobody asks."""
+def load(model_path: Path) -> SileroModel:
+    """The network, run once: the first time takes longer."""
+    model = SileroModel(model_path)
+    model.judge([bytes(CONTEXT_BYTES + CHUNK_BYTES)], np.zeros((2, 1, 128), dtype=np.float32))
+    return model
 
-    def __init__(self, model: SileroModel) -> None:
-        self._model = model
-        self.reset()
 
-    def reset(self) -> None:
-        """Forgets the stream: what comes next does not follow what came before."""
-        self._state: NDArray[np.float32] = np.zeros((2, 1, 128), dtype=np.float32)
-        self._window = np.zeros((1, _CONTEXT + CHUNK), dtype=np.float32)
-
-    def probability(self, chunk: bytes) -> float:
-        """512 samples, 16 bit at 16 kHz -> probability of speech, 0..1. Takes about 0.1 ms."""
-        window = self._window
-        window[:, :_CONTEXT] = window[:, -_CONTEXT:]
-        np.multiply(np.frombuffer(chunk, dtype="<i2"), _FULL_SCALE, out=window[0, _CONTEXT:])
-        probability, self._state = self._model.run(window, self._state)
-        return probability
+def judge(network: Network, sounds: Sequence[bytes], states: States) -> tuple[list[list[float]], States]:
+    """A step: what the network says."""
+    return network.judge(sounds, states)
