@@ -35,9 +35,12 @@ def test_every_alert_has_its_part_of_the_runbook() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-def test_prometheus_takes_the_rules() -> None:
-    rules = ROOT / "deploy" / "compose" / "rules.yml"
+@pytest.mark.parametrize(("kind", "name"), [("rules", "rules.yml"), ("config", "prometheus.yml")])
+def test_prometheus_takes_what_compose_gives_it(kind: str, name: str) -> None:
     done = subprocess.run(
-        ["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False
+        ["promtool", "check", kind, str(ROOT / "deploy" / "compose" / name)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
