@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+import anyio.lowlevel
 import numpy as np
 import uvloop
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ class Talker:
         commands = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+        await anyio.lowlevel.checkpoint()  # loads what httpx would in its first request, while others talk
         pacing = asyncio.create_task(self._tell_pace())
         try:
             while line := await commands.readline():
@@ -127,6 +129,7 @@ def main() -> None:
     questions = [load_question(path) for path in given.question]
     key = os.environ.get("API_KEY", "")
     talker = Talker(Script(given.url, key, questions, given.interrupt, given.hang_up, given.silence_ms))
+    voice_call.trust()
     gc.collect()
     gc.freeze()  # what was loaded so far is not looked through again while it is measured
     uvloop.run(talker.run())

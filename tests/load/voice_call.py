@@ -35,7 +35,8 @@ def frames_of(question: Question) -> Sequence[bytes]:
     return [text_frame(b'{"audio":"' + base64.b64encode(frame.tobytes()) + b'"}') for frame in framed]
 
 
-_trust = cache(ssl.create_default_context)  # takes as long as a turn of many calls
+trust = cache(ssl.create_default_context)
+"""The machine's certificates. Reading them holds up all calls for a moment: to be called once before any."""
 
 
 class VoiceCaller(Caller):
@@ -54,7 +55,7 @@ class VoiceCaller(Caller):
             headers=self.headers,
             timeout=OPENING_S,
             trust_env=False,
-            verify=_trust(),
+            verify=trust(),
         ) as client:
             try:
                 answer = await client.post("/v1/sessions", json=session)
