@@ -30,15 +30,26 @@ class Microphone:
         self._rate = rate
         self._silence = bytes(2 * rate * FRAME_MS // 1000)
         self._playing: Playing | None = None
+        self._ended = False
 
     def play(self, recording: Recording) -> Playing:
         """Let a recording follow from the next frame on."""
         sound = recording.at_rate(self._rate)
         self._playing = Playing(deque(sound.frames()), sound.last_voiced_frame())
+        if self._ended:
+            self._playing.finished.set()
         return self._playing
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled, or until nothing can be sent: then what is played is over at once."""
+        try:
+            await self._run()
+        finally:
+            self._ended = True
+            if self._playing is not None:
+                self._playing.finished.set()
+
+    async def _run(self) -> None:
         due = time.perf_counter()
         while True:
             playing = self._playing
