@@ -106,7 +106,7 @@ def _calls(
             figures["problems"].append(f"{title}: {failure}")
             continue
         figures["calls"][title] = [shown(turn) for turn in held]
-        figures["problems"] += [f"{title}: {problem}" for problem in turn_problems(held)]
+        figures["problems"] += [f"{title}: {problem}" for problem in turn_problems(held, protocol)]
 
 
 def _recordings(composition: Composition) -> int:
