@@ -10,6 +10,7 @@ from tests.deploy.network_edges import Edge, edges, ports_that_are_none
 from tests.deploy.rendered import NAME, SERVICES, of_kind, overlay, workloads
 
 WORKERS = ("vad-asr", "llm", "tts")
+INSIDE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"}
 EXPECTED = {
     *(Edge(service, "nats", "client") for service in SERVICES),
     *(Edge("nats", "nats", "cluster") for _ in (1,)),
@@ -34,6 +35,20 @@ EXPECTED = {
 def test_only_the_named_edges_are_open(name: str) -> None:
     assert edges(overlay(name)) == EXPECTED
     assert list(ports_that_are_none(overlay(name))) == []
+
+
+@pytest.mark.parametrize("name", ["production", "production-gpu"])
+def test_the_world_outside_is_not_the_clusters_own_network_nor_its_clouds_metadata(name: str) -> None:
+    blocks = [
+        peer["ipBlock"]
+        for policy in of_kind(overlay(name), "NetworkPolicy")
+        for rule in policy["spec"].get("egress", ())
+        for peer in rule.get("to", ())
+        if "ipBlock" in peer
+    ]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert set(block["except"]) >= INSIDE
 
 
 def test_without_policies_everything_is_open() -> None:
