@@ -19,7 +19,9 @@ def test_a_call_from_the_first_word_to_the_last(stack: StackState, tmp_path: Pat
 
 
 @pytest.mark.models
-def test_a_question_is_understood_and_answered(real_stack: StackState, tmp_path: Path) -> None:
+def test_a_question_is_understood_and_answered_and_a_tool_is_called(
+    real_stack: StackState, tmp_path: Path
+) -> None:
     question = recording("en_weather_question").samples()
     heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
     run_browser("understood.test.ts", GATEWAY=real_stack.url, MICROPHONE=heard)

@@ -115,6 +115,8 @@ def announce(console: Console, state: StackState, seconds: float) -> None:
         style="bold",
         soft_wrap=True,
     )
+    # Browsers trust both names, but only one of them looks like an address to a person.
+    console.print(f"talk to it in a browser: http://localhost:{urlsplit(state.url).port}", highlight=False)
 
 
 async def supervise(settings: StackSettings) -> None:

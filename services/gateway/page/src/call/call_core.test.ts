@@ -127,6 +127,16 @@ test("a call of a tool waits for its result", () => {
   assert.equal(entry?.tool?.answered, true);
 });
 
+test("of several calls the last result asks for the answer", () => {
+  const core = opened();
+  for (const call_id of ["call_1", "call_2"]) {
+    core.server({ type: "conversation.item.done", item: { id: `item_${call_id}`, type: "function_call", call_id, name: "look", arguments: "{}" } });
+  }
+  assert.deepEqual(sent(core.answerTool("call_1", "one")), ["conversation.item.create"]);
+  core.server({ type: "conversation.item.done", item: { id: "item_o", type: "function_call_output", call_id: "call_1", output: "one" } });
+  assert.deepEqual(sent(core.answerTool("call_2", "two")), ["conversation.item.create", "response.create"]);
+});
+
 test("what is typed ends an answer and asks for the next", () => {
   const core = answering();
   const effects = core.say("stop");

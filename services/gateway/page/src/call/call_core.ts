@@ -184,13 +184,12 @@ export class CallCore {
     ];
   }
 
-  /** The user plays the part of a tool. */
+  /** The user plays the part of a tool. The answer is asked for when no other call waits for its result. */
   answerTool(callId: string, output: string): Effect[] {
     const item = { type: "function_call_output", call_id: callId, output };
-    return [
-      { do: "send", event: { type: "conversation.item.create", item } },
-      { do: "send", event: { type: "response.create" } },
-    ];
+    const given: Effect = { do: "send", event: { type: "conversation.item.create", item } };
+    const others = this.conversation.entries.some(({ tool }) => tool && !tool.answered && tool.callId !== callId);
+    return others ? [given] : [given, { do: "send", event: { type: "response.create" } }];
   }
 
   /** Where turns do not end by themselves. */
