@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket as socketlib
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -31,6 +32,8 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     limits = {"MESSAGE_TIMEOUT_S": str(MESSAGE_S), "REQUEST_TIMEOUT_S": "2", "MAX_CALLS": "300"}
     limits |= {"SEND_TIMEOUT_S": "2", "TCP_USER_TIMEOUT_S": "1", "OUTBOUND_BUFFER_BYTES": str(OUTBOUND)}
+    limits |= {"CONVERSATION_BYTES": str(2**24)}
+    limits |= {"PING_S": "100"}  # who is gone was not sent away by an unanswered ping
     with running_gateway(tmp_path_factory.mktemp("sockets"), **limits) as gateway:
         yield gateway
 
@@ -98,6 +101,32 @@ async def test_hostile_json_is_an_error_and_the_call_goes_on(gateway: Gateway, t
         await socket.send(CLEAR.decode())
         assert json.loads(await socket.recv())["type"] == "input_audio_buffer.cleared"
         assert time.monotonic() - start < 4
+
+
+# --- handshakes
+
+
+@pytest.mark.parametrize(
+    ("at", "more"),
+    [
+        (b"model=default", b"model=" + b"x" * 10_000),
+        (b"model=default", b"model=" + b"x" * 2**20),
+        (b"Host: localhost", b"Host: localhost\r\nCookie: " + b"x" * 10_000),
+        (b"Host: localhost", b"Host: localhost" + b"\r\nX: y" * 300),
+        (b"Host: localhost", b"Host: localhost\r\nContent-Length: 5"),
+    ],
+    ids=["a long line", "a very long line", "a long header", "many headers", "a body"],
+)
+async def test_a_handshake_that_cannot_be_read_is_refused_at_once(
+    gateway: Gateway, at: bytes, more: bytes
+) -> None:
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(handshake(REALTIME).replace(at, more))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_handshake"
 
 
 # --- slowness
@@ -192,6 +221,35 @@ async def test_clients_that_do_not_read_are_gone_in_time_and_take_bounded_memory
         assert most - rss < clients * 3 * OUTBOUND + 24 * 2**20
         if clients > FEW:  # it takes ten seconds, in which the close frame would be taken
             await eventually(all_gone, within_s=30)
+
+
+async def test_a_client_that_does_not_read_the_answer_to_its_request_is_gone_in_time(
+    gateway: Gateway,
+) -> None:
+    """Six megabytes, of which the system has room for a part; the rest waits in the gateway."""
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    text = {"type": "input_text", "text": "x" * 200_000}
+    create = json.dumps(
+        {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [text]}}
+    )
+    async with connect(gateway.socket_url + REALTIME, compression=None) as socket:
+        session_id = json.loads(await socket.recv())["session"]["id"]
+        for _ in range(40):
+            await socket.send(create)
+            while json.loads(await socket.recv())["type"] != "conversation.item.done":
+                pass
+    with socketlib.socket() as client:
+        client.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        mine = client.getsockname()[1]
+        client.sendall(f"GET /v1/sessions/{session_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+
+        async def gone() -> bool:
+            connections = psutil.Process(gateway.pid).net_connections("tcp")
+            return not any(c.raddr and c.raddr.port == mine for c in connections)
+
+        await eventually(gone, within_s=30)
+        assert client.recv(1) == b"H"  # it was answered
 
 
 @pytest.mark.parametrize(("each", "calls"), [(100, 1), pytest.param(667, 50, marks=pytest.mark.chaos)])

@@ -16,6 +16,7 @@ from websockets.frames import Frame
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.large_messages import POLICY_VIOLATION, BoundedSocket
 from dialtone.gateway.runtime.rates import Bucket
+from dialtone.gateway.runtime.refusals import unreadable, written_out
 
 _AT_ONCE = 4096  # bytes: some 600 of the smallest frames
 _BURST_S = 2.0  # of the rate, that may come at once
@@ -42,6 +43,12 @@ class PacedSocket(BoundedSocket):
         for start in range(0, len(data), _AT_ONCE):
             super().data_received(data[start : start + _AT_ONCE])
             if self.transport.is_closing():
+                return
+            if self.conn.handshake_exc is not None:
+                # A line that is too long, too many of them, a body: of such a handshake nobody is told, and
+                # its connection would be held for good.
+                self.transport.write(written_out(unreadable()))
+                self.transport.close()
                 return
             self._watch()
             wait_s = self._rate.spend(self._frames, self.loop.time())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
@@ -51,9 +53,25 @@ def too_often() -> Refusal:
     return Refusal(429, "rate_limit_exceeded", "Too many requests from this address, try again later.")
 
 
+def unreadable() -> Refusal:
+    return Refusal(400, "invalid_handshake", "This is no WebSocket handshake, or too long for one.")
+
+
 async def deny(socket: WebSocket, refusal: Refusal) -> None:
     """Answer a handshake that was not accepted yet."""
+    await socket.send_denial_response(_answer(refusal))
+
+
+def written_out(refusal: Refusal) -> bytes:
+    """The answer, where there is nothing that would write it."""
+    answer = _answer(refusal)
+    lines = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in [*answer.raw_headers, (b"connection", b"close")]]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)
+
+
+def _answer(refusal: Refusal) -> JSONResponse:
     metrics.refused.labels(refusal.code).inc()
     kind = "invalid_request_error" if refusal.status < 500 else "server_error"
     error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
-    await socket.send_denial_response(JSONResponse({"error": error}, refusal.status, refusal.headers))
+    return JSONResponse({"error": error}, refusal.status, refusal.headers)
