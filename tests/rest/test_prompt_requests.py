@@ -47,6 +47,21 @@ async def test_a_request_that_does_not_come_whole_ends_its_connection(gateway: G
     writer.close()
 
 
+async def test_a_request_that_comes_a_byte_at_a_time_ends_its_connection(gateway: Gateway) -> None:
+    reader, writer = await opened(gateway)
+
+    async def dribble() -> None:
+        for byte in b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"x" * 1000:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(WITHIN_S / 20)
+
+    dribbling = asyncio.create_task(dribble())
+    with suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 10)
+    dribbling.cancel()
+    writer.close()
+
+
 async def test_requests_that_came_whole_are_served_for_as_long_as_they_last(gateway: Gateway) -> None:
     async with connect(f"{gateway.socket_url}/v1/realtime?model=default", compression=None) as socket:
         await socket.recv()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-import nats
 import pytest
-from nats.aio.msg import Msg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -18,6 +18,10 @@ from websockets.typing import Subprotocol
 from dialtone.gateway.ids import new_id
 from tests.fixtures.gateway import KEY, OTHER_KEY, Gateway, running_gateway
 from tests.fixtures.waiting import eventually
+from tests.fuzz.raw import TEXT, frame
+from tests.fuzz.raw import handshake as raw_handshake
+
+from .inside import watching
 
 REALTIME = "/v1/realtime"
 OWNER = {"Authorization": f"Bearer {KEY}"}
@@ -80,31 +84,35 @@ async def _all(socket: ClientConnection) -> str:
 async def test_without_a_key_no_socket_is_opened_and_nothing_happens_inside(
     gateway: Gateway, path: str
 ) -> None:
-    said: list[str] = []
+    async with watching(gateway) as inside:
+        for headers in WRONG:
+            status, body = await handshake(gateway, path, headers)
+            assert status == 401
+            assert json.loads(body)["error"]["code"] == "invalid_api_key"
+        assert await _first_line(gateway, path) == b"HTTP/1.1 401 Unauthorized"
+        # Redis is asked for the secret that one of them may be, by its hash.
+        seen = await inside.seen()
+        assert [one for one in seen if not one.startswith("GET dialtone:secret:")] == []
+        assert CANARY not in str(seen)
 
-    async def hear(message: Msg) -> None:
-        if not message.subject.startswith(
-            ("$", "_INBOX.")
-        ):  # what the broker and its clients say by themselves
-            said.append(message.subject)
+        async def heard() -> bool:
+            return any(one.startswith("call.") for one in await inside.seen())
 
-    async def heard() -> bool:
-        return bool(said)
+        async with connect(gateway.socket_url + REALTIME, additional_headers=OWNER) as socket:
+            await socket.recv()
+            await socket.send('{"type": "response.create"}')
+            await eventually(heard)  # a call is heard there
 
-    spy = await nats.connect(gateway.nats.url)
-    await spy.subscribe(">", cb=hear)
-    await spy.flush()
-    for headers in WRONG:
-        status, body = await handshake(gateway, path, headers)
-        assert status == 401
-        assert json.loads(body)["error"]["code"] == "invalid_api_key"
-    await spy.flush()
-    assert said == []
-    async with connect(gateway.socket_url + REALTIME, additional_headers=OWNER) as socket:
-        await socket.recv()
-        await socket.send('{"type": "response.create"}')
-        await eventually(heard)  # a call is heard there
-    await spy.close()
+
+async def _first_line(gateway: Gateway, path: str) -> bytes:
+    """Of the answer to one who does not wait for it, and sends what a call would take."""
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(raw_handshake(path) + frame(TEXT, b'{"type": "response.create"}') * 3)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert b"HTTP/1.1 101" not in answer
+    return answer.partition(b"\r\n")[0]
 
 
 async def test_a_session_of_another_is_to_a_stranger_as_one_that_is_not_there(
@@ -134,13 +142,101 @@ async def test_a_session_of_another_is_to_a_stranger_as_one_that_is_not_there(
         assert (await http.get("/v1/sessions")).json()["data"] == []
 
 
+async def test_items_of_another_are_to_a_stranger_as_ones_that_are_not_there(
+    gateway: Gateway, session_id: str
+) -> None:
+    """In a call of its own, too, nothing names what is another's: neither its session nor what is in it."""
+    theirs = {"session": session_id, "item": new_id("item"), "response": new_id("resp")}
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Mine"}]}
+    async with connect(gateway.socket_url + REALTIME, additional_headers=OWNER) as owner:
+        await owner.recv()
+        create = {"type": "conversation.item.create", "item": {"id": theirs["item"], **said}}
+        await owner.send(json.dumps(create))
+        await _until(owner, "conversation.item.done")
+        await owner.send('{"type": "response.create"}')
+        theirs["response"] = (await _until(owner, "response.created"))["response"]["id"]
+        seen = [await _named_in_frames(gateway, names) for names in (theirs, _nobodys())]
+        assert seen[0] == seen[1]
+        await owner.send(json.dumps({"type": "conversation.item.retrieve", "item_id": theirs["item"]}))
+        kept = (await _until(owner, "conversation.item.retrieved"))["item"]
+        assert kept["content"] == said["content"]
+        await owner.send('{"type": "response.cancel"}')  # it was not cancelled yet
+        assert (await _until(owner, "response.done"))["response"]["status"] == "cancelled"
+
+
+def _nobodys() -> dict[str, str]:
+    return {"session": new_id("sess"), "item": new_id("item"), "response": new_id("resp")}
+
+
+async def _named_in_frames(gateway: Gateway, names: dict[str, str]) -> list[str]:
+    """What a stranger is answered who names these in every frame that can name anything."""
+    item, response, session = names["item"], names["response"], names["session"]
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    reference = {"type": "item_reference", "id": item}
+    frames: list[dict[str, Any]] = [
+        {"type": "conversation.item.retrieve", "item_id": item},
+        {"type": "conversation.item.delete", "item_id": item},
+        {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": 0},
+        {"type": "conversation.item.create", "previous_item_id": item, "item": said},
+        {"type": "response.create", "response": {"conversation": "none", "input": [reference]}},
+        {"type": "response.cancel", "response_id": response},
+        {"type": "output_audio_buffer.clear", "response_id": response},
+        {"type": "session.update", "session": {"type": "realtime", "id": session}},
+        {"type": "session.update", "session_id": session, "session": {"type": "realtime"}},
+        {"type": "input_audio_buffer.clear", "session_id": session, "call_id": session},
+    ]
+    answers = []
+    async with connect(gateway.socket_url + REALTIME, additional_headers=STRANGER) as socket:
+        created = json.loads(await socket.recv())["session"]["id"]
+        for sent in frames:
+            await socket.send(json.dumps(sent))
+            answer = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            answers.append(f"{sent['type']}: {answer['type']} {json.dumps(answer.get('error'))}")
+            assert answer.get("session", {}).get("id", created) == created
+    told = "\n".join(answers)
+    for kind, name in names.items():
+        told = told.replace(name, kind)
+    return re.sub(r"(event|item|resp)_\w{22}", r"\1", told).splitlines()
+
+
+async def _until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while True:
+            message: dict[str, Any] = json.loads(await socket.recv())
+            if message["type"] == kind:
+                return message
+
+
 @pytest.mark.parametrize("wild", UNNAMEABLE, ids=range(len(UNNAMEABLE)))
 async def test_what_is_no_id_reaches_neither_store_nor_bus(gateway: Gateway, wild: str) -> None:
-    status, _ = await handshake(gateway, f"{REALTIME}?session_id={quote(wild)}", STRANGER)
-    assert status == 404
-    assert '"code":404' in await named(gateway, wild, STRANGER)
-    async with httpx.AsyncClient(base_url=gateway.url, headers=STRANGER) as http:
-        assert (await http.get(f"/v1/sessions/{quote(wild, safe='')}")).status_code == 404
+    async def ask(name: str) -> None:
+        status, _ = await handshake(gateway, f"{REALTIME}?session_id={quote(name)}", STRANGER)
+        assert status == 404
+        assert '"code":404' in await named(gateway, name, STRANGER)
+        async with httpx.AsyncClient(base_url=gateway.url, headers=STRANGER) as http:
+            path = f"/v1/sessions/{quote(name, safe='')}"
+            for method in ("GET", "PATCH", "DELETE"):
+                asked = await http.request(method, path, json={} if method == "PATCH" else None)
+                assert asked.status_code == 404
+
+    async with watching(gateway) as inside:
+        await ask(wild)
+        assert await inside.seen() == []
+        nobodys = new_id("sess")
+        await ask(nobodys)
+        assert any(nobodys in one for one in await inside.seen())
+
+
+async def test_an_id_of_a_megabyte_is_refused(gateway: Gateway) -> None:
+    huge = "x" * 2**20
+    async with watching(gateway) as inside:
+        status, _ = await handshake(gateway, f"{REALTIME}?session_id={huge}", STRANGER)
+        assert status == 400
+        url = f"{gateway.socket_url}/chat/voice_call"
+        async with connect(url, additional_headers=STRANGER) as socket:
+            await socket.send(json.dumps({"audio": "", "meta_info": {"session_id": huge}}))
+            assert json.loads(await socket.recv())["code"] == 500
+        assert await inside.seen() == []
 
 
 async def test_one_tenants_calls_leave_room_for_anothers(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""What was said, heard, asked for or written down is in no log and no measurement (S20)."""
+"""What was said, heard, asked for or written down is in no log, no measurement and no trace (S20)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from dialtone.local.state import StackState
+from tests.fixtures.chat_server import ChatServer, Reply
 from tests.fixtures.stack import running
+from tests.fixtures.trace_collector import TraceCollector
 
 CANARY = "the walrus paid with 4929 1234"
 SOUND = base64.b64encode(CANARY.encode() * 40).decode()  # as good as any to those who do not listen
@@ -28,7 +30,13 @@ async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
                 return message
 
 
-async def talk(stack: StackState) -> str:
+def quoting() -> Reply:
+    """The refusal of a model's server that repeats what it was asked."""
+    error = {"message": f"cannot answer '{CANARY}'", "code": "invalid_prompt"}
+    return Reply([json.dumps({"error": error}).encode()], status=400, content_type="application/json")
+
+
+async def talk(stack: StackState, chat_server: ChatServer) -> str:
     """Say it in every place there is; what the assistant said to it."""
     url = stack.url.replace("http", "ws", 1)
     tool = {"type": "function", "name": "pay", "description": CANARY, "parameters": {"type": "object"}}
@@ -56,14 +64,22 @@ async def talk(stack: StackState) -> str:
             await socket.send(wrong)
         await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": f"?{CANARY}"}))
         await until(socket, "error")
+        chat_server.script.append(quoting())
+        await socket.send(json.dumps({"type": "response.create"}))
+        assert (await until(socket, HEARD))["response"]["status"] == "failed"
     transcript: str = answer["response"]["output"][0]["content"][0]["transcript"]
     return transcript
 
 
 @pytest.mark.timeout(180)
-async def test_no_word_and_no_sound_is_in_a_log_or_a_measurement(tmp_path: Path) -> None:
+async def test_no_word_and_no_sound_is_in_a_log_a_measurement_or_a_trace(
+    tmp_path: Path, chat_server: ChatServer, trace_collector: TraceCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in chat_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", trace_collector.url)
     with running("simulated", tmp_path / "run") as stack:
-        said = await talk(stack)
+        said = await talk(stack, chat_server)
         assert len(said) > 20
         async with httpx.AsyncClient() as http:
             urls = [stack.url, *(process.url for process in stack.processes.values() if process.url)]
@@ -71,6 +87,9 @@ async def test_no_word_and_no_sound_is_in_a_log_or_a_measurement(tmp_path: Path)
     logs = [path.read_text(errors="replace") for path in sorted((tmp_path / "run").rglob("*.log"))]
     assert len(logs) >= 4
     assert any("call opened" in log for log in logs)
+    assert any("upstream failed" in log for log in logs)
+    traces = str(trace_collector.spans)  # all of them: the processes have ended
+    assert '"chat' in traces
     secrets = [CANARY, base64.b64encode(CANARY.encode()).decode()[:24], *said.split(". ")]
-    for text in logs + measured:
+    for text in [*logs, *measured, traces]:
         assert [secret for secret in secrets if secret in text] == []
