@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
-from tests.fixtures.chat_answers import openai_chunk
-from tests.fixtures.chat_server import ChatServer, Reply, sse
+from tests.fixtures.chat_answers import Answer, Rule
+from tests.fixtures.chat_server import ChatServer
 
 from .caller import calling
 from .voice_caller import VoiceCaller, new_session, voice_calling
@@ -23,11 +24,18 @@ pytestmark = pytest.mark.models
 CANARY = "chrysanthemum"
 
 
-def answer(text: str) -> Reply:
-    """The text as a model streams it, word by word."""
-    words = [openai_chunk({"content": f"{word} "}) for word in text.split()]
-    chunks = [openai_chunk({"role": "assistant", "content": ""}), *words, openai_chunk({}, "stop")]
-    return Reply([*map(sse, chunks), b"data: [DONE]\n\n"])
+def first_turn(text: str) -> Rule:
+    """Answers the user's first turn with this.
+
+    By a rule, for it may be asked more than once: on the guess that the user has finished, too, which on a
+    busy machine is made before it is known to be wrong.
+    """
+
+    def rule(body: Mapping[str, Any]) -> Answer | None:
+        turns = sum(message["role"] == "user" for message in body["messages"])
+        return Answer(text, pace_s=0.0) if turns == 1 else None
+
+    return rule
 
 
 @asynccontextmanager
@@ -40,7 +48,7 @@ async def voice_caller(stack: StackState) -> AsyncIterator[VoiceCaller]:
 async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answered(
     real_stack: StackState, chat_server: ChatServer, question: Recording
 ) -> None:
-    chat_server.script.append(answer(""))
+    chat_server.rules.insert(0, first_turn(""))
     async with voice_caller(real_stack) as caller:
         await caller.say(question, then_silence_s=1.0)
         error = await caller.error()
@@ -56,8 +64,8 @@ async def test_a_model_that_answers_nothing_is_told_and_the_next_turn_is_answere
 async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
     real_stack: StackState, chat_server: ChatServer, question: Recording
 ) -> None:
-    text = " ".join(["and then we went on to the next town without a stop"] * 6)
-    chat_server.script.append(answer(text))
+    text = " ".join(f"and then we went on to town number {n} without a stop" for n in range(1, 7))
+    chat_server.rules.insert(0, first_turn(text))
     async with voice_caller(real_stack) as caller:
         await caller.say(question, then_silence_s=0.0)
         await caller.send(is_close=True)
@@ -73,7 +81,7 @@ async def test_an_answer_without_any_punctuation_is_spoken_whole_in_pieces(
 async def test_logs_name_the_call_and_hold_nothing_that_was_said(
     real_stack: StackState, real_stack_folder: Path, chat_server: ChatServer, question: Recording
 ) -> None:
-    chat_server.script.append(answer(f"The {CANARY} is a flower."))
+    chat_server.rules.insert(0, lambda _: Answer(f"The {CANARY} is a flower."))
     async with calling(real_stack.url, model="chat") as caller:
         session_id = caller.of("session.created")[0].session.id
         await caller.connection.session.update(
