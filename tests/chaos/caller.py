@@ -23,9 +23,6 @@ from tests.chaos.worker import sentences_about
 FRAME_S = 0.02
 SILENCE_MS = 300
 ANSWER_S = 25.0
-SILENT_S = 6.0
-"""The longest that a caller may hear nothing, beyond what a fault lasts: three times what is promised, for a
-machine that has other things to do. Without what mends most faults, work is missed after 5 to 20 s."""
 _REFUSED_S = 15.0
 _AGAIN_S = 0.2
 SILENCE = bytes(2 * round(FRAME_S * RATE))
@@ -107,13 +104,10 @@ class Verdict:
     """Whatever was not as it should be, in words; empty for a turn without fault."""
 
 
-async def judge(turn: Turn, outage: bool = False, lasts_s: float = 0.0) -> Verdict:
-    """Compare what was heard with what was to be heard.
-
-    `outage`: the caller may have been told of one. `lasts_s`: for so long nothing could be said.
-    """
+async def judge(turn: Turn, outage: bool = False, most_silent_s: float = ANSWER_S) -> Verdict:
+    """Compare what was heard with what was to be heard. `outage`: the caller may have been told of one."""
     wrong = [*turn.errors]
-    if turn.silent_s > SILENT_S + lasts_s:
+    if turn.silent_s > most_silent_s:
         wrong.append(f"{turn.silent_s:.1f} s of silence")
     if turn.told and not outage:
         wrong.append("told that the service is not available")

@@ -3,7 +3,8 @@
 The stack is counted at rest after the first calls, which fill its pools, and after the last: tasks and file
 descriptors of every process, subscriptions and consumers of the broker, claims in Redis, work and leases are
 to be as many as before. No process may grow by more than 1 MiB in 100 calls: the slope of a line through
-twenty looks at its memory, since what the allocator keeps goes up and down by some MiB.
+twenty looks at its memory, since what the allocator keeps goes up and down by some MiB. Of less than 500
+calls that tells nothing, and is not held against them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.chaos.folders import report, run_folder
 from tests.chaos.machines import Stack, running_stack
 
 MIB_PER_100_CALLS = 1.0
+MEMORY_TELLS = 500
+"""Calls, before which the heaps of processes still fill."""
 _AT_REST_S = 40.0  # the longest that anything is waited for: a client that answers no pings
 _LOOK_EVERY_S = 0.5
 _LOOKS = 20
@@ -137,8 +140,9 @@ def main(arguments: Sequence[str]) -> int:
     report("chaos-calls", figures)
     print(f"{soaked.calls} calls in {took_s} s: {dict(soaked.endings)}")
     print(f"left of them: {soaked.left or 'nothing'}")
-    print(f"MiB for 100 calls: {slopes}")
+    judged = given.calls >= MEMORY_TELLS
+    print(f"MiB for 100 calls: {slopes}{'' if judged else ', too few to tell'}")
     for line in soaked.wrong:
         print(line, file=sys.stderr)
-    grown = max(slopes.values()) > MIB_PER_100_CALLS
+    grown = judged and max(slopes.values()) > MIB_PER_100_CALLS
     return 1 if soaked.left or soaked.wrong or grown else 0
