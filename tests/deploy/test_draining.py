@@ -7,10 +7,11 @@ import re
 
 import pytest
 
+from dialtone.bus import worker
 from dialtone.gateway import __main__ as gateway
 from dialtone.gateway.runtime import switchboard
 from tests.deploy.pod_policies import AFTER_GRACE_S
-from tests.deploy.rendered import K8S, OVERLAYS, Manifest, one, overlay, pod_of
+from tests.deploy.rendered import K8S, OVERLAYS, SERVICES, Manifest, one, overlay, pod_of
 
 _LAME_DUCK = re.compile(r'^lame_duck_(duration|grace_period): "?(\d+)s"?$', re.MULTILINE)
 
@@ -38,6 +39,7 @@ def test_less_time_than_that_is_found() -> None:
     assert not _nats_fits(manifests)
 
 
-def test_a_gateway_is_through_before_it_is_killed() -> None:
+def test_a_process_is_through_before_it_is_killed() -> None:
     """`pod_policies.drained` adds this to preStop and DRAIN_GRACE_S."""
     assert AFTER_GRACE_S["gateway"] > switchboard.FAREWELL_S + gateway.LAST_REQUESTS_S
+    assert min(AFTER_GRACE_S[name] for name in SERVICES if name != "gateway") > worker.HANDBACK_S

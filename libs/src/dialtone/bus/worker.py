@@ -16,7 +16,8 @@ from dialtone.telemetry import get_logger, shown_from_zero
 from dialtone.telemetry.metrics import LEASES, REDELIVERIES, WORK_IN_PROGRESS, WORK_SLOTS
 
 _BEATS_PER_ACK_WAIT = 4
-_HANDBACK_S = 2.0
+HANDBACK_S = 2.0
+"""For work that did not end within the grace to be handed back."""
 log = get_logger(__name__)
 
 
@@ -93,7 +94,7 @@ class LeaseWorker:
             log.warning("work did not finish in time", stage=self._stage, held=len(self._held))
             for holding in list(self._held):
                 holding.hand_back()
-            await self._wait_for_held(_HANDBACK_S)
+            await self._wait_for_held(HANDBACK_S)
         self._stopped.set()
 
     async def _wait_for_held(self, seconds: float) -> None:
