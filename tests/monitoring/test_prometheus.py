@@ -20,18 +20,13 @@ from tests.fixtures.stack import running
 from tests.fixtures.waiting import eventually
 from tests.integration.voice_caller import new_session, voice_calling
 
-OF_REAL_MODELS = {
-    "Recognition",
-    "Models in processes of their own",
-    "Servers of models",
-    "Servers that are not asked just now",
-}
+OF_REAL_MODELS = {"Recognition", "Servers of models", "Servers that are not asked just now"}
 """Panels of what simulated stages do not have."""
 _ANSWERED = 'dialtone_gateway_responses_total{status="completed"}'
 
 
 async def _answered_call(prometheus: Prometheus, url: str, question: Recording) -> None:
-    """Ask a question, hear the answer, and return when Prometheus knows of it."""
+    """Ask a question, hear the answer, and return when Prometheus has seen all that came of it."""
     before = await prometheus.total(_ANSWERED)
     session = await new_session(url)
     async with voice_calling(url, session["id"]) as caller:
@@ -42,7 +37,8 @@ async def _answered_call(prometheus: Prometheus, url: str, question: Recording) 
     async def known() -> bool:
         return await prometheus.total(_ANSWERED) > before
 
-    await eventually(known, within_s=20)
+    await eventually(known, within_s=30)
+    await prometheus.look_again()
 
 
 async def test_every_panel_shows_the_calls_of_a_run_and_every_alert_is_evaluated(
