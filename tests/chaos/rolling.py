@@ -3,6 +3,7 @@
 Of each service there are two processes. One is asked to leave (SIGTERM) while its successor is started; when
 the one has left and the other is ready, the next. Gaps are silence beyond that of a turn without a restart,
 of the turns that were going on from a SIGTERM until the successor was ready and the process gone.
+Exit status 1: something was wrong, or a silence longer than is promised.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SERVICES = ("gateway", *ROLES)
 _CALM_TURNS = 2
 _STAGGER_S = 0.25
 _STORED_S = 10.0
+DRAIN_P95_MS, BACK_S = 100, 2.0
+"""Promised, on a machine that does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,19 @@ def wrong_of(outcome: Outcome) -> list[str]:
     return [*turns, *statuses, *outcome.journals_wrong]
 
 
+def promises(outcome: Outcome) -> dict[str, bool]:
+    """Whether each promise about silence was kept, in words; nothing of services that were not restarted."""
+    kept = {}
+    leaving = [roll for roll in outcome.rolls if roll.service != "gateway"]
+    if gaps := outcome.gaps_ms([verdict for roll in leaving for verdict in outcome.of(roll)]):
+        gap = float(np.percentile(gaps, 95))
+        kept[f"workers: gap {gap:.0f} ms at p95, at most {DRAIN_P95_MS} promised"] = gap <= DRAIN_P95_MS
+    if outcome.returns_s:
+        longest = max(outcome.returns_s)
+        kept[f"gateways: back after {longest:.2f} s at most, {BACK_S:.0f} promised"] = longest <= BACK_S
+    return kept
+
+
 async def _run(services: Sequence[str], calls: int) -> Outcome:
     with run_folder("rolling") as folder:
         async with two_of_each(folder) as gateways:
@@ -213,4 +229,7 @@ def main(arguments: Sequence[str]) -> int:
     print(table)
     for line in wrong:
         print(line, file=sys.stderr)
-    return 1 if wrong else 0
+    kept = promises(outcome)
+    for promise, so in kept.items():
+        print(f"{promise}: {'yes' if so else 'NO'}")
+    return 1 if wrong or not all(kept.values()) else 0
