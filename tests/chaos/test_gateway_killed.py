@@ -33,7 +33,7 @@ ASKED = " ".join(QUESTION)
 STORED: dict[str, list[list[str]]] = {  # beside the turn that was over
     "idle": [[]],
     "speaking": [[]],
-    "thinking": [[], [ASKED]],  # in this very moment
+    "thinking": [[ASKED]],  # the caller was told these words
     "answering": [[ASKED]],
     "interrupting": [[ASKED], [ASKED, ""]],  # as far as it was heard: not a word of it
 }

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from dialtone.bus import Bus, Lease, LeaseWorker, Stage
 from dialtone.settings import BusSettings
 from tests.contract.bus.call_side import CallSide, until
@@ -54,8 +56,9 @@ async def test_all_slots_are_filled_at_once_by_what_waits(call: CallSide, start_
     release.set()
 
 
+@pytest.mark.usefixtures("call")
 async def test_a_worker_far_from_the_broker_is_never_without_a_pull_there(
-    nats_server: NatsServer, call: CallSide, queue: QueueState
+    nats_server: NatsServer, queue: QueueState
 ) -> None:
     """One pull alone would be missing from its end until its successor has come all the way."""
 

@@ -1,4 +1,7 @@
-"""What the call core asks its surroundings to do, in the order given."""
+"""What the call core asks its surroundings to do, in the order given.
+
+What is to be stored is asked for before the client is told of it: the surroundings tell when it is.
+"""
 
 from __future__ import annotations
 

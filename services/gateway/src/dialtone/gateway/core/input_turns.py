@@ -261,4 +261,5 @@ class InputTurns:
         ctx.conversation.append(item)
         ctx.send(out.InputCommitted(item.id, previous))
         ctx.send(out.ItemAdded(item, previous))
+        ctx.emit(PutItem(item, previous))  # its words are put into it when they come
         ctx.send(out.ItemDone(item, previous))

@@ -85,8 +85,8 @@ class ItemRequests:
             item = msgspec.structs.replace(item, id=ctx.new_id("item"))
         conversation.insert(item, after)
         ctx.send(out.ItemAdded(item, after))
-        ctx.send(out.ItemDone(item, after))
         ctx.emit(PutItem(item, after))
+        ctx.send(out.ItemDone(item, after))
         if isinstance(item, MessageItem):
             self._recordings.begin(item, event.recordings)
 
@@ -109,8 +109,8 @@ class ItemRequests:
         self._speeches.pop(event.item_id, None)
         self._audio.forget(event.item_id)
         self._recordings.forget(event.item_id)
-        self._ctx.send(out.ItemDeleted(event.item_id))
         self._ctx.emit(RemoveItem(event.item_id))
+        self._ctx.send(out.ItemDeleted(event.item_id))
 
     def truncate(self, event: ask.TruncateItem, speaking: SpeechQueue | None) -> bool:
         """Cut an answer to what was heard, at once or, while it is `speaking`, when it is over.

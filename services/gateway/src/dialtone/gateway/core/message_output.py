@@ -69,7 +69,7 @@ class MessageOutput:
         if self._conversational and present is not None and present.status == "in_progress":
             previous = ctx.conversation.previous_id(self.item_id)
             ctx.conversation.replace(item)
-            ctx.send(out.ItemDone(item, previous))
             ctx.emit(PutItem(item, previous))
+            ctx.send(out.ItemDone(item, previous))
         ctx.send(out.OutputItemDone(self.response_id, self.output_index, item))
         return item

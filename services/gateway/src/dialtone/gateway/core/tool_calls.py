@@ -73,8 +73,8 @@ class ToolCalls:
             item = FunctionCallItem(item_id, call_id, call.name, arguments)
             if conversational:
                 ctx.conversation.replace(item)
-                ctx.send(out.ItemDone(item, previous))
                 ctx.emit(PutItem(item, previous))
+                ctx.send(out.ItemDone(item, previous))
             ctx.send(out.OutputItemDone(response_id, index, item))
             items.append(item)
         return items

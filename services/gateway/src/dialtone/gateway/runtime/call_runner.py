@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 from dialtone.bus import Bus, BusError, Message, Overloaded, PayloadTooLarge, Stage
@@ -16,11 +16,11 @@ from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import AppendAudio
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects import Dialect
-from dialtone.gateway.runtime.expulsions import session_deleted
+from dialtone.gateway.runtime.changes import Changes
 from dialtone.gateway.runtime.metrics import observe_turn, responses, unqueued_work, unsent_inputs
 from dialtone.gateway.runtime.outbound import Outbound
 from dialtone.gateway.runtime.turn_spans import trace_turn
-from dialtone.gateway.stores import SessionDisplaced, SessionStore, UnknownSession
+from dialtone.gateway.stores import SessionStore
 from dialtone.telemetry import get_logger
 from dialtone.v1.control_pb2 import CallEnded, Cancel, Control
 from dialtone.v1.events_pb2 import WorkerEvent
@@ -36,6 +36,16 @@ STORE_LIMIT = 1024
 STORE_FLUSH_S = 5.0
 DRAIN_S = 1.0
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
+# What a client takes as its word that something is kept: told when it is.
+TELLS_OF_KEPT = (
+    out.SessionUpdated,
+    out.ItemDone,
+    out.ItemDeleted,
+    out.ItemTruncated,
+    out.TranscriptionCompleted,
+    out.OutputItemDone,
+    out.ResponseDone,
+)
 
 
 def is_for_client(event: out.ServerEvent, config: SessionConfig) -> bool:
@@ -82,7 +92,7 @@ class CallRunner:
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
-        self._changes: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._changes = Changes(on_refused=self.put, on_done=self._change_done)
         self._submits: set[asyncio.Task[None]] = set()
         self._audio_subject = audio_subject(call_id)
         self._control_subject = control_subject(call_id)
@@ -111,12 +121,16 @@ class CallRunner:
             self._wake.set_result(None)
 
     def _must_wait(self, event: CoreEvent, size: int) -> bool:
-        if len(self._inbox) >= INBOX_LIMIT or self._changes.qsize() >= STORE_LIMIT:
+        if len(self._inbox) >= INBOX_LIMIT or len(self._changes) >= STORE_LIMIT:
             return True
         if self._inbox_bytes and self._inbox_bytes + size > INBOX_BYTES:
             return True
         # Audio waits for the ears, and nothing else does.
         return self._call.input_full and isinstance(event, AppendAudio)
+
+    def _change_done(self) -> None:
+        if len(self._changes) < STORE_LIMIT:
+            self._room.set()
 
     def _on_worker_message(self, message: Message) -> None:
         event = WorkerEvent()
@@ -146,7 +160,7 @@ class CallRunner:
             log.warning("the call cannot begin", error=str(error))
             self.close = do.Close(TRY_AGAIN_LATER, "the service is not available")
             return
-        storing = asyncio.create_task(self._keep_storing())
+        storing = asyncio.create_task(self._changes.run())
         try:
             while not self._call.closed:
                 await self._step()
@@ -202,13 +216,13 @@ class CallRunner:
             case do.Cancel(lease_ids):
                 await self._control(Control(cancel=Cancel(lease_ids=lease_ids)))
             case do.PutItem(item, after):
-                self._changes.put_nowait(
+                self._changes.add(
                     lambda: self._store.put_item(
                         self._tenant, self._session_id, item, after, epoch=self._epoch
                     )
                 )
             case do.RemoveItem(item_id):
-                self._changes.put_nowait(
+                self._changes.add(
                     lambda: self._store.delete_item(
                         self._tenant,
                         self._session_id,
@@ -218,7 +232,7 @@ class CallRunner:
                     )
                 )
             case do.PutConfig(config):
-                self._changes.put_nowait(
+                self._changes.add(
                     lambda: self._store.put_config(self._tenant, self._session_id, config, epoch=self._epoch)
                 )
             case do.TurnOver():
@@ -232,8 +246,16 @@ class CallRunner:
             observe_turn(event.metrics)
         if not is_for_client(event, self._call.config):
             return
+        stored = self._changes.stored() if isinstance(event, TELLS_OF_KEPT) else None
+        if stored is not None and isinstance(event, out.TranscriptionCompleted):
+            # By the protocol it may come after what the answer begins with, and that is not to wait.
+            stored.add_done_callback(lambda _: self._tell(event))
+        else:
+            self._tell(event, after=stored)
+
+    def _tell(self, event: out.ServerEvent, *, after: asyncio.Future[None] | None = None) -> None:
         for frame in self._dialect.encode(event):
-            self._outbound.put(frame)
+            self._outbound.put(frame, after=after, urgent=isinstance(event, out.OutputAudioDelta))
 
     async def _publish_input(self, payload: bytes) -> None:
         await self._bus.wait_room()  # a recording sent at once is many of these
@@ -259,27 +281,6 @@ class CallRunner:
         except BusError as error:  # what they say is dropped; legs see for themselves that a call is over
             log.warning("workers were not told to stop", error=str(error))
 
-    # --- storing ---
-
-    async def _keep_storing(self) -> None:
-        """One change after the other, in the order in which the call made them."""
-        while True:
-            change = await self._changes.get()
-            try:
-                await change()
-            except SessionDisplaced:
-                log.warning("a change came after another call had taken the session")
-                self.put(do.Displaced())
-            except UnknownSession:
-                log.info("a change came after the session was deleted")
-                self.put(session_deleted())
-            except Exception:
-                log.exception("a change of the session was not stored")
-            finally:
-                self._changes.task_done()
-                if self._changes.qsize() < STORE_LIMIT:
-                    self._room.set()
-
     # --- the end ---
 
     async def _release(self, storing: asyncio.Task[None]) -> None:
@@ -293,7 +294,7 @@ class CallRunner:
                 task.cancel()
             await self._refuse_claims()
             await self._control(Control(ended=CallEnded()))
-            await self._flush()
+            await self._changes.flush(within_s=STORE_FLUSH_S)
         finally:
             storing.cancel()
 
@@ -302,13 +303,6 @@ class CallRunner:
         while self._call.closed and self._inbox:
             for effect in self._call.handle(self._inbox.popleft()[0], time.monotonic()):
                 await self._perform(effect)
-
-    async def _flush(self) -> None:
-        try:
-            async with asyncio.timeout(STORE_FLUSH_S):
-                await self._changes.join()
-        except TimeoutError:
-            log.error("changes of the session were not stored in time", waiting=self._changes.qsize())
 
 
 def _why_not(error: BusError) -> tuple[str, str]:
