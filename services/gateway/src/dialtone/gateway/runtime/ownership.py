@@ -100,6 +100,7 @@ class Ownership:
     async def release(self, session: Session, call_id: str) -> None:
         """Give the session back, if the call still has it; raises nothing."""
         try:
+            await self._store.settle(*session)
             await self._registry.release(*session, call_id=call_id)
         except StoreUnavailable as error:
             log.warning("the claim of a session runs out by itself", error=str(error))

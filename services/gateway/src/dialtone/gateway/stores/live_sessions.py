@@ -22,12 +22,17 @@ from .writes import CreateSession, DeleteItem, Fence, PutConfig, PutItem, Write
 
 log = get_logger(__name__)
 
-# KEYS: session; ARGV: ttl, 1 to replace what is there, epoch, then fields and values.
+# KEYS: session; ARGV: ttl, the epoch up to which a copy that is there is replaced (-1: none is), epoch, then
+# fields and values. A later call's copy, which may have more in it, is removed: that call makes another.
 _FILL = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if ARGV[2] == '-1' then
+  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+else
+  redis.call('DEL', KEYS[1])
+  if epoch and tonumber(epoch) > tonumber(ARGV[2]) then return 0 end
+end
 if not epoch or tonumber(epoch) < tonumber(ARGV[3]) then epoch = ARGV[3] end
-if ARGV[2] == '1' then redis.call('DEL', KEYS[1])
-elseif redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('HSET', KEYS[1], 'epoch', epoch)
 redis.call('EXPIRE', KEYS[1], ARGV[1])
@@ -140,9 +145,10 @@ class LiveSessions:
             return None
         return SessionRecord(session_id, tenant, created_at, config, items, epoch)
 
-    async def fill(self, record: SessionRecord, *, replace: bool) -> None:
-        """Make a copy of the whole session; with `replace` False only where there is none."""
-        arguments: list[str | bytes | int] = [self._ttl_s, int(replace), record.epoch]
+    async def fill(self, record: SessionRecord, *, over: int = -1) -> None:
+        """Make a copy of the whole session where there is none, or none that a later call than that of the
+        epoch `over` has written to; such a one is dropped."""
+        arguments: list[str | bytes | int] = [self._ttl_s, over, record.epoch]
         arguments += [b"created_at", repr(record.created_at), b"config", _write(record.config)]
         arguments += [b"order", _write([item.id for item in record.items])]
         for item in record.items:
@@ -153,7 +159,7 @@ class LiveSessions:
     async def apply(self, write: Write) -> bool:
         """Carry out a change on the copy; False if there is no copy. Raises `SessionDisplaced`."""
         if isinstance(write, CreateSession):
-            await self.fill(write.record, replace=True)
+            await self.fill(write.record, over=write.record.epoch)
             return True
         script, more = self._script_of(write)
         keys = [_key(write.tenant, write.session_id)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -19,6 +21,7 @@ from .errors import StoreUnavailable
 from .metrics import FAILURES, STORE_UP
 
 _PROBE_S = 0.25
+_SETTLE_S = 1.0
 _CONNECTIONS = 16
 # What says "not now". Other answers are faults of a command and are raised as they are.
 _OUTAGES = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, OSError)
@@ -52,6 +55,7 @@ class RedisLink:
         STORE_UP.labels("redis").set(1)
         self._probe: asyncio.Task[None] | None = None
         self._closed = False
+        self._came_back = -math.inf  # monotonic
 
     @property
     def up(self) -> bool:
@@ -59,6 +63,10 @@ class RedisLink:
 
     async def wait_up(self) -> None:
         await self._up.wait()
+
+    async def settled(self) -> None:
+        """Wait until others have noticed, too, that the server is there again, and done what they owed it."""
+        await asyncio.sleep(max(0.0, self._came_back + _SETTLE_S - time.monotonic()))
 
     async def run(self, command: Callable[[Redis], Awaitable[T]]) -> T:
         """The command's result. Raises `StoreUnavailable`: whether it was carried out is unknown then."""
@@ -105,4 +113,5 @@ class RedisLink:
             break
         log.info("redis answers again")
         STORE_UP.labels("redis").set(1)
+        self._came_back = time.monotonic()
         self._up.set()

@@ -49,6 +49,9 @@ class SessionStore(Protocol):
         off, and this one's writes would be refused. A session that does not exist has seen none.
         """
 
+    async def settle(self, tenant: str, session_id: str) -> None:
+        """Before others may read a session that this process has written to: let them find all of it."""
+
     async def put_config(
         self, tenant: str, session_id: str, config: SessionConfig, *, epoch: int = 0
     ) -> None:

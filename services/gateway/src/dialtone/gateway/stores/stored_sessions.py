@@ -54,8 +54,8 @@ class StoredSessions:
         self._outbox = Outbox(archive.apply, max_entries=outbox_entries, max_bytes=outbox_bytes)
         self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
         self._writing: set[asyncio.Task[None]] = set()
-        # When each copy went stale (monotonic seconds), oldest first.
-        self._stale: dict[_Key, float] = {}
+        # When each copy went stale (monotonic seconds), oldest first, and the epoch of what it missed.
+        self._stale: dict[_Key, tuple[float, int]] = {}
         self._any_stale = asyncio.Event()
         self._repair: asyncio.Task[None] | None = None
 
@@ -77,7 +77,7 @@ class StoredSessions:
         async with self._lock((record.tenant, record.id)):
             in_sql = await self._try_archive(write)
             try:
-                await self._live.fill(record, replace=True)
+                await self._live.fill(record, over=record.epoch)
             except StoreUnavailable:
                 if not in_sql:
                     raise  # a new session is to be in one store at least
@@ -97,7 +97,7 @@ class StoredSessions:
         record = await self._archive.get(tenant, session_id)
         if record is not None and key not in self._stale:
             try:
-                await self._live.fill(record, replace=False)
+                await self._live.fill(record)
             except StoreUnavailable:
                 pass  # counted by the link; the next read tries again
         return record
@@ -115,7 +115,7 @@ class StoredSessions:
             try:
                 await self._live.drop(tenant, session_id)
             except StoreUnavailable:
-                self._mark_stale(key)
+                self._mark_stale(key, 0)
             return existed
 
     async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
@@ -131,7 +131,17 @@ class StoredSessions:
             return later.epoch
         except UnknownSession:
             pass
+        # A gateway that could not write to Redis, as this one could not, mends its copies now.
+        await self._link.settled()
         return epoch
+
+    async def settle(self, tenant: str, session_id: str) -> None:
+        key = (tenant, session_id)
+        if key in self._stale:
+            with suppress(StoreUnavailable):
+                await self._catch_up(key)
+            async with self._lock(key):
+                await self._copy_anew(key)
 
     async def put_config(
         self, tenant: str, session_id: str, config: SessionConfig, *, epoch: int = 0
@@ -191,7 +201,7 @@ class StoredSessions:
             finally:
                 if not copied and not isinstance(write, Fence):
                     # Only now, so that the new copy, made of SQL, has this write in it.
-                    self._mark_stale(key)
+                    self._mark_stale(key, write.epoch)
 
     async def _copy_write(self, write: Write) -> bool:
         """Whether there is a Redis copy and it has taken the write. Raises `SessionDisplaced`."""
@@ -221,12 +231,12 @@ class StoredSessions:
             lock = self._locks[key] = asyncio.Lock()
         return lock
 
-    def _mark_stale(self, key: _Key) -> None:
+    def _mark_stale(self, key: _Key, epoch: int) -> None:
         now = time.monotonic()
-        self._stale.pop(key, None)
-        self._stale[key] = now
+        _, before = self._stale.pop(key, (now, 0))
+        self._stale[key] = now, max(before, epoch)
         # A copy that nobody used for its time to live is gone by itself: this bounds the marks.
-        while now - next(iter(self._stale.values())) > self._ttl_s:
+        while now - next(iter(self._stale.values()))[0] > self._ttl_s:
             del self._stale[next(iter(self._stale))]
         LIVE_STALE.set(len(self._stale))
         self._any_stale.set()
@@ -251,6 +261,8 @@ class StoredSessions:
                 self._any_stale.clear()
 
     async def _copy_anew(self, key: _Key) -> None:
+        if key not in self._stale:
+            return  # done meanwhile
         if self._outbox.holds(*key):
             # SQL lacks something too; until it has it, no copy is better than an old one.
             await self._live.drop(*key)
@@ -259,5 +271,5 @@ class StoredSessions:
         if record is None:
             await self._live.drop(*key)
         else:
-            await self._live.fill(record, replace=True)
+            await self._live.fill(record, over=self._stale[key][1])
         self._stale.pop(key, None)
