@@ -26,6 +26,14 @@ def to_markdown(figures: dict[str, Any]) -> str:
             for title, turns in calls.items()
         ]
         lines.append("")
+    if "scraped" in figures:
+        lines.append(f"- Prometheus scrapes {', '.join(figures['scraped'])}")
+    if "confined" in figures:
+        lines.append(f"- confined, and without root: {', '.join(figures['confined'])}")
+    if "recordings" in figures:
+        lines.append(f"- recorded: {figures['recordings']} calls")
+    if figures.get("left") == []:
+        lines.append("- taken away: containers, volumes and networks, all of them")
     lines += [f"- not run: {what}" for what in figures["not_run"]]
     lines += [f"- wrong: {problem}" for problem in figures["problems"]] or ["- nothing wrong"]
     return "\n".join(lines) + "\n"

@@ -46,14 +46,14 @@ def run_composition(engine: Engine, wanted: Wanted, figures: dict[str, Any], con
     try:
         console.print(f"starting {', '.join(services)}")
         figures["ready_s"] = round(composition.up(_UP_S), 1)
-        figures["problems"] += _confinement(composition)
+        figures["problems"] += _confinement(composition, figures)
         line = Line(f"http://127.0.0.1:{gateway}", KEY, _QUESTIONS)
         _calls(composition, line, wanted, figures, console)
         if "prometheus" in services:
             url = f"http://127.0.0.1:{prometheus}"
             wrong = scraped.problems(url, "dialtone_turn_seconds_count", _SCRAPED_S)
             figures["problems"] += wrong
-            figures["scraped"] = wrong or sorted(scraped.JOBS)
+            figures["scraped"] = [] if wrong else sorted(scraped.JOBS)
         figures["recordings"] = _recordings(composition)
         if not figures["recordings"]:
             figures["problems"].append("no call was recorded")
@@ -79,13 +79,13 @@ def _to_be_had(engine: Engine) -> tuple[list[str], list[str]]:
     return here, [name for name in images if name not in here]
 
 
-def _confinement(composition: Composition) -> list[str]:
+def _confinement(composition: Composition, figures: dict[str, Any]) -> list[str]:
     running = [name for name in composition.services if name != "models"]  # which has ended
-    return [
-        f"{name}: {problem}"
-        for name in running
-        for problem in container_problems(composition.engine, composition.container(name))
-    ]
+    found = {
+        name: list(container_problems(composition.engine, composition.container(name))) for name in running
+    }
+    figures["confined"] = [name for name, wrong in found.items() if not wrong]
+    return [f"{name}: {problem}" for name, wrong in found.items() for problem in wrong]
 
 
 def _calls(
