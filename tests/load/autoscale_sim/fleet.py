@@ -151,8 +151,14 @@ class Fleet:
             work.on_refused(now)
 
     def _free_pod(self, now: float) -> Pod | None:
-        able = (p for p in self.pods if not p.leaving and p.ready_s <= now and len(p.work) < self.shape.slots)
-        return min(able, key=lambda pod: len(pod.work), default=None)
+        """The one with the least to do. A day asks a million times."""
+        least, found = self.shape.slots, None
+        for pod in self.pods:
+            if len(pod.work) < least and not pod.leaving and pod.ready_s <= now:
+                least, found = len(pod.work), pod
+                if not least:
+                    break
+        return found
 
     def _deal(self, now: float) -> None:
         while self._queue:
