@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 _TOGETHER = 64  # streams in one question
 _HOPELESS = 0.02  # seconds a chunk: a network that is slower is of use to nobody
-_EVERY = 0.004  # seconds from one question to the next, so that streams that keep up ask together
+_EVERY = 0.006  # seconds from one question to the next, so that streams that keep up ask together
 
 State = NDArray[np.float32]
 """What the network remembers of one stream: [2, 128]."""

@@ -48,16 +48,19 @@ class SileroModel:
         """As in `Network`."""
         lengths = [(len(sound) - CONTEXT_BYTES) // CHUNK_BYTES for sound in sounds]
         probabilities: list[list[float]] = [[] for _ in sounds]
-        states = states.copy()
         for number in range(max(lengths)):
             present = [stream for stream, length in enumerate(lengths) if length > number]
-            windows = np.stack(
-                [np.frombuffer(sounds[each], "<i2", _WINDOW, number * CHUNK_BYTES) for each in present]
-            )
-            said, states[:, present] = self._session.run(
-                None,
-                {"input": windows * _FULL_SCALE, "state": states[:, present], "sr": _SAMPLE_RATE},
-            )
+            at = number * CHUNK_BYTES
+            heard = b"".join([sounds[stream][at : at + 2 * _WINDOW] for stream in present])
+            windows = np.frombuffer(heard, "<i2").reshape(-1, _WINDOW) * _FULL_SCALE
+            everyone = len(present) == len(sounds)
+            before = states if everyone else states[:, present]
+            said, after = self._session.run(None, {"input": windows, "state": before, "sr": _SAMPLE_RATE})
+            if everyone:
+                states = after
+            else:
+                states = states.copy()
+                states[:, present] = after
             for stream, probability in zip(present, said[:, 0].tolist(), strict=True):
                 probabilities[stream].append(probability)
         return probabilities, states
