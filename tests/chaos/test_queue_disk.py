@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -67,6 +68,13 @@ async def unqueued(stack: Stack) -> float:
     return await stack.gateway.metric("dialtone_gateway_unqueued_work_total")
 
 
+async def checks(stack: Stack) -> tuple[int, bool]:
+    """The status of the gateway's readiness, and whether it can queue work."""
+    async with httpx.AsyncClient(base_url=stack.gateway_url.replace("ws", "http", 1), timeout=5) as http:
+        answer = await http.get("/readyz")
+    return answer.status_code, answer.json()["checks"]["queues"]
+
+
 @pytest.mark.chaos
 async def test_a_client_is_told_and_its_call_goes_on_when_there_is_room_and_a_new_broker(
     disk: SmallDisk, tmp_path: Path
@@ -81,6 +89,11 @@ async def test_a_client_is_told_and_its_call_goes_on_when_there_is_room_and_a_ne
         assert response["status"] == "failed"
         assert response["status_details"]["error"]["code"] == "bus_unavailable"
         assert await unqueued(stack) > 0
+        assert await checks(stack) == (503, False)
         disk.free()
-        await asyncio.to_thread(stack.nats.restart)  # it does not try to write again by itself
+        await asyncio.sleep(3)  # in which the gateway has tried again
+        assert await checks(stack) == (503, False)  # nats-server does not try to write again by itself
+        await asyncio.to_thread(stack.nats.restart)
+        await stack.gateway.ready()
+        assert await checks(stack) == (200, True)
         assert (await answer(socket))["status"] == "completed"

@@ -23,8 +23,9 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from dialtone.bus import streams
 from dialtone.bus.bounded_client import BoundedClient
-from dialtone.bus.errors import BusError, BusUnavailable, NoResponders, PayloadTooLarge
+from dialtone.bus.errors import BusError, BusUnavailable, translated
 from dialtone.bus.subjects import Stage
+from dialtone.bus.unqueued import UnqueuedWork
 from dialtone.settings import BusSettings
 from dialtone.telemetry import get_logger
 from dialtone.telemetry.metrics import BUS_CONNECTED, BUS_ERRORS, BUS_RECONNECTS, BUS_UNSENT
@@ -105,6 +106,7 @@ class Bus:
         self._echo_lock = asyncio.Lock()
         self._echoes: dict[bytes, asyncio.Future[None]] = {}
         self._echo_number = 0
+        self._unqueued = UnqueuedWork(self.submit)
 
     @classmethod
     async def connect(cls, settings: BusSettings, *, name: str) -> Self:
@@ -160,6 +162,7 @@ class Bus:
         self._ready.clear()
         if self._restoring is not None:
             self._restoring.cancel()
+        self._unqueued.close()
         await self._write_out()
         # In a task, because nats-py may come upon a future that its own reconnection has cancelled.
         await asyncio.wait({asyncio.create_task(self._nc.close())}, timeout=_GIVE_UP_S)
@@ -180,6 +183,11 @@ class Bus:
     def connected(self) -> bool:
         """Whether the broker is there, as far as is known."""
         return self._nc.is_connected
+
+    @property
+    def stores_work(self) -> bool:
+        """Whether the broker, when it is there, stores what is submitted, as far as is known."""
+        return not self._unqueued
 
     async def wait_ready(self) -> None:
         """Wait until the broker is connected and has all streams and consumers that were ensured."""
@@ -204,7 +212,7 @@ class Bus:
         try:
             await nc.publish(subject, payload, reply)
         except nats.errors.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     async def wait_room(self) -> None:
         """Wait while much is still to be written to the broker; for those with a lot to say at once.
@@ -228,7 +236,7 @@ class Bus:
         except TimeoutError as error:
             raise TimeoutError(f"no answer on {subject} within {timeout} s") from error
         except nats.errors.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return answer.data
 
     async def subscribe(
@@ -257,7 +265,7 @@ class Bus:
                 pending_bytes_limit=_PENDING_BYTES,
             )
         except nats.errors.Error as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return Subscription(self._nc, subscription)
 
     async def round_trip(self, *, timeout: float) -> bool:
@@ -319,10 +327,16 @@ class Bus:
         To submit the same lease id and attempt base again is harmless: it is queued once.
         """
         try:
-            await streams.submit(self._nc, stage, pool, work)
-        except streams.NoStream:
-            await self.ensure_stage(stage, pool)
-            await streams.submit(self._nc, stage, pool, work)
+            try:
+                await streams.submit(self._nc, stage, pool, work)
+            except streams.NoStream:
+                await self.ensure_stage(stage, pool)
+                await streams.submit(self._nc, stage, pool, work)
+        except BusUnavailable:
+            if self.connected:
+                self._unqueued.add(stage, pool, work)
+            raise
+        self._unqueued.taken(stage)
 
     # --- the connection's life
 
@@ -383,11 +397,3 @@ class Bus:
     def _tell(self, *, connected: bool) -> None:
         for listener in list(self._listeners):
             listener(connected)
-
-
-def _translated(error: nats.errors.Error) -> BusError:
-    if isinstance(error, nats.errors.NoRespondersError):
-        return NoResponders("nobody listens")
-    if isinstance(error, nats.errors.MaxPayloadError):
-        return PayloadTooLarge(str(error))
-    return BusUnavailable(str(error))

@@ -1,5 +1,7 @@
 """What can go wrong on the bus, in terms that callers can act on."""
 
+import nats.errors
+
 
 class BusError(Exception):
     """Base of the errors below."""
@@ -41,3 +43,12 @@ class HandBack(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def translated(error: nats.errors.Error) -> BusError:
+    """What an error of the client library is here."""
+    if isinstance(error, nats.errors.NoRespondersError):
+        return NoResponders("nobody listens")
+    if isinstance(error, nats.errors.MaxPayloadError):
+        return PayloadTooLarge(str(error))
+    return BusUnavailable(str(error))

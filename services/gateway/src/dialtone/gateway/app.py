@@ -125,7 +125,10 @@ def _readiness(
     async def bus_ready() -> bool:
         return bus.connected
 
+    async def queues_ready() -> bool:
+        return bus.stores_work
+
     async def not_draining() -> bool:
         return not switchboard.draining
 
-    return {"not_draining": not_draining, "bus": bus_ready, **stores.readiness}
+    return {"not_draining": not_draining, "bus": bus_ready, "queues": queues_ready, **stores.readiness}
