@@ -27,6 +27,7 @@ WORKERS_EACH = 2
 _SERVICES = {"asr": "dialtone.vad_asr", "llm": "dialtone.llm", "tts": "dialtone.tts"}
 _READY_S = 120.0  # of which real models take most
 _LEAVE_S = 20.0
+_ANSWER_S = 10.0  # of a machine that has other things to do
 
 
 class Machine:
@@ -92,7 +93,7 @@ class Machine:
 
     async def metric(self, name: str) -> float:
         """The sum of all samples of this metric."""
-        async with httpx.AsyncClient(timeout=2) as client:
+        async with httpx.AsyncClient(timeout=_ANSWER_S) as client:
             lines = (await client.get(f"{self._url}/metrics")).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[ {{]", line))
 
