@@ -72,13 +72,13 @@ async def test_a_worker_far_from_the_broker_is_never_without_a_pull_there(
         try:
             proxy.delay_s = 0.08
             seen: list[int] = []
-            while len(seen) < 150:
+            while len(seen) < 200:
                 seen.append(await queue.waiting_pulls())
                 await asyncio.sleep(0.01)
         finally:
             running.cancel()
             await asyncio.wait({running})
             await bus.close()
-    settled = seen[75:]
+    settled = seen[50:]
     # A busy machine may be late now and then; one pull alone is missing a quarter of the time.
-    assert settled.count(0) < len(settled) / 10
+    assert settled.count(0) < len(settled) / 8

@@ -34,7 +34,7 @@ class _Pull:
 
     def __init__(self, left: int, on_work: Callable[[Message], None], on_change: Callable[[], None]) -> None:
         self.left = left
-        self.overdue_at = time.monotonic() + _OVERDUE_S
+        self._opened_at = time.monotonic()
         self.refused = ""
         self.subscription: Subscription | None = None
         self._got: set[str] = set()
@@ -43,7 +43,12 @@ class _Pull:
 
     @property
     def over(self) -> bool:
-        return self.left <= 0 or time.monotonic() > self.overdue_at
+        return self.left <= 0 or self.age > _OVERDUE_S
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._opened_at
 
     def on_message(self, message: Message) -> None:
         if message.status:
@@ -127,16 +132,19 @@ class Puller:
                 free, asked = self._free(), sum(pull.left for pull in self._pulls)
                 # Not for each slot by itself: every pull would be made anew twice a second, for ever.
                 if asked == 0 and free > 1:
-                    await self._open(free // 2, _EXPIRES_S / 2)
-                    await self._open(free - free // 2, _EXPIRES_S)
+                    await self._open(free // 2)
+                    await self._open(free - free // 2)
                 elif asked < free and 2 * asked <= free + 1:
-                    await self._open(free - asked, _EXPIRES_S)
+                    await self._open(free - asked)
                 await self._pause()
         finally:
             # All at once: what comes on one of them and is given back is not to come on the next.
             await asyncio.gather(*map(self._close, list(self._pulls)))
 
-    async def _open(self, wanted: int, expires_s: float) -> None:
+    async def _open(self, wanted: int) -> None:
+        # One that would end together with another ends half a time before it.
+        beside = any(pull.left > 0 and pull.age < _EXPIRES_S / 4 for pull in self._pulls)
+        expires_s = _EXPIRES_S / 2 if beside else _EXPIRES_S
         pull = _Pull(wanted, self._on_work, self.wake)
         inbox = self._bus.new_inbox()
         pull.subscription = await self._bus.subscribe(inbox, pull.on_message)
