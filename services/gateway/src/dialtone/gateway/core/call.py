@@ -16,6 +16,7 @@ Its parts, each of which owns one thing:
     ItemRecordings recordings in the client's items, until they have come to their words
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
+    Locks          what of the session the client may not change
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease
+from .locks import Locks
 from .outage import Outage
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
@@ -102,6 +104,7 @@ class Call:
             new_id=new_id,
             limits=limits,
         )
+        self._locks = Locks(limits.locked)
         self._expires_at = expires_at
         self._expiry: float | None = None
         self._ears = EarsLink(self._ctx)
@@ -215,13 +218,14 @@ class Call:
     def _update_session(self, event: ask.UpdateSession) -> None:
         ctx = self._ctx
         config, wrong = merge_session(ctx.config, event.patch)
+        if self._refused(self._locks.changed_by_update(ctx.config, config, event.patch), event):
+            return
         wrong = [*event.errors, *wrong]
         if config.audio.output.voice != ctx.config.audio.output.voice and self._answers.has_spoken:
             config = with_voice(config, ctx.config.audio.output.voice)
             text = "Cannot update a conversation's voice if assistant audio is present."
             wrong.append(FieldError("session.audio.output.voice", "cannot_update_voice", text))
-        for field in wrong:
-            ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
+        self._refused(wrong, event)
         self._answers.drop_speculation()
         changed = config != ctx.config
         if changed:
@@ -231,6 +235,12 @@ class Call:
             self._ears.reconfigure()
         if changed or not wrong:  # an update of which nothing is right is answered by its errors alone
             ctx.send(out.SessionUpdated(ctx.session_id, self._expires_at, config))
+
+    def _refused(self, wrong: list[FieldError], event: ask.ClientEvent) -> bool:
+        """Tell the client each field of its event that is refused; whether there is any."""
+        for field in wrong:
+            self._ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
+        return bool(wrong)
 
     # --- input audio ---
 
@@ -276,7 +286,9 @@ class Call:
     def _create_response(self, event: ask.CreateResponse) -> None:
         self._idle.stirred()
         if not self._ctx.config.listens_only:
-            self._answers.requested(event)
+            locked = self._locks.changed_by_options(self._ctx.config, event.options)
+            if not self._refused(locked, event):
+                self._answers.requested(event)
             return
         self._ctx.error(
             "response_create_not_supported",

@@ -39,6 +39,8 @@ class Limits:
     # A committed utterance without a transcript after this long counts as not understood.
     transcript_s: float = 20.0
     session_s: float = 3600.0
+    # Session fields that the client may not change; see `locks`.
+    locked: tuple[str, ...] = ()
     closing_s: float = 60.0  # for finishing after the client said that it will say no more
     # Speech that was sent, beyond what can have been played.
     ahead_us: int = 5_000_000

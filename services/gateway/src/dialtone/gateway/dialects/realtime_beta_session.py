@@ -41,7 +41,7 @@ NAMES = {
     "temperature": "dialtone.temperature",
 }
 # Members that have the same name in both.
-SAME = ("instructions", "tools", "tracing", "include")
+SAME = ("model", "instructions", "tools", "tracing", "include")
 # Temperature is judged here, so that what the core says of `dialtone.temperature` is about just that.
 _FLAT = {nested: flat for flat, nested in NAMES.items() if flat != "temperature"}
 # Options of a response that are judged under their flat names keep these.
