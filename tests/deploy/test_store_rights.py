@@ -66,8 +66,9 @@ async def test_a_gateway_does_all_that_it_does_with_these_rights(stores: Stores)
     await stores.sessions.put_item("acme", "sess_1", item, None, epoch=epoch)
     await stores.sessions.put_config("acme", "sess_1", SessionConfig(instructions="Be brief."), epoch=epoch)
     await stores.sessions.delete_item("acme", "sess_1", "item_1", epoch=epoch)
-    value, _ = await stores.secrets.mint("acme", seconds=60, config=None)
-    assert await stores.secrets.find(value) is not None
+    made = await stores.secrets.mint("acme", seconds=60, config=None)
+    assert await stores.secrets.find(made.value) is not None
+    assert await stores.secrets.revoke("acme", made.id)
     assert await stores.sessions.get("acme", "sess_1") is not None
     assert await stores.sessions.get("other", "sess_1") is None
     assert (await stores.sessions.list("other", limit=10)).sessions == []

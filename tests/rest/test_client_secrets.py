@@ -162,6 +162,12 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (GA, {"dialtone": 5}, "dialtone", "invalid_type"),
     (GA, {"dialtone": {"session_id": 5}}, "dialtone.session_id", "invalid_type"),
+    (GA, {"dialtone": {"lock": ["tools"]}}, "dialtone.lock", "unknown_parameter"),
+    (GA, {"dialtone": {"locked": "tools"}}, "dialtone.locked", "invalid_type"),
+    (GA, {"dialtone": {"locked": ["tools"] * 100}}, "dialtone.locked", "invalid_value"),
+    (GA, {"dialtone": {"locked": ["tools", "instruction"]}}, "dialtone.locked[1]", "invalid_value"),
+    (GA, {"dialtone": {"locked": ["audio.output."]}}, "dialtone.locked[0]", "invalid_value"),
+    (GA, {"dialtone": {"locked": ["tools", 5]}}, "dialtone.locked[1]", "invalid_type"),
     (GA, {"session": {}, "dialtone": {"session_id": "sess_1"}}, "session", "invalid_parameter"),
     (BETA, {"voice": 5}, "voice", "invalid_type"),
     (BETA, {"model": ""}, "model", "invalid_value"),
@@ -228,6 +234,45 @@ async def test_a_secret_can_be_bound_to_a_session_of_the_same_tenant(
             assert error_of(answer, 404)["param"] == "dialtone.session_id"
 
 
+async def test_a_secret_is_called_back_by_the_tenant_that_made_it_alone(
+    stores: Stores, settings: GatewaySettings, switchboard: Switchboard
+) -> None:
+    keyed = GatewaySettings.model_validate(
+        settings.model_dump() | {"api_keys": f"acme:{ACME_KEY},other:other-key-0123456789"}
+    )
+    acme, other = ({"Authorization": f"Bearer {key}"} for key in (ACME_KEY, "other-key-0123456789"))
+    async with client_of(with_secrets(stores, keyed, switchboard)) as client:
+        made = (await client.post(GA, json={}, headers=acme)).json()
+        beta = (await client.post(BETA, json={}, headers=acme)).json()["client_secret"]
+        random = await client.delete(f"{GA}/secret_{'0' * 64}", headers=other)
+        strangers = await client.delete(f"{GA}/{made['id']}", headers=other)
+        assert error_of(strangers, 404) == error_of(random, 404)
+        assert (await client.delete(f"{GA}/{made['id']}")).status_code == 401
+        holder = {"Authorization": f"Bearer {made['value']}"}
+        assert (await client.delete(f"{GA}/{made['id']}", headers=holder)).status_code == 401
+        assert await stores.secrets.find(made["value"]) is not None
+        for secret in (made, made, beta):
+            answer = await client.delete(f"{GA}/{secret['id']}", headers=acme)
+            assert (answer.status_code, answer.content) == (204, b"")
+            assert await stores.secrets.find(secret["value"]) is None
+        for wrong in (made["value"], "*", "secret_", "x" * 1000):
+            assert error_of(await client.delete(f"{GA}/{wrong}", headers=acme), 404)["param"] == "secret_id"
+
+
+async def test_a_secret_with_locks_keeps_them_with_the_session_that_it_has(
+    client: httpx.AsyncClient, stores: Stores
+) -> None:
+    locked = ["instructions", "audio.output.voice"]
+    for body, instructions in (({"session": {"instructions": "Sing."}}, "Sing."), ({}, None)):
+        made = (await client.post(GA, json={**body, "dialtone": {"locked": locked}})).json()
+        secret = await stores.secrets.find(made["value"])
+        assert secret is not None
+        assert secret.locked == tuple(locked)
+        # Without a session of its own it has the default, which the socket cannot choose otherwise.
+        assert secret.config is not None
+        assert instructions is None or secret.config.instructions == instructions
+
+
 async def test_a_secret_is_no_key(
     client: httpx.AsyncClient, stores: Stores, settings: GatewaySettings, switchboard: Switchboard
 ) -> None:
@@ -287,5 +332,6 @@ async def test_the_openapi_document_describes_the_bodies(client: httpx.AsyncClie
     schema = paths[GA]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["properties"]) == {"expires_after", "session", "dialtone"}
     assert {"200", "400", "401", "413", "429", "503"} <= set(paths[GA]["post"]["responses"])
+    assert "instructions" in schema["properties"]["dialtone"]["properties"]["locked"]["items"]["enum"]
     for path in (BETA, BETA_TRANSCRIPTION):
         assert "client_secret" in str(paths[path]["post"]["requestBody"])

@@ -6,9 +6,9 @@ what is wrong is named here as there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from dialtone.gateway.core.field_rules import Errors, FieldError, wrong_type
@@ -31,6 +31,8 @@ _ROOT = "session"  # where merge_session is told that a flat body stands
 
 
 class ClientSecretOut(BaseModel):
+    id: str = Field(examples=["secret_9f86d081884c7d65…"])
+    """By which it can be called back."""
     value: str = Field(examples=["ek_4fWbR1uZ0aQp9xLmKc2TnE"])
     """Opens `/v1/realtime`, as a bearer token or as a subprotocol; nothing else."""
     expires_at: int
@@ -53,11 +55,20 @@ def create_client_secrets_router(
     fresh = SessionConfig(instructions=settings.default_instructions)
 
     async def mint(
-        key: ApiKey, seconds: int, config: SessionConfig | None, session_id: str | None = None
+        key: ApiKey,
+        seconds: int,
+        config: SessionConfig | None,
+        session_id: str | None = None,
+        locked: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         try:
-            value, expires_at = await secrets.mint(
-                key.tenant, seconds=seconds, config=config, session_id=session_id, key=key.fingerprint
+            minted = await secrets.mint(
+                key.tenant,
+                seconds=seconds,
+                config=config,
+                session_id=session_id,
+                key=key.fingerprint,
+                locked=locked,
             )
         except TooManySecrets as error:
             message = f"There are {settings.max_client_secrets} live client secrets; wait until some expire."
@@ -65,27 +76,39 @@ def create_client_secrets_router(
             raise ApiError(
                 429, "too_many_client_secrets", message, kind="rate_limit_error", headers=retry
             ) from error
-        return {"value": value, "expires_at": expires_at}
+        return {"id": minted.id, "value": minted.value, "expires_at": minted.expires_at}
 
     @router.post("/client_secrets", openapi_extra=read.GA_BODY, responses=error_responses(404))
     async def create_client_secret(request: Request, key: ApiKey = key_of_request) -> ClientSecretOut:
         """A secret for a browser, bound to the session that its calls begin with.
 
         It opens any number of calls until it expires. Without `session` they begin as they ask for.
-        With `dialtone.session_id` it opens that session alone, and goes on with it.
+        With `dialtone.session_id` it opens that session alone, and goes on with it. What
+        `dialtone.locked` names stays in its calls as it is; without `session` that is the default.
         """
         body = await _body(request)
         errors: Errors = []
         wanted = read.client_secret(body, errors)
-        config = None if wanted.session is None else _merged(fresh, wanted.session, errors)
+        config = fresh if wanted.locked and wanted.session_id is None else None
+        if wanted.session is not None:
+            config = _merged(fresh, wanted.session, errors)
         _refuse(errors)
         session_id, shown = new_id("sess"), config or fresh
         if wanted.session_id is not None:
             session_id, shown = wanted.session_id, await stored(key.tenant, wanted.session_id)
-        minted = await mint(key, wanted.seconds, config, wanted.session_id)
+        minted = await mint(key, wanted.seconds, config, wanted.session_id, wanted.locked)
         session = session_object(shown, session_id, 0)
         del session["expires_at"]  # it has not begun
         return ClientSecretOut(**minted, session=session)
+
+    @router.delete("/client_secrets/{secret_id}", status_code=204, responses=error_responses(404))
+    async def revoke_client_secret(
+        secret_id: Annotated[str, Path(description="`id` of the secret, as it was made with")],
+        key: ApiKey = key_of_request,
+    ) -> None:
+        """Call a secret back: it opens no further call. Calls that it opened go on, as after its expiry."""
+        if not await secrets.revoke(key.tenant, secret_id):
+            raise ApiError(404, "client_secret_not_found", "There is no such secret.", param="secret_id")
 
     async def stored(tenant: str, session_id: str) -> SessionConfig:
         record = await store.get(tenant, session_id) if is_client_id(session_id) else None

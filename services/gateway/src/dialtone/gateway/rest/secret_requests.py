@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,9 @@ from dialtone.gateway.core.field_rules import (
     section,
     text,
     wrong_type,
+    wrong_value,
 )
+from dialtone.gateway.core.locks import LOCKABLE
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.stores.client_secrets import LONGEST_S
 
@@ -31,6 +34,7 @@ class Wanted(msgspec.Struct, frozen=True):
     seconds: int
     session: Any = None
     session_id: str | None = None
+    locked: tuple[str, ...] = ()
 
 
 class _Lifetime(msgspec.Struct, frozen=True):
@@ -40,28 +44,50 @@ class _Lifetime(msgspec.Struct, frozen=True):
 
 class _Binding(msgspec.Struct, frozen=True):
     session_id: str | None = None
+    locked: tuple[str, ...] = ()
+
+
+def _locked(value: Any, current: Any, path: str, errors: Errors) -> Any:
+    """Names of session fields. A wrong one is an error: what it was to keep would not be kept."""
+    if not isinstance(value, list):
+        wrong_type(errors, path, "an array", value)
+        return current
+    if len(value) > len(LOCKABLE):
+        wrong_value(errors, path, f"expected at most {len(LOCKABLE)} names.")
+        return current
+    for index, field in enumerate(value):
+        if not isinstance(field, str):
+            wrong_type(errors, f"{path}[{index}]", "a string", field)
+        elif field not in LOCKABLE:
+            wrong_value(errors, f"{path}[{index}]", f"a session has no field {field[:64]!r}.")
+    return tuple(value) if not errors else current
 
 
 _LIFETIME = {
     "anchor": keep_null(one_of("created_at")),
     "seconds": keep_null(integer(SHORTEST_S, LONGEST_S)),
 }
-_BINDING = {"session_id": keep_null(text)}
+_BINDING = {"session_id": keep_null(text), "locked": keep_null(_locked)}
 
 
 def client_secret(body: dict[str, Any], errors: Errors) -> Wanted:
     """The members of a GA request. One that does not exist is an error: it would be missed for good."""
-    for member in body:
-        if member not in ("expires_after", "session", "dialtone"):
-            param = member[:64]
-            errors.append(FieldError(param, "unknown_parameter", f"Unknown parameter: '{param}'."))
+    _only(("expires_after", "session", "dialtone"), body, "", errors)
     seconds = _lifetime(body.get("expires_after"), "expires_after", DEFAULT_S, errors)
+    _only(_BINDING, body.get("dialtone"), "dialtone.", errors)
     binding = keep_null(section(_BINDING))(body.get("dialtone"), _Binding(), "dialtone", errors)
     session = body.get("session")
     if session is not None and binding.session_id is not None:
         message = "A secret for a session that exists takes its configuration from there."
         errors.append(FieldError("session", "invalid_parameter", message))
-    return Wanted(seconds, session, binding.session_id)
+    return Wanted(seconds, session, binding.session_id, binding.locked)
+
+
+def _only(known: Collection[str], value: Any, path: str, errors: Errors) -> None:
+    """Each member of an object is to be one of these."""
+    for member in [member for member in value if member not in known] if isinstance(value, dict) else ():
+        param = f"{path}{member[:64]}"
+        errors.append(FieldError(param, "unknown_parameter", f"Unknown parameter: '{param}'."))
 
 
 def beta_lifetime(body: dict[str, Any], errors: Errors) -> int:
@@ -123,7 +149,12 @@ GA_BODY = _body_schema(
                 "session_id": {
                     "type": "string",
                     "description": "Go on with this session, instead of new ones",
-                }
+                },
+                "locked": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": sorted(LOCKABLE)},
+                    "description": "Session fields that its calls may not change",
+                },
             },
         },
     },

@@ -92,6 +92,7 @@ class RealtimeSockets:
             longest_s=self.settings.call_max_beta_s if beta else self.settings.call_max_s,
             resumed=opening.resumed is not None,
             admitted=lambda: self.keys.counts(caller.key),
+            locked=caller.secret.locked if caller.secret else (),
         )
 
     async def _stored(self, tenant: str, session_id: str) -> SessionRecord:
@@ -108,6 +109,7 @@ class _Opening:
         query = socket.query_params
         self._instructions = default_instructions
         self._secret = caller.secret
+        self._locked = caller.secret.locked if caller.secret else ()
         self._model = query.get("model")
         self._intent = query.get("intent")
         if self._intent not in (None, *INTENTS):
@@ -138,7 +140,8 @@ class _Opening:
             model = self._model or SessionConfig().model
             return SessionConfig(model=model, instructions=self._instructions)
         self.check_type(bound)
-        if self._model and bound.type == "realtime" and bound.model == SessionConfig().model:
+        open_to_socket = bound.model == SessionConfig().model and "model" not in self._locked
+        if self._model and bound.type == "realtime" and open_to_socket:
             return msgspec.structs.replace(bound, model=self._model)
         return bound
 

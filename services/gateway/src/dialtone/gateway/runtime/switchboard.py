@@ -119,20 +119,22 @@ class Switchboard:
         longest_s: float,
         resumed: bool,
         admitted: Callable[[], bool],
+        locked: tuple[str, ...] = (),
         first: ClientEvent | None = None,
     ) -> None:
         """Hold a call of this session (tenant, id) on the socket to its end, `longest_s` at most.
 
         `find` gets the session, when no other call writes to it any more (`resumed`: one may have so far);
         `accept` is called when nothing stands in the way; `admitted` says whether what the client showed
-        at the door still counts. Raises SessionBusy, GatewayDraining,
-        StoreUnavailable or BusError before that.
+        at the door still counts; `locked` are session fields that it may not change. Raises SessionBusy,
+        GatewayDraining, StoreUnavailable or BusError before that.
         """
         if self.draining:
             raise GatewayDraining
         self._connected += 1
         try:
-            await self._connect(socket, dialect, session, find, accept, longest_s, resumed, admitted, first)
+            limits = replace(self._limits, session_s=longest_s, locked=locked)
+            await self._connect(socket, dialect, session, find, accept, limits, resumed, admitted, first)
         finally:
             self._connected -= 1
             if self._connected == 0:
@@ -145,7 +147,7 @@ class Switchboard:
         session: tuple[str, str],
         find: Callable[[], Awaitable[SessionRecord]],
         accept: Callable[[], Awaitable[None]],
-        longest_s: float,
+        limits: Limits,
         resumed: bool,
         admitted: Callable[[], bool],
         first: ClientEvent | None,
@@ -160,7 +162,7 @@ class Switchboard:
             await accept()
             with bind_call(call_id=call_id, session_id=record.id):
                 line, close = await self._hold(
-                    socket, dialect, record, call_id, epoch, longest_s, admitted, first
+                    socket, dialect, record, call_id, epoch, limits, admitted, first
                 )
         finally:
             self._beginning.pop(call_id, None)
@@ -190,7 +192,7 @@ class Switchboard:
         record: SessionRecord,
         call_id: str,
         epoch: int,
-        longest_s: float,
+        limits: Limits,
         admitted: Callable[[], bool],
         first: ClientEvent | None,
     ) -> tuple[Line, Close | None]:
@@ -207,7 +209,6 @@ class Switchboard:
             send_timeout_s=settings.send_timeout_s,
             on_stalled=lambda: runner.put(Disconnected()),
         )
-        limits = replace(self._limits, session_s=longest_s)
         call, recording = self._make_call(dialect, record, call_id, limits)
         runner = CallRunner(
             call,

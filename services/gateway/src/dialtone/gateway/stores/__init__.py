@@ -1,7 +1,7 @@
 """Where sessions are kept: Redis for the living, SQL for good; and who has which call."""
 
 from .call_registry import CallHolder, CallRegistry, Claim
-from .client_secrets import ClientSecret, ClientSecrets, TooManySecrets
+from .client_secrets import ClientSecret, ClientSecrets, Minted, TooManySecrets
 from .errors import SessionBusy, SessionDisplaced, SessionExists, StoreUnavailable, UnknownSession
 from .opening import Stores, open_stores
 from .session_store import SessionPage, SessionStore, SessionSummary
@@ -12,6 +12,7 @@ __all__ = [
     "Claim",
     "ClientSecret",
     "ClientSecrets",
+    "Minted",
     "SessionBusy",
     "SessionDisplaced",
     "SessionExists",

@@ -7,6 +7,7 @@ use them. A gateway that loses its Redis has lost them, as their short life allo
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 
 import msgspec
@@ -34,6 +35,19 @@ redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 1
 """
 
+# KEYS: secret, the tenant's live secrets; ARGV: digest. The tenant's list names it until it would have
+# expired: calling back again has the same answer, and who does so on and on stays within the bound.
+_REVOKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expires = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not expires or tonumber(expires) <= now then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
+
+_ID = re.compile(r"secret_([0-9a-f]{64})")
+
 
 class ClientSecret(msgspec.Struct, frozen=True):
     """What a secret opens: calls of this tenant, beginning with this configuration."""
@@ -43,6 +57,15 @@ class ClientSecret(msgspec.Struct, frozen=True):
     config: SessionConfig | None = None  # None: what the socket asks for
     session_id: str | None = None  # the one session that it opens, instead of new ones
     key: str | None = None  # fingerprint of the API key that it was made with, and counts as long as
+    locked: tuple[str, ...] = ()  # session fields that its calls may not change; see `core.locks`
+
+
+class Minted(msgspec.Struct, frozen=True):
+    """A secret that was just made."""
+
+    value: str  # `ek_` and 128 random bits; kept nowhere
+    id: str  # by which it is called back; opens nothing
+    expires_at: int  # unix seconds
 
 
 class TooManySecrets(Exception):
@@ -57,6 +80,7 @@ class ClientSecrets:
         self._link = link
         self._most = most
         self._keep = link.client.register_script(_KEEP)
+        self._revoke = link.client.register_script(_REVOKE)
 
     async def mint(
         self,
@@ -66,25 +90,34 @@ class ClientSecrets:
         config: SessionConfig | None,
         session_id: str | None = None,
         key: str | None = None,
-    ) -> tuple[str, int]:
-        """A new secret, `ek_` and 128 random bits, and when it expires (unix seconds).
-
-        Raises TooManySecrets.
-        """
+        locked: tuple[str, ...] = (),
+    ) -> Minted:
+        """Make a secret of this tenant. Raises TooManySecrets."""
         now = time.time()
-        secret = ClientSecret(tenant, int(now) + seconds, config, session_id, key)
+        secret = ClientSecret(tenant, int(now) + seconds, config, session_id, key, locked)
         value = new_id(SECRET_PREFIX.removesuffix("_"))
         digest = _digest(value)
         ttl_ms = secret.expires_at * 1000 - int(now * 1000)
-        keys = [_key(digest), f"dialtone:{tenant}:secrets"]
+        keys = [_key(digest), _list_key(tenant)]
         stored = msgspec.json.encode(secret)
         arguments: list[str | bytes | int] = [digest, stored, ttl_ms, self._most, LONGEST_S * 1000]
         if not await self._link.run(lambda _: self._keep(keys=keys, args=arguments)):
             raise TooManySecrets
-        return value, secret.expires_at
+        return Minted(value, f"secret_{digest}", secret.expires_at)
+
+    async def revoke(self, tenant: str, secret_id: str) -> bool:
+        """Call a secret back: from now on it opens nothing. Again, for one that is called back already.
+
+        False: the tenant has none of this id, or it has expired.
+        """
+        named = _ID.fullmatch(secret_id)
+        if named is None:
+            return False
+        keys = [_key(named[1]), _list_key(tenant)]
+        return bool(await self._link.run(lambda _: self._revoke(keys=keys, args=[named[1]])))
 
     async def find(self, value: str) -> ClientSecret | None:
-        """What this secret opens; None: there is none such, or it has expired."""
+        """What this secret opens; None: there is none such, it has expired or was called back."""
         key = _key(_digest(value))
         stored = await self._link.run(lambda redis: redis.get(key))
         if stored is None:
@@ -103,3 +136,7 @@ def _digest(value: str) -> str:
 
 def _key(digest: str) -> str:
     return f"dialtone:secret:{digest}"
+
+
+def _list_key(tenant: str) -> str:
+    return f"dialtone:{tenant}:secrets"
