@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from dialtone.bus import Bus
+from dialtone.gateway.audit import Audit
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.rest.sessions import create_sessions_router
@@ -61,7 +62,7 @@ def app_of(stores: Stores, settings: GatewaySettings, switchboard: Switchboard) 
     app = FastAPI()
     install_error_handlers(app)
     app.include_router(
-        create_sessions_router(stores.sessions, switchboard.owners, ApiKeys(settings), settings)
+        create_sessions_router(stores.sessions, switchboard.owners, ApiKeys(settings), settings, Audit())
     )
     return app
 

@@ -14,6 +14,7 @@ from openai.types.realtime import ClientSecretCreateResponse
 from pydantic import BaseModel
 from redis.asyncio import Redis
 
+from dialtone.gateway.audit import Audit
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.not_served import create_not_served_router
@@ -34,7 +35,7 @@ JSON = {"Content-Type": "application/json"}
 def with_secrets(stores: Stores, settings: GatewaySettings, switchboard: Switchboard) -> FastAPI:
     app = app_of(stores, settings, switchboard)
     keys = ApiKeys(settings)
-    app.include_router(create_client_secrets_router(stores.secrets, stores.sessions, keys, settings))
+    app.include_router(create_client_secrets_router(stores.secrets, stores.sessions, keys, settings, Audit()))
     app.include_router(create_not_served_router())
     return app
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from dialtone.bus import Bus, BusUnavailable, ExhaustedWork, Stage
+from dialtone.gateway.audit import Audit
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.client_secrets import create_client_secrets_router
 from dialtone.gateway.rest.errors import install_error_handlers
@@ -87,10 +88,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    secrets = stores.secrets
+    secrets, audit = stores.secrets, Audit()
     install_error_handlers(app)
-    app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings))
-    app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings))
+    app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings, audit))
+    app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings, audit))
     app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))
     if settings.metrics_are_public:
@@ -99,8 +100,8 @@ def create_app(
         app.include_router(create_page_router())
     places = TenantPlaces(settings.max_calls_per_tenant)
     app.include_router(create_place_router(switchboard, places, keys))
-    realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings, places)
-    voice = VoiceSockets(switchboard, stores.sessions, keys, settings, places)
+    realtime = RealtimeSockets(switchboard, stores.sessions, keys, secrets, settings, places, audit)
+    voice = VoiceSockets(switchboard, stores.sessions, keys, settings, places, audit)
     app.include_router(create_sockets_router(realtime, voice))
     app.add_middleware(
         FrontDoor,

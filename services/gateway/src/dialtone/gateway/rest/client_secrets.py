@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
+from dialtone.gateway.audit import BIND_SECRET, Audit
 from dialtone.gateway.core.field_rules import Errors, FieldError, wrong_type
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.core.session_update import merge_session
@@ -42,7 +43,7 @@ class ClientSecretOut(BaseModel):
 
 
 def create_client_secrets_router(
-    secrets: ClientSecrets, store: SessionStore, keys: ApiKeys, settings: GatewaySettings
+    secrets: ClientSecrets, store: SessionStore, keys: ApiKeys, settings: GatewaySettings, audit: Audit
 ) -> APIRouter:
     """The routes of secrets, each for the tenant of the key that came with the request."""
     router = APIRouter(
@@ -95,7 +96,7 @@ def create_client_secrets_router(
         _refuse(errors)
         session_id, shown = new_id("sess"), config or fresh
         if wanted.session_id is not None:
-            session_id, shown = wanted.session_id, await stored(key.tenant, wanted.session_id)
+            session_id, shown = wanted.session_id, await stored(key.tenant, wanted.session_id, request)
         minted = await mint(key, wanted.seconds, config, wanted.session_id, wanted.locked)
         session = session_object(shown, session_id, 0)
         del session["expires_at"]  # it has not begun
@@ -110,9 +111,10 @@ def create_client_secrets_router(
         if not await secrets.revoke(key.tenant, secret_id):
             raise ApiError(404, "client_secret_not_found", "There is no such secret.", param="secret_id")
 
-    async def stored(tenant: str, session_id: str) -> SessionConfig:
+    async def stored(tenant: str, session_id: str, request: Request) -> SessionConfig:
         record = await store.get(tenant, session_id) if is_client_id(session_id) else None
         if record is None:
+            audit.foreign_session(tenant, BIND_SECRET, request)
             raise ApiError(404, "session_not_found", "There is no such session.", param="dialtone.session_id")
         return record.config
 

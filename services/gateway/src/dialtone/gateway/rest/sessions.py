@@ -6,8 +6,9 @@ import time
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from dialtone.gateway.audit import CHANGE, DELETE, READ, Audit
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.settings import GatewaySettings
@@ -34,7 +35,7 @@ class SessionHolders(Protocol):
 
 
 def create_sessions_router(
-    store: SessionStore, holders: SessionHolders, keys: ApiKeys, settings: GatewaySettings
+    store: SessionStore, holders: SessionHolders, keys: ApiKeys, settings: GatewaySettings, audit: Audit
 ) -> APIRouter:
     """The routes of sessions, each for the tenant of the key that came with the request."""
     router = APIRouter(
@@ -45,11 +46,15 @@ def create_sessions_router(
     )
     tenant_of_request = Depends(keys.tenant)
 
-    async def find(tenant: str, session_id: str) -> SessionRecord:
+    def refused(session_id: str, tenant: str, asked: str, request: Request) -> ApiError:
+        audit.foreign_session(tenant, asked, request)
+        return _not_found(session_id)
+
+    async def find(tenant: str, session_id: str, asked: str, request: Request) -> SessionRecord:
         # What cannot be an id is not looked up: it would become part of keys.
         record = await store.get(tenant, session_id) if is_client_id(session_id) else None
         if record is None:
-            raise _not_found(session_id)
+            raise refused(session_id, tenant, asked, request)
         return record
 
     @router.post("", status_code=201, responses=error_responses(413))
@@ -82,19 +87,21 @@ def create_sessions_router(
         return SessionListOut(data=data, has_more=page.next_cursor is not None, next=page.next_cursor)
 
     @router.get("/{session_id}", responses=error_responses(404))
-    async def read_session(session_id: SessionId, tenant: str = tenant_of_request) -> SessionOut:
+    async def read_session(
+        session_id: SessionId, request: Request, tenant: str = tenant_of_request
+    ) -> SessionOut:
         """The settings and the messages of a session."""
-        return mapping.session_out(await find(tenant, session_id))
+        return mapping.session_out(await find(tenant, session_id, READ, request))
 
     @router.patch("/{session_id}", responses=error_responses(404, 409, 413))
     async def change_session(
-        session_id: SessionId, wanted: SessionSettings, tenant: str = tenant_of_request
+        session_id: SessionId, wanted: SessionSettings, request: Request, tenant: str = tenant_of_request
     ) -> SessionOut:
         """Change the settings that are named. Those of a session with a live call are changed in the call."""
-        await find(tenant, session_id)
+        await find(tenant, session_id, CHANGE, request)
         try:
             async with holders.changing((tenant, session_id)) as epoch:
-                record = await find(tenant, session_id)  # as the last call left it
+                record = await find(tenant, session_id, CHANGE, request)  # as the last call left it
                 record.config = mapping.apply_settings(record.config, wanted)
                 await store.put_config(tenant, session_id, record.config, epoch=epoch)
         except UnknownSession as error:
@@ -105,10 +112,12 @@ def create_sessions_router(
         return mapping.session_out(record)
 
     @router.delete("/{session_id}", status_code=204, responses=error_responses(404))
-    async def delete_session(session_id: SessionId, tenant: str = tenant_of_request) -> None:
+    async def delete_session(
+        session_id: SessionId, request: Request, tenant: str = tenant_of_request
+    ) -> None:
         """Forget a session and all that was said in it. A call that it has is ended."""
         if not (is_client_id(session_id) and await store.delete(tenant, session_id)):
-            raise _not_found(session_id)
+            raise refused(session_id, tenant, DELETE, request)
         # Only now: a call that begins after this finds no session.
         await holders.end_call((tenant, session_id))
 

@@ -19,6 +19,7 @@ import msgspec
 from starlette.websockets import WebSocket
 
 from dialtone.bus import BusError
+from dialtone.gateway.audit import RESUME, Audit
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects.realtime import RealtimeDialect
@@ -34,6 +35,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import ClientSecrets, SessionBusy, SessionStore, StoreUnavailable
 
 INTENTS = ("realtime", "transcription")
+NOT_THEIRS = ("session_not_found", "session_not_allowed")  # refusals of who names another's session
 PROTOCOL = "realtime"  # the subprotocol that is agreed on; never the one that carries the key
 
 
@@ -45,13 +47,19 @@ class RealtimeSockets:
     secrets: ClientSecrets
     settings: GatewaySettings
     places: TenantPlaces
+    audit: Audit
 
     async def serve(self, socket: WebSocket) -> None:
         """Hold a call on the socket to its end, or refuse the handshake."""
         try:
             caller = await caller_of(socket, self.keys, self.secrets)
             with self.switchboard.place(), self.places.place(caller.tenant):
-                await self._connect(socket, caller)
+                try:
+                    await self._connect(socket, caller)
+                except Refusal as refusal:
+                    if refusal.code in NOT_THEIRS:
+                        self.audit.foreign_session(caller.tenant, RESUME, socket)
+                    raise
         except Refusal as refusal:
             await deny(socket, refusal)
         except GatewayFull:

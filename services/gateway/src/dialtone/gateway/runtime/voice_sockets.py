@@ -9,6 +9,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dialtone.bus import BusError
+from dialtone.gateway.audit import VOICE_CALL, Audit
 from dialtone.gateway.core.client_events import ClientEvent, Invalid
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.dialects.voice_call import VoiceCallDialect, error_frame
@@ -37,6 +38,7 @@ class VoiceSockets:
     keys: ApiKeys
     settings: GatewaySettings
     places: TenantPlaces
+    audit: Audit
 
     async def serve(self, socket: WebSocket) -> None:
         """Hold a call on the socket to its end, or refuse it."""
@@ -93,6 +95,7 @@ class VoiceSockets:
                 first=first,
             )
         except UnknownSession:
+            self.audit.foreign_session(tenant, VOICE_CALL, socket)
             await _refuse(socket, 404, "session_not_found", "session not found", POLICY_VIOLATION)
         except NoVoice:
             why = "the session is one for transcription alone"
