@@ -73,7 +73,9 @@ def transcribe() -> Callable[[Pcm16], str]:
 
 
 def plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9 ]", "", text.lower().replace("-", " ")).strip()
+    """Words as they sound: a sign that is written on one side is spoken and written out on the other."""
+    text = text.lower().replace("°c", " degrees celsius").replace("°f", " degrees fahrenheit")
+    return re.sub(r"[^a-z0-9 ]", "", text.replace("-", " ")).strip()
 
 
 def question() -> list[bytes]:
