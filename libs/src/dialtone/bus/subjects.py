@@ -13,6 +13,7 @@ class Stage(StrEnum):
     ASR = "asr"
     LLM = "llm"
     TTS = "tts"
+    MOSHI = "moshi"
 
 
 def token(value: str) -> str:
@@ -38,7 +39,7 @@ def consumer_name(stage: Stage, pool: str) -> str:
 
 
 def audio_subject(call_id: str) -> str:
-    """Gateway to ears: EarsInput."""
+    """Gateway to legs: EarsInput."""
     return f"call.{token(call_id)}.audio"
 
 

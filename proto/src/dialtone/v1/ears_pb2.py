@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dialtone.v1 import common_pb2 as dialtone_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/ears.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"\\\n\x07\x45\x61rsLeg\x12(\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12\'\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.dialtone.v1.EarsConfig\"s\n\nEarsConfig\x12\x32\n\x0eturn_detection\x18\x01 \x01(\x0b\x32\x1a.dialtone.v1.TurnDetection\x12\x31\n\rtranscription\x18\x02 \x01(\x0b\x32\x1a.dialtone.v1.Transcription\"\xce\x04\n\rTurnDetection\x12-\n\x04mode\x18\x01 \x01(\x0e\x32\x1f.dialtone.v1.TurnDetection.Mode\x12\x31\n\x06\x65ngine\x18\x02 \x01(\x0e\x32!.dialtone.v1.TurnDetection.Engine\x12\x16\n\x0e\x61ggressiveness\x18\x03 \x01(\r\x12\x11\n\tthreshold\x18\x04 \x01(\x02\x12\x19\n\x11prefix_padding_ms\x18\x05 \x01(\r\x12\x1b\n\x13silence_duration_ms\x18\x06 \x01(\r\x12\x37\n\teagerness\x18\x07 \x01(\x0e\x32$.dialtone.v1.TurnDetection.Eagerness\x12\x1a\n\x12\x63\x61ndidate_pause_ms\x18\x08 \x01(\r\x12\x1b\n\x13sustained_speech_ms\x18\t \x01(\r\"Y\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODE_MANUAL\x10\x01\x12\x13\n\x0fMODE_SERVER_VAD\x10\x02\x12\x15\n\x11MODE_SEMANTIC_VAD\x10\x03\"F\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x11\n\rENGINE_WEBRTC\x10\x01\x12\x11\n\rENGINE_SILERO\x10\x02\"c\n\tEagerness\x12\x19\n\x15\x45\x41GERNESS_UNSPECIFIED\x10\x00\x12\x11\n\rEAGERNESS_LOW\x10\x01\x12\x14\n\x10\x45\x41GERNESS_MEDIUM\x10\x02\x12\x12\n\x0e\x45\x41GERNESS_HIGH\x10\x03\"R\n\rTranscription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\"w\n\tRecording\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12(\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12\x31\n\rtranscription\x18\x03 \x01(\x0b\x32\x1a.dialtone.v1.Transcription\"\x9d\x01\n\nEarsResume\x12\x10\n\x08start_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x12\x16\n\x0enext_utterance\x18\x03 \x01(\r\x12\x11\n\tin_speech\x18\x04 \x01(\x08\x12\x17\n\x0fspeech_start_us\x18\x05 \x01(\x04\x12\'\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x17.dialtone.v1.EarsConfig\"\xbb\x02\n\tEarsInput\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x10\n\x08start_us\x18\x04 \x01(\x04\x12\x0f\n\x05\x61udio\x18\n \x01(\x0cH\x00\x12*\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x18.dialtone.v1.CommitInputH\x00\x12(\n\x05\x63lear\x18\x0c \x01(\x0b\x32\x17.dialtone.v1.ClearInputH\x00\x12)\n\x06\x63onfig\x18\r \x01(\x0b\x32\x17.dialtone.v1.EarsConfigH\x00\x12&\n\x03\x65nd\x18\x0e \x01(\x0b\x32\x17.dialtone.v1.EndOfInputH\x00\x12*\n\x06\x66ormat\x18\x0f \x01(\x0b\x32\x18.dialtone.v1.AudioFormatH\x00\x42\x06\n\x04\x62ody\" \n\x0b\x43ommitInput\x12\x11\n\tutterance\x18\x01 \x01(\r\"\x0c\n\nClearInput\"\x0c\n\nEndOfInput\":\n\rSpeechStarted\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x16\n\x0e\x61udio_start_us\x18\x02 \x01(\x04\"$\n\x0fSpeechSustained\x12\x11\n\tutterance\x18\x01 \x01(\r\"O\n\rSpeechStopped\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x14\n\x0c\x61udio_end_us\x18\x02 \x01(\x04\x12\x15\n\rspeech_end_us\x18\x03 \x01(\x04\"\xb5\x02\n\nTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.dialtone.v1.Transcript.Kind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0e\x61udio_start_us\x18\x05 \x01(\x04\x12\x14\n\x0c\x61udio_end_us\x18\x06 \x01(\x04\x12\x12\n\ncompute_us\x18\x07 \x01(\r\x12\x0f\n\x07wait_us\x18\x08 \x01(\r\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.dialtone.v1.Error\"R\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_PARTIAL\x10\x01\x12\x12\n\x0eKIND_CANDIDATE\x10\x02\x12\x0e\n\nKIND_FINAL\x10\x03\"3\n\rAudioProgress\x12\x10\n\x08\x61udio_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/ears.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"\\\n\x07\x45\x61rsLeg\x12(\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12\'\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.dialtone.v1.EarsConfig\"s\n\nEarsConfig\x12\x32\n\x0eturn_detection\x18\x01 \x01(\x0b\x32\x1a.dialtone.v1.TurnDetection\x12\x31\n\rtranscription\x18\x02 \x01(\x0b\x32\x1a.dialtone.v1.Transcription\"\xce\x04\n\rTurnDetection\x12-\n\x04mode\x18\x01 \x01(\x0e\x32\x1f.dialtone.v1.TurnDetection.Mode\x12\x31\n\x06\x65ngine\x18\x02 \x01(\x0e\x32!.dialtone.v1.TurnDetection.Engine\x12\x16\n\x0e\x61ggressiveness\x18\x03 \x01(\r\x12\x11\n\tthreshold\x18\x04 \x01(\x02\x12\x19\n\x11prefix_padding_ms\x18\x05 \x01(\r\x12\x1b\n\x13silence_duration_ms\x18\x06 \x01(\r\x12\x37\n\teagerness\x18\x07 \x01(\x0e\x32$.dialtone.v1.TurnDetection.Eagerness\x12\x1a\n\x12\x63\x61ndidate_pause_ms\x18\x08 \x01(\r\x12\x1b\n\x13sustained_speech_ms\x18\t \x01(\r\"Y\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bMODE_MANUAL\x10\x01\x12\x13\n\x0fMODE_SERVER_VAD\x10\x02\x12\x15\n\x11MODE_SEMANTIC_VAD\x10\x03\"F\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x11\n\rENGINE_WEBRTC\x10\x01\x12\x11\n\rENGINE_SILERO\x10\x02\"c\n\tEagerness\x12\x19\n\x15\x45\x41GERNESS_UNSPECIFIED\x10\x00\x12\x11\n\rEAGERNESS_LOW\x10\x01\x12\x14\n\x10\x45\x41GERNESS_MEDIUM\x10\x02\x12\x12\n\x0e\x45\x41GERNESS_HIGH\x10\x03\"R\n\rTranscription\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\"w\n\tRecording\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12(\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12\x31\n\rtranscription\x18\x03 \x01(\x0b\x32\x1a.dialtone.v1.Transcription\"\x9d\x01\n\nEarsResume\x12\x10\n\x08start_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x12\x16\n\x0enext_utterance\x18\x03 \x01(\r\x12\x11\n\tin_speech\x18\x04 \x01(\x08\x12\x17\n\x0fspeech_start_us\x18\x05 \x01(\x04\x12\'\n\x06\x63onfig\x18\x06 \x01(\x0b\x32\x17.dialtone.v1.EarsConfig\"\xee\x02\n\tEarsInput\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x10\n\x08start_us\x18\x04 \x01(\x04\x12\x0f\n\x05\x61udio\x18\n \x01(\x0cH\x00\x12*\n\x06\x63ommit\x18\x0b \x01(\x0b\x32\x18.dialtone.v1.CommitInputH\x00\x12(\n\x05\x63lear\x18\x0c \x01(\x0b\x32\x17.dialtone.v1.ClearInputH\x00\x12)\n\x06\x63onfig\x18\r \x01(\x0b\x32\x17.dialtone.v1.EarsConfigH\x00\x12&\n\x03\x65nd\x18\x0e \x01(\x0b\x32\x17.dialtone.v1.EndOfInputH\x00\x12*\n\x06\x66ormat\x18\x0f \x01(\x0b\x32\x18.dialtone.v1.AudioFormatH\x00\x12\x31\n\routput_format\x18\x10 \x01(\x0b\x32\x18.dialtone.v1.AudioFormatH\x00\x42\x06\n\x04\x62ody\" \n\x0b\x43ommitInput\x12\x11\n\tutterance\x18\x01 \x01(\r\"\x0c\n\nClearInput\"\x0c\n\nEndOfInput\":\n\rSpeechStarted\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x16\n\x0e\x61udio_start_us\x18\x02 \x01(\x04\"$\n\x0fSpeechSustained\x12\x11\n\tutterance\x18\x01 \x01(\r\"O\n\rSpeechStopped\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x14\n\x0c\x61udio_end_us\x18\x02 \x01(\x04\x12\x15\n\rspeech_end_us\x18\x03 \x01(\x04\"\xb5\x02\n\nTranscript\x12\x11\n\tutterance\x18\x01 \x01(\r\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.dialtone.v1.Transcript.Kind\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0e\x61udio_start_us\x18\x05 \x01(\x04\x12\x14\n\x0c\x61udio_end_us\x18\x06 \x01(\x04\x12\x12\n\ncompute_us\x18\x07 \x01(\r\x12\x0f\n\x07wait_us\x18\x08 \x01(\r\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.dialtone.v1.Error\"R\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_PARTIAL\x10\x01\x12\x12\n\x0eKIND_CANDIDATE\x10\x02\x12\x0e\n\nKIND_FINAL\x10\x03\"3\n\rAudioProgress\x12\x10\n\x08\x61udio_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,23 +51,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EARSRESUME']._serialized_start=1075
   _globals['_EARSRESUME']._serialized_end=1232
   _globals['_EARSINPUT']._serialized_start=1235
-  _globals['_EARSINPUT']._serialized_end=1550
-  _globals['_COMMITINPUT']._serialized_start=1552
-  _globals['_COMMITINPUT']._serialized_end=1584
-  _globals['_CLEARINPUT']._serialized_start=1586
-  _globals['_CLEARINPUT']._serialized_end=1598
-  _globals['_ENDOFINPUT']._serialized_start=1600
-  _globals['_ENDOFINPUT']._serialized_end=1612
-  _globals['_SPEECHSTARTED']._serialized_start=1614
-  _globals['_SPEECHSTARTED']._serialized_end=1672
-  _globals['_SPEECHSUSTAINED']._serialized_start=1674
-  _globals['_SPEECHSUSTAINED']._serialized_end=1710
-  _globals['_SPEECHSTOPPED']._serialized_start=1712
-  _globals['_SPEECHSTOPPED']._serialized_end=1791
-  _globals['_TRANSCRIPT']._serialized_start=1794
-  _globals['_TRANSCRIPT']._serialized_end=2103
-  _globals['_TRANSCRIPT_KIND']._serialized_start=2021
-  _globals['_TRANSCRIPT_KIND']._serialized_end=2103
-  _globals['_AUDIOPROGRESS']._serialized_start=2105
-  _globals['_AUDIOPROGRESS']._serialized_end=2156
+  _globals['_EARSINPUT']._serialized_end=1601
+  _globals['_COMMITINPUT']._serialized_start=1603
+  _globals['_COMMITINPUT']._serialized_end=1635
+  _globals['_CLEARINPUT']._serialized_start=1637
+  _globals['_CLEARINPUT']._serialized_end=1649
+  _globals['_ENDOFINPUT']._serialized_start=1651
+  _globals['_ENDOFINPUT']._serialized_end=1663
+  _globals['_SPEECHSTARTED']._serialized_start=1665
+  _globals['_SPEECHSTARTED']._serialized_end=1723
+  _globals['_SPEECHSUSTAINED']._serialized_start=1725
+  _globals['_SPEECHSUSTAINED']._serialized_end=1761
+  _globals['_SPEECHSTOPPED']._serialized_start=1763
+  _globals['_SPEECHSTOPPED']._serialized_end=1842
+  _globals['_TRANSCRIPT']._serialized_start=1845
+  _globals['_TRANSCRIPT']._serialized_end=2154
+  _globals['_TRANSCRIPT_KIND']._serialized_start=2072
+  _globals['_TRANSCRIPT_KIND']._serialized_end=2154
+  _globals['_AUDIOPROGRESS']._serialized_start=2156
+  _globals['_AUDIOPROGRESS']._serialized_end=2207
 # @@protoc_insertion_point(module_scope)

@@ -112,7 +112,7 @@ class EarsResume(_message.Message):
     def __init__(self, start_us: _Optional[int] = ..., next_seq: _Optional[int] = ..., next_utterance: _Optional[int] = ..., in_speech: _Optional[bool] = ..., speech_start_us: _Optional[int] = ..., config: _Optional[_Union[EarsConfig, _Mapping]] = ...) -> None: ...
 
 class EarsInput(_message.Message):
-    __slots__ = ("lease_id", "attempt", "seq", "start_us", "audio", "commit", "clear", "config", "end", "format")
+    __slots__ = ("lease_id", "attempt", "seq", "start_us", "audio", "commit", "clear", "config", "end", "format", "output_format")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class EarsInput(_message.Message):
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     lease_id: str
     attempt: int
     seq: int
@@ -133,7 +134,8 @@ class EarsInput(_message.Message):
     config: EarsConfig
     end: EndOfInput
     format: _common_pb2.AudioFormat
-    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., start_us: _Optional[int] = ..., audio: _Optional[bytes] = ..., commit: _Optional[_Union[CommitInput, _Mapping]] = ..., clear: _Optional[_Union[ClearInput, _Mapping]] = ..., config: _Optional[_Union[EarsConfig, _Mapping]] = ..., end: _Optional[_Union[EndOfInput, _Mapping]] = ..., format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
+    output_format: _common_pb2.AudioFormat
+    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., start_us: _Optional[int] = ..., audio: _Optional[bytes] = ..., commit: _Optional[_Union[CommitInput, _Mapping]] = ..., clear: _Optional[_Union[ClearInput, _Mapping]] = ..., config: _Optional[_Union[EarsConfig, _Mapping]] = ..., end: _Optional[_Union[EndOfInput, _Mapping]] = ..., format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ..., output_format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
 
 class CommitInput(_message.Message):
     __slots__ = ("utterance",)

@@ -25,25 +25,26 @@ _sym_db = _symbol_database.Default()
 from dialtone.v1 import common_pb2 as dialtone_dot_v1_dot_common__pb2
 from dialtone.v1 import ears_pb2 as dialtone_dot_v1_dot_ears__pb2
 from dialtone.v1 import lease_pb2 as dialtone_dot_v1_dot_lease__pb2
+from dialtone.v1 import moshi_pb2 as dialtone_dot_v1_dot_moshi__pb2
 from dialtone.v1 import speech_pb2 as dialtone_dot_v1_dot_speech__pb2
 from dialtone.v1 import turn_pb2 as dialtone_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ialtone/v1/events.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\x1a\x16\x64ialtone/v1/ears.proto\x1a\x17\x64ialtone/v1/lease.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\"\x80\x06\n\x0bWorkerEvent\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12#\n\x05\x63laim\x18\n \x01(\x0b\x32\x12.dialtone.v1.ClaimH\x00\x12)\n\x06\x66\x61iled\x18\x0b \x01(\x0b\x32\x17.dialtone.v1.WorkFailedH\x00\x12)\n\x08released\x18\x0c \x01(\x0b\x32\x15.dialtone.v1.ReleasedH\x00\x12,\n\x06replay\x18\r \x01(\x0b\x32\x1a.dialtone.v1.ReplayRequestH\x00\x12\x34\n\x0espeech_started\x18\x14 \x01(\x0b\x32\x1a.dialtone.v1.SpeechStartedH\x00\x12\x34\n\x0espeech_stopped\x18\x15 \x01(\x0b\x32\x1a.dialtone.v1.SpeechStoppedH\x00\x12-\n\ntranscript\x18\x16 \x01(\x0b\x32\x17.dialtone.v1.TranscriptH\x00\x12.\n\x08progress\x18\x17 \x01(\x0b\x32\x1a.dialtone.v1.AudioProgressH\x00\x12(\n\x08leg_done\x18\x18 \x01(\x0b\x32\x14.dialtone.v1.LegDoneH\x00\x12\x38\n\x10speech_sustained\x18\x19 \x01(\x0b\x32\x1c.dialtone.v1.SpeechSustainedH\x00\x12&\n\x04text\x18\x1e \x01(\x0b\x32\x16.dialtone.v1.TextDeltaH\x00\x12/\n\ttool_call\x18\x1f \x01(\x0b\x32\x1a.dialtone.v1.ToolCallDeltaH\x00\x12*\n\tturn_done\x18  \x01(\x0b\x32\x15.dialtone.v1.TurnDoneH\x00\x12(\n\x05\x61udio\x18( \x01(\x0b\x32\x17.dialtone.v1.AudioChunkH\x00\x12\x32\n\rsentence_done\x18) \x01(\x0b\x32\x19.dialtone.v1.SentenceDoneH\x00\x42\x06\n\x04\x62ody\">\n\nWorkFailed\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.dialtone.v1.Error\x12\r\n\x05\x66inal\x18\x02 \x01(\x08\"\x1a\n\x08Released\x12\x0e\n\x06reason\x18\x01 \x01(\t\"!\n\rReplayRequest\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x04\"\t\n\x07LegDoneb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ialtone/v1/events.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\x1a\x16\x64ialtone/v1/ears.proto\x1a\x17\x64ialtone/v1/lease.proto\x1a\x17\x64ialtone/v1/moshi.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\"\xce\x07\n\x0bWorkerEvent\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12#\n\x05\x63laim\x18\n \x01(\x0b\x32\x12.dialtone.v1.ClaimH\x00\x12)\n\x06\x66\x61iled\x18\x0b \x01(\x0b\x32\x17.dialtone.v1.WorkFailedH\x00\x12)\n\x08released\x18\x0c \x01(\x0b\x32\x15.dialtone.v1.ReleasedH\x00\x12,\n\x06replay\x18\r \x01(\x0b\x32\x1a.dialtone.v1.ReplayRequestH\x00\x12\x34\n\x0espeech_started\x18\x14 \x01(\x0b\x32\x1a.dialtone.v1.SpeechStartedH\x00\x12\x34\n\x0espeech_stopped\x18\x15 \x01(\x0b\x32\x1a.dialtone.v1.SpeechStoppedH\x00\x12-\n\ntranscript\x18\x16 \x01(\x0b\x32\x17.dialtone.v1.TranscriptH\x00\x12.\n\x08progress\x18\x17 \x01(\x0b\x32\x1a.dialtone.v1.AudioProgressH\x00\x12(\n\x08leg_done\x18\x18 \x01(\x0b\x32\x14.dialtone.v1.LegDoneH\x00\x12\x38\n\x10speech_sustained\x18\x19 \x01(\x0b\x32\x1c.dialtone.v1.SpeechSustainedH\x00\x12&\n\x04text\x18\x1e \x01(\x0b\x32\x16.dialtone.v1.TextDeltaH\x00\x12/\n\ttool_call\x18\x1f \x01(\x0b\x32\x1a.dialtone.v1.ToolCallDeltaH\x00\x12*\n\tturn_done\x18  \x01(\x0b\x32\x15.dialtone.v1.TurnDoneH\x00\x12(\n\x05\x61udio\x18( \x01(\x0b\x32\x17.dialtone.v1.AudioChunkH\x00\x12\x32\n\rsentence_done\x18) \x01(\x0b\x32\x19.dialtone.v1.SentenceDoneH\x00\x12\x34\n\x0esaying_started\x18\x32 \x01(\x0b\x32\x1a.dialtone.v1.SayingStartedH\x00\x12\x30\n\x0csaying_audio\x18\x33 \x01(\x0b\x32\x18.dialtone.v1.SayingAudioH\x00\x12.\n\x0bsaying_text\x18\x34 \x01(\x0b\x32\x17.dialtone.v1.SayingTextH\x00\x12\x34\n\x0esaying_stopped\x18\x35 \x01(\x0b\x32\x1a.dialtone.v1.SayingStoppedH\x00\x42\x06\n\x04\x62ody\">\n\nWorkFailed\x12!\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.dialtone.v1.Error\x12\r\n\x05\x66inal\x18\x02 \x01(\x08\"\x1a\n\x08Released\x12\x0e\n\x06reason\x18\x01 \x01(\t\"!\n\rReplayRequest\x12\x10\n\x08\x66rom_seq\x18\x01 \x01(\x04\"\t\n\x07LegDoneb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKEREVENT']._serialized_start=167
-  _globals['_WORKEREVENT']._serialized_end=935
-  _globals['_WORKFAILED']._serialized_start=937
-  _globals['_WORKFAILED']._serialized_end=999
-  _globals['_RELEASED']._serialized_start=1001
-  _globals['_RELEASED']._serialized_end=1027
-  _globals['_REPLAYREQUEST']._serialized_start=1029
-  _globals['_REPLAYREQUEST']._serialized_end=1062
-  _globals['_LEGDONE']._serialized_start=1064
-  _globals['_LEGDONE']._serialized_end=1073
+  _globals['_WORKEREVENT']._serialized_start=192
+  _globals['_WORKEREVENT']._serialized_end=1166
+  _globals['_WORKFAILED']._serialized_start=1168
+  _globals['_WORKFAILED']._serialized_end=1230
+  _globals['_RELEASED']._serialized_start=1232
+  _globals['_RELEASED']._serialized_end=1258
+  _globals['_REPLAYREQUEST']._serialized_start=1260
+  _globals['_REPLAYREQUEST']._serialized_end=1293
+  _globals['_LEGDONE']._serialized_start=1295
+  _globals['_LEGDONE']._serialized_end=1304
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 from dialtone.v1 import common_pb2 as _common_pb2
 from dialtone.v1 import ears_pb2 as _ears_pb2
 from dialtone.v1 import lease_pb2 as _lease_pb2
+from dialtone.v1 import moshi_pb2 as _moshi_pb2
 from dialtone.v1 import speech_pb2 as _speech_pb2
 from dialtone.v1 import turn_pb2 as _turn_pb2
 from google.protobuf import descriptor as _descriptor
@@ -11,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class WorkerEvent(_message.Message):
-    __slots__ = ("lease_id", "attempt", "seq", "claim", "failed", "released", "replay", "speech_started", "speech_stopped", "transcript", "progress", "leg_done", "speech_sustained", "text", "tool_call", "turn_done", "audio", "sentence_done")
+    __slots__ = ("lease_id", "attempt", "seq", "claim", "failed", "released", "replay", "speech_started", "speech_stopped", "transcript", "progress", "leg_done", "speech_sustained", "text", "tool_call", "turn_done", "audio", "sentence_done", "saying_started", "saying_audio", "saying_text", "saying_stopped")
     LEASE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +31,10 @@ class WorkerEvent(_message.Message):
     TURN_DONE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_DONE_FIELD_NUMBER: _ClassVar[int]
+    SAYING_STARTED_FIELD_NUMBER: _ClassVar[int]
+    SAYING_AUDIO_FIELD_NUMBER: _ClassVar[int]
+    SAYING_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SAYING_STOPPED_FIELD_NUMBER: _ClassVar[int]
     lease_id: str
     attempt: int
     seq: int
@@ -48,7 +53,11 @@ class WorkerEvent(_message.Message):
     turn_done: _turn_pb2.TurnDone
     audio: _speech_pb2.AudioChunk
     sentence_done: _speech_pb2.SentenceDone
-    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., claim: _Optional[_Union[_lease_pb2.Claim, _Mapping]] = ..., failed: _Optional[_Union[WorkFailed, _Mapping]] = ..., released: _Optional[_Union[Released, _Mapping]] = ..., replay: _Optional[_Union[ReplayRequest, _Mapping]] = ..., speech_started: _Optional[_Union[_ears_pb2.SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[_ears_pb2.SpeechStopped, _Mapping]] = ..., transcript: _Optional[_Union[_ears_pb2.Transcript, _Mapping]] = ..., progress: _Optional[_Union[_ears_pb2.AudioProgress, _Mapping]] = ..., leg_done: _Optional[_Union[LegDone, _Mapping]] = ..., speech_sustained: _Optional[_Union[_ears_pb2.SpeechSustained, _Mapping]] = ..., text: _Optional[_Union[_turn_pb2.TextDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_turn_pb2.ToolCallDelta, _Mapping]] = ..., turn_done: _Optional[_Union[_turn_pb2.TurnDone, _Mapping]] = ..., audio: _Optional[_Union[_speech_pb2.AudioChunk, _Mapping]] = ..., sentence_done: _Optional[_Union[_speech_pb2.SentenceDone, _Mapping]] = ...) -> None: ...
+    saying_started: _moshi_pb2.SayingStarted
+    saying_audio: _moshi_pb2.SayingAudio
+    saying_text: _moshi_pb2.SayingText
+    saying_stopped: _moshi_pb2.SayingStopped
+    def __init__(self, lease_id: _Optional[str] = ..., attempt: _Optional[int] = ..., seq: _Optional[int] = ..., claim: _Optional[_Union[_lease_pb2.Claim, _Mapping]] = ..., failed: _Optional[_Union[WorkFailed, _Mapping]] = ..., released: _Optional[_Union[Released, _Mapping]] = ..., replay: _Optional[_Union[ReplayRequest, _Mapping]] = ..., speech_started: _Optional[_Union[_ears_pb2.SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[_ears_pb2.SpeechStopped, _Mapping]] = ..., transcript: _Optional[_Union[_ears_pb2.Transcript, _Mapping]] = ..., progress: _Optional[_Union[_ears_pb2.AudioProgress, _Mapping]] = ..., leg_done: _Optional[_Union[LegDone, _Mapping]] = ..., speech_sustained: _Optional[_Union[_ears_pb2.SpeechSustained, _Mapping]] = ..., text: _Optional[_Union[_turn_pb2.TextDelta, _Mapping]] = ..., tool_call: _Optional[_Union[_turn_pb2.ToolCallDelta, _Mapping]] = ..., turn_done: _Optional[_Union[_turn_pb2.TurnDone, _Mapping]] = ..., audio: _Optional[_Union[_speech_pb2.AudioChunk, _Mapping]] = ..., sentence_done: _Optional[_Union[_speech_pb2.SentenceDone, _Mapping]] = ..., saying_started: _Optional[_Union[_moshi_pb2.SayingStarted, _Mapping]] = ..., saying_audio: _Optional[_Union[_moshi_pb2.SayingAudio, _Mapping]] = ..., saying_text: _Optional[_Union[_moshi_pb2.SayingText, _Mapping]] = ..., saying_stopped: _Optional[_Union[_moshi_pb2.SayingStopped, _Mapping]] = ...) -> None: ...
 
 class WorkFailed(_message.Message):
     __slots__ = ("error", "final")

@@ -23,19 +23,20 @@ _sym_db = _symbol_database.Default()
 
 
 from dialtone.v1 import ears_pb2 as dialtone_dot_v1_dot_ears__pb2
+from dialtone.v1 import moshi_pb2 as dialtone_dot_v1_dot_moshi__pb2
 from dialtone.v1 import speech_pb2 as dialtone_dot_v1_dot_speech__pb2
 from dialtone.v1 import turn_pb2 as dialtone_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ialtone/v1/lease.proto\x12\x0b\x64ialtone.v1\x1a\x16\x64ialtone/v1/ears.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\",\n\x05\x43laim\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\"\xb5\x01\n\x05Grant\x12\x0f\n\x07granted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\'\n\x04\x65\x61rs\x18\n \x01(\x0b\x32\x17.dialtone.v1.EarsResumeH\x00\x12\'\n\x04turn\x18\x0b \x01(\x0b\x32\x17.dialtone.v1.TurnResumeH\x00\x12/\n\x08sentence\x18\x0c \x01(\x0b\x32\x1b.dialtone.v1.SentenceResumeH\x00\x42\x08\n\x06resumeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ialtone/v1/lease.proto\x12\x0b\x64ialtone.v1\x1a\x16\x64ialtone/v1/ears.proto\x1a\x17\x64ialtone/v1/moshi.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\",\n\x05\x43laim\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\"\xe0\x01\n\x05Grant\x12\x0f\n\x07granted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\'\n\x04\x65\x61rs\x18\n \x01(\x0b\x32\x17.dialtone.v1.EarsResumeH\x00\x12\'\n\x04turn\x18\x0b \x01(\x0b\x32\x17.dialtone.v1.TurnResumeH\x00\x12/\n\x08sentence\x18\x0c \x01(\x0b\x32\x1b.dialtone.v1.SentenceResumeH\x00\x12)\n\x05moshi\x18\r \x01(\x0b\x32\x18.dialtone.v1.MoshiResumeH\x00\x42\x08\n\x06resumeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.lease_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLAIM']._serialized_start=114
-  _globals['_CLAIM']._serialized_end=158
-  _globals['_GRANT']._serialized_start=161
-  _globals['_GRANT']._serialized_end=342
+  _globals['_CLAIM']._serialized_start=139
+  _globals['_CLAIM']._serialized_end=183
+  _globals['_GRANT']._serialized_start=186
+  _globals['_GRANT']._serialized_end=410
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from dialtone.v1 import ears_pb2 as _ears_pb2
+from dialtone.v1 import moshi_pb2 as _moshi_pb2
 from dialtone.v1 import speech_pb2 as _speech_pb2
 from dialtone.v1 import turn_pb2 as _turn_pb2
 from google.protobuf import descriptor as _descriptor
@@ -17,15 +18,17 @@ class Claim(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., instance: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("granted", "reason", "ears", "turn", "sentence")
+    __slots__ = ("granted", "reason", "ears", "turn", "sentence", "moshi")
     GRANTED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     EARS_FIELD_NUMBER: _ClassVar[int]
     TURN_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    MOSHI_FIELD_NUMBER: _ClassVar[int]
     granted: bool
     reason: str
     ears: _ears_pb2.EarsResume
     turn: _turn_pb2.TurnResume
     sentence: _speech_pb2.SentenceResume
-    def __init__(self, granted: _Optional[bool] = ..., reason: _Optional[str] = ..., ears: _Optional[_Union[_ears_pb2.EarsResume, _Mapping]] = ..., turn: _Optional[_Union[_turn_pb2.TurnResume, _Mapping]] = ..., sentence: _Optional[_Union[_speech_pb2.SentenceResume, _Mapping]] = ...) -> None: ...
+    moshi: _moshi_pb2.MoshiResume
+    def __init__(self, granted: _Optional[bool] = ..., reason: _Optional[str] = ..., ears: _Optional[_Union[_ears_pb2.EarsResume, _Mapping]] = ..., turn: _Optional[_Union[_turn_pb2.TurnResume, _Mapping]] = ..., sentence: _Optional[_Union[_speech_pb2.SentenceResume, _Mapping]] = ..., moshi: _Optional[_Union[_moshi_pb2.MoshiResume, _Mapping]] = ...) -> None: ...

@@ -23,17 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from dialtone.v1 import ears_pb2 as dialtone_dot_v1_dot_ears__pb2
+from dialtone.v1 import moshi_pb2 as dialtone_dot_v1_dot_moshi__pb2
 from dialtone.v1 import speech_pb2 as dialtone_dot_v1_dot_speech__pb2
 from dialtone.v1 import turn_pb2 as dialtone_dot_v1_dot_turn__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/work.proto\x12\x0b\x64ialtone.v1\x1a\x16\x64ialtone/v1/ears.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\"\x94\x02\n\x04Work\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ttempt_base\x18\x02 \x01(\r\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12$\n\x04\x65\x61rs\x18\n \x01(\x0b\x32\x14.dialtone.v1.EarsLegH\x00\x12$\n\x04turn\x18\x0b \x01(\x0b\x32\x14.dialtone.v1.LlmTurnH\x00\x12)\n\x08sentence\x18\x0c \x01(\x0b\x32\x15.dialtone.v1.SentenceH\x00\x12+\n\trecording\x18\r \x01(\x0b\x32\x16.dialtone.v1.RecordingH\x00\x42\x06\n\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ialtone/v1/work.proto\x12\x0b\x64ialtone.v1\x1a\x16\x64ialtone/v1/ears.proto\x1a\x17\x64ialtone/v1/moshi.proto\x1a\x18\x64ialtone/v1/speech.proto\x1a\x16\x64ialtone/v1/turn.proto\"\xbc\x02\n\x04Work\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61ttempt_base\x18\x02 \x01(\r\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12$\n\x04\x65\x61rs\x18\n \x01(\x0b\x32\x14.dialtone.v1.EarsLegH\x00\x12$\n\x04turn\x18\x0b \x01(\x0b\x32\x14.dialtone.v1.LlmTurnH\x00\x12)\n\x08sentence\x18\x0c \x01(\x0b\x32\x15.dialtone.v1.SentenceH\x00\x12+\n\trecording\x18\r \x01(\x0b\x32\x16.dialtone.v1.RecordingH\x00\x12&\n\x05moshi\x18\x0e \x01(\x0b\x32\x15.dialtone.v1.MoshiLegH\x00\x42\x06\n\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialtone.v1.work_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORK']._serialized_start=114
-  _globals['_WORK']._serialized_end=390
+  _globals['_WORK']._serialized_start=139
+  _globals['_WORK']._serialized_end=455
 # @@protoc_insertion_point(module_scope)
