@@ -1,0 +1,1 @@
+"""Moshi: full-duplex speech to speech, many calls at once from one model."""
