@@ -1,9 +1,9 @@
 """What a Moshi worker asks of its engine. Without torch, so that an engine that needs none can stand in.
 
-An engine advances all of its slots together, one frame of 80 ms a step. A slot whose next frame has not come is
-frozen for that step: nothing of its call is lost or shifted, and where frames wait it catches up by steps that
-need not wait for the clock. (Silence in the place of late audio would be heard by Moshi as a pause of the caller,
-and the audio would then be behind for the rest of the call.)
+An engine advances all of its slots together, one frame of 80 ms a step. A slot whose next frame has not come
+is frozen for that step: nothing of its call is lost or shifted, and where frames wait it catches up by steps
+that need not wait for the clock. (Silence in the place of late audio would be heard as a pause of the caller,
+and the call would be behind by as much for as long as it lasts.)
 """
 
 from __future__ import annotations
@@ -59,18 +59,19 @@ class Slot(Protocol):
     def feed(self, frame: NDArray[np.float32]) -> None:
         """Take the call's next frame, `[FRAME]` of float32; it is kept, not copied.
 
-        Raises TooFarAhead when the slot's queue is full, ValueError for another shape or type, SlotClosed, and
-        EngineFailed.
+        Raises TooFarAhead when the slot's queue is full, ValueError for another shape or type, SlotClosed,
+        and EngineFailed.
         """
 
     async def next(self) -> Said:
         """One `Said` for every frame fed, in their order; waits for the next. One caller at a time.
 
-        Raises EngineFailed when the engine ends in mid-call, and SlotClosed. What was said before is given first.
+        Raises EngineFailed when the engine ends in mid-call, and SlotClosed. What was said before is given
+        first.
         """
 
     def close(self) -> None:
-        """Give the slot back; nothing of the call is left in it for the next. May be called more than once."""
+        """Give the slot back; nothing of the call is left in it for the next. A second call does nothing."""
 
 
 class Engine(Protocol):
