@@ -50,7 +50,7 @@ certificate postgres serverAuth postgres
 for name in nats valkey postgres; do tls_secret "$name"; done
 field ca.crt < ca.crt | secret servers-ca
 
-for user in gateway vad-asr llm tts operator; do
+for user in gateway vad-asr llm moshi tts operator; do
     random | field password | secret "nats-$user"
 done
 

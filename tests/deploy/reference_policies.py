@@ -37,7 +37,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "llm": LlmSettings,
     "tts": TtsSettings,
 }
-STAGES = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS}
+STAGES = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS, "moshi": Stage.MOSHI}
 SLOTS = {"vad-asr": "ears_slots", "llm": "llm_slots", "tts": "tts_slots", "gateway": "max_calls"}
 NOT_OURS = {  # of libraries
     "PGSSLROOTCERT",

@@ -17,8 +17,8 @@ from dialtone.bus.subjects import consumer_name, stream_name
 from tests.deploy.broker import Broker
 from tests.deploy.cluster_secrets import Secrets
 
-USERS = ("gateway", "vad-asr", "llm", "tts")
-STAGE_OF = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS}
+USERS = ("gateway", "vad-asr", "llm", "tts", "moshi")
+STAGE_OF = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS, "moshi": Stage.MOSHI}
 ADVISORIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
 
 
@@ -60,6 +60,7 @@ HEARS: dict[str, list[str]] = {
     "vad-asr": ["call.c1.audio", "call.c1.control", "worker.w1.alive", "_INBOX.vad-asr.x.*"],
     "llm": ["call.c1.control", "worker.w1.alive", "_INBOX.llm.x.*"],
     "tts": ["call.c1.control", "worker.w1.alive", "_INBOX.tts.x.*"],
+    "moshi": ["call.c1.audio", "call.c1.control", "worker.w1.alive", "_INBOX.moshi.x.*"],
 }
 NOBODY_SAYS = [
     "anything",
