@@ -29,12 +29,14 @@ class MoshiResume(_message.Message):
     def __init__(self, start_us: _Optional[int] = ..., next_seq: _Optional[int] = ..., live_us: _Optional[int] = ..., next_utterance: _Optional[int] = ...) -> None: ...
 
 class SayingStarted(_message.Message):
-    __slots__ = ("utterance", "audio_us")
+    __slots__ = ("utterance", "audio_us", "format")
     UTTERANCE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_US_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     utterance: int
     audio_us: int
-    def __init__(self, utterance: _Optional[int] = ..., audio_us: _Optional[int] = ...) -> None: ...
+    format: _common_pb2.AudioFormat
+    def __init__(self, utterance: _Optional[int] = ..., audio_us: _Optional[int] = ..., format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
 
 class SayingAudio(_message.Message):
     __slots__ = ("utterance", "audio", "start_us", "duration_us")
