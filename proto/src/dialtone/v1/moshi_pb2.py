@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from dialtone.v1 import common_pb2 as dialtone_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ialtone/v1/moshi.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"t\n\x08MoshiLeg\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12/\n\routput_format\x18\x03 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\"Z\n\x0bMoshiResume\x12\x10\n\x08start_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x12\x0f\n\x07live_us\x18\x03 \x01(\x04\x12\x16\n\x0enext_utterance\x18\x04 \x01(\r\"^\n\rSayingStarted\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x10\n\x08\x61udio_us\x18\x02 \x01(\x04\x12(\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\"V\n\x0bSayingAudio\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x10\n\x08start_us\x18\x03 \x01(\x04\x12\x13\n\x0b\x64uration_us\x18\x04 \x01(\x04\"-\n\nSayingText\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"^\n\rSayingStopped\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x13\n\x0b\x64uration_us\x18\x02 \x01(\x04\x12\x10\n\x08\x61udio_us\x18\x03 \x01(\x04\x12\x13\n\x0btext_tokens\x18\x04 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ialtone/v1/moshi.proto\x12\x0b\x64ialtone.v1\x1a\x18\x64ialtone/v1/common.proto\"t\n\x08MoshiLeg\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\x12/\n\routput_format\x18\x03 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\"\x8b\x01\n\x0bMoshiResume\x12\x10\n\x08start_us\x18\x01 \x01(\x04\x12\x10\n\x08next_seq\x18\x02 \x01(\x04\x12\x0f\n\x07live_us\x18\x03 \x01(\x04\x12\x16\n\x0enext_utterance\x18\x04 \x01(\r\x12/\n\routput_format\x18\x05 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\"^\n\rSayingStarted\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x10\n\x08\x61udio_us\x18\x02 \x01(\x04\x12(\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x18.dialtone.v1.AudioFormat\"V\n\x0bSayingAudio\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x10\n\x08start_us\x18\x03 \x01(\x04\x12\x13\n\x0b\x64uration_us\x18\x04 \x01(\x04\"-\n\nSayingText\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"^\n\rSayingStopped\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\x13\n\x0b\x64uration_us\x18\x02 \x01(\x04\x12\x10\n\x08\x61udio_us\x18\x03 \x01(\x04\x12\x13\n\x0btext_tokens\x18\x04 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MOSHILEG']._serialized_start=66
   _globals['_MOSHILEG']._serialized_end=182
-  _globals['_MOSHIRESUME']._serialized_start=184
-  _globals['_MOSHIRESUME']._serialized_end=274
-  _globals['_SAYINGSTARTED']._serialized_start=276
-  _globals['_SAYINGSTARTED']._serialized_end=370
-  _globals['_SAYINGAUDIO']._serialized_start=372
-  _globals['_SAYINGAUDIO']._serialized_end=458
-  _globals['_SAYINGTEXT']._serialized_start=460
-  _globals['_SAYINGTEXT']._serialized_end=505
-  _globals['_SAYINGSTOPPED']._serialized_start=507
-  _globals['_SAYINGSTOPPED']._serialized_end=601
+  _globals['_MOSHIRESUME']._serialized_start=185
+  _globals['_MOSHIRESUME']._serialized_end=324
+  _globals['_SAYINGSTARTED']._serialized_start=326
+  _globals['_SAYINGSTARTED']._serialized_end=420
+  _globals['_SAYINGAUDIO']._serialized_start=422
+  _globals['_SAYINGAUDIO']._serialized_end=508
+  _globals['_SAYINGTEXT']._serialized_start=510
+  _globals['_SAYINGTEXT']._serialized_end=555
+  _globals['_SAYINGSTOPPED']._serialized_start=557
+  _globals['_SAYINGSTOPPED']._serialized_end=651
 # @@protoc_insertion_point(module_scope)

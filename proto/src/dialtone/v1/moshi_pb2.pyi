@@ -17,16 +17,18 @@ class MoshiLeg(_message.Message):
     def __init__(self, model: _Optional[str] = ..., format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ..., output_format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
 
 class MoshiResume(_message.Message):
-    __slots__ = ("start_us", "next_seq", "live_us", "next_utterance")
+    __slots__ = ("start_us", "next_seq", "live_us", "next_utterance", "output_format")
     START_US_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQ_FIELD_NUMBER: _ClassVar[int]
     LIVE_US_FIELD_NUMBER: _ClassVar[int]
     NEXT_UTTERANCE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     start_us: int
     next_seq: int
     live_us: int
     next_utterance: int
-    def __init__(self, start_us: _Optional[int] = ..., next_seq: _Optional[int] = ..., live_us: _Optional[int] = ..., next_utterance: _Optional[int] = ...) -> None: ...
+    output_format: _common_pb2.AudioFormat
+    def __init__(self, start_us: _Optional[int] = ..., next_seq: _Optional[int] = ..., live_us: _Optional[int] = ..., next_utterance: _Optional[int] = ..., output_format: _Optional[_Union[_common_pb2.AudioFormat, _Mapping]] = ...) -> None: ...
 
 class SayingStarted(_message.Message):
     __slots__ = ("utterance", "audio_us", "format")
