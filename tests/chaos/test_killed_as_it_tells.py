@@ -1,4 +1,8 @@
-"""A gateway is killed in the moment in which it says that something is done: it is there afterwards."""
+"""A gateway is killed in the moment in which it says that something is done: it is there afterwards.
+
+A write takes Valkey less time than a signal takes to the gateway. So either more is written than it has stored
+by then, or Valkey lets writes wait for a moment.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection
 
 from tests.chaos.caller import connected
@@ -20,6 +25,8 @@ from tests.chaos.gateways import Gateways, two_of_each
 ROUNDS = 12
 WRITTEN = {"output_modalities": ["text"]}
 ITEMS = 4  # at once: the last is told right after the first, and stored after all others
+NEARLY_ALL = "go on when"  # of every answer, but for 60 ms
+WRITES_WAIT_MS = 100  # from there on; a gateway waits twice as long for its store
 # Each round begins with a new gateway.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.chaos, pytest.mark.timeout(600)]
 
@@ -33,6 +40,11 @@ async def gateways(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ga
 async def say(socket: ClientConnection, text: str) -> None:
     said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
     await socket.send(json.dumps({"type": "conversation.item.create", "item": said}))
+
+
+async def let_writes_wait(gateways: Gateways) -> None:
+    async with Redis.from_url(gateways.stack.valkey.url) as valkey:
+        await valkey.client_pause(WRITES_WAIT_MS, all=False)
 
 
 async def told(socket: ClientConnection, kind: str, times: int) -> list[dict[str, Any]]:
@@ -74,6 +86,10 @@ async def test_what_a_client_was_told_is_there(gateways: Gateways, moment: str) 
             await socket.send(
                 json.dumps({"type": "response.create", "response": {"output_modalities": ["text"]}})
             )
+            said = ""
+            while NEARLY_ALL not in said:
+                said += (await told(socket, "response.output_text.delta", 1))[0]["delta"]
+            await let_writes_wait(gateways)
             done = (await told(socket, "response.done", 1))[0]
             gateways.running[first].signal(signal.SIGKILL)
             answer = "".join(part["text"] for item in done["response"]["output"] for part in item["content"])
