@@ -16,7 +16,7 @@ DATED = {
     ("gateway/runtime/switchboard.py", "_make_call"): "when a call will expire is told as a date",
     ("gateway/runtime/realtime_sockets.py", "find"): "when a session was made",
     ("telemetry/tracing.py", "_ns"): "spans are dated; how long they took is measured before",
-    ("llm/failures.py", "retry_after"): "HTTP says by a date when to come again",
+    ("vendors/failures.py", "retry_after"): "HTTP says by a date when to come again",
 }
 
 

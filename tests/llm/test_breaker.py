@@ -8,9 +8,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dialtone.bus import WorkError
-from dialtone.llm.breaker import Breaker
-from dialtone.llm.failures import UpstreamFailure
+from dialtone.llm import metrics
 from dialtone.llm.limits import Limits
+from dialtone.vendors.breaker import Breaker
+from dialtone.vendors.failures import UpstreamFailure
 from tests.contract.bus.call_side import until
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
@@ -49,7 +50,7 @@ def clock() -> _Clock:
 
 @pytest.fixture
 def breaker(clock: _Clock) -> Breaker:
-    return Breaker("openai", Limits(), clock=clock)
+    return Breaker("openai", Limits(), metrics.OPEN_BREAKERS, clock=clock)
 
 
 def test_five_failures_within_ten_seconds_open_it(breaker: Breaker, clock: _Clock) -> None:

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialtone.bus import WorkError
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import TurnDone
+from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import ChatServer, Cut, Reply, sse
 from tests.llm.conftest import MakeHttp

@@ -12,7 +12,7 @@ import pytest
 
 from dialtone.bus import WorkError
 from dialtone.llm.backends.local import LocalBackend
-from dialtone.llm.failures import LocalModelLost
+from dialtone.llm.local_loss import LocalModelLost
 from dialtone.v1.turn_pb2 import Message, TurnDone
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 from tests.llm.local_model import local_backend

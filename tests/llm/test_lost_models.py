@@ -12,13 +12,14 @@ import pytest
 from dialtone.bus import Bus, LeaseWorker, Stage
 from dialtone.fence import ModelGone, ModelProcess
 from dialtone.llm.answer import Event
-from dialtone.llm.failures import LocalModelLost, UpstreamFailure
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.llama_server import LlamaServer
+from dialtone.llm.local_loss import LocalModelLost
 from dialtone.llm.model_entry import ModelEntry
 from dialtone.llm.registry import ModelRegistry
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, TurnDone
 from dialtone.v1.work_pb2 import Work
+from dialtone.vendors.failures import UpstreamFailure
 from tests.contract.bus.call_side import CallSide, until
 from tests.fence.fragile import Fragile, load
 from tests.llm.conversations import turn

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import TurnDone
+from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.chat_answers import minimax_chunk
 from tests.fixtures.chat_server import ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp

@@ -4,8 +4,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from dialtone.bus import WorkError
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.v1.turn_pb2 import LlmTurn, Message
+from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp

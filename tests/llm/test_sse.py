@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialtone.llm.sse import SseDecoder
+from dialtone.vendors.sse import SseDecoder
 
 _LINES = [
     ": a comment",

@@ -2,6 +2,7 @@
 
 from dialtone.settings.bus import BusSettings
 from dialtone.settings.reading import read_settings
+from dialtone.settings.secrets import secret_of_environment
 from dialtone.settings.service import ServiceSettings
 
-__all__ = ["BusSettings", "ServiceSettings", "read_settings"]
+__all__ = ["BusSettings", "ServiceSettings", "read_settings", "secret_of_environment"]

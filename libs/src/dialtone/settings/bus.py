@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dialtone.settings.secrets import SecretFiles
 
 
 class BusSettings(BaseSettings):
@@ -38,3 +40,16 @@ class BusSettings(BaseSettings):
     lease_claim_patience_s: float = Field(default=0.05, ge=0)
     """How long a worker waits for leave to begin; a first attempt is begun without it after that."""
     lease_claim_timeout_s: float = Field(default=2.0, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed goes before the environment, and that before the files that it names."""
+        del dotenv_settings, file_secret_settings  # not used: a service reads no file that it was not told of
+        return init_settings, env_settings, SecretFiles(settings_cls)

@@ -4,7 +4,7 @@ import sys
 from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -16,6 +16,8 @@ def read_settings(kind: type[Settings]) -> Settings:
     """
     try:
         return kind()
+    except SettingsError as wrong:
+        sys.exit(str(wrong))
     except ValidationError as wrong:
         lines = []
         for error in wrong.errors(include_input=False, include_url=False):

@@ -17,16 +17,16 @@ from typing import Any
 import httpx2
 
 from dialtone.llm import chunks, metrics
-from dialtone.llm.breaker import Breaker
 from dialtone.llm.chunks import Chunk
-from dialtone.llm.failures import UpstreamFailure, failure_of_status
 from dialtone.llm.limits import Limits
-from dialtone.llm.sse import SseDecoder
 from dialtone.telemetry import get_logger, shown_from_zero
+from dialtone.vendors.breaker import Breaker
+from dialtone.vendors.failures import UpstreamFailure, failure_of_status
+from dialtone.vendors.http import too_slow, transport_failure, whole_body, without_secret
+from dialtone.vendors.sse import SseDecoder
 
 log = get_logger(__name__)
 
-_BODY_LIMIT = 1 << 20
 _JITTER_S = (0.05, 0.25)  # so that the turns that failed together do not come back together
 _EVENT_STREAM_TYPES = {"text/event-stream", "text/plain", "application/octet-stream", ""}
 _TRAILER_S = 0.5  # wait for usage and [DONE] once the finish reason is there
@@ -52,7 +52,7 @@ class ChunkStream:
         self._limits = limits
         self._refusal = refusal
         self._secret = secret
-        self._breaker = Breaker(backend, limits)
+        self._breaker = Breaker(backend, limits, metrics.OPEN_BREAKERS)
         shown_from_zero(metrics.RETRIES, backend)
 
     async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
@@ -93,15 +93,15 @@ class ChunkStream:
             async with asyncio.timeout_at(first_token_by):
                 response = await self._client.send(request, stream=True)
         except TimeoutError:
-            raise self._late("no answer") from None
+            raise too_slow("no answer") from None
         except httpx2.HTTPError as error:
-            raise _transport_failure(error) from error
+            raise transport_failure(error) from error
         try:
             if response.status_code != 200:
-                raise self._refused(response, await self._whole(response, first_token_by))
+                raise self._refused(response, await whole_body(response, first_token_by))
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind == "application/json":
-                yield self._unstreamed(await self._whole(response, first_token_by))
+                yield self._unstreamed(await whole_body(response, first_token_by))
                 return
             if kind not in _EVENT_STREAM_TYPES:
                 raise UpstreamFailure("bad_upstream", f"answered {kind} instead of an event stream")
@@ -132,11 +132,11 @@ class ChunkStream:
                 if substance and loop.time() >= cut_at:
                     yield chunks.ending("length")
                     return
-                raise self._late("stopped in mid-answer" if valid else "no token") from None
+                raise too_slow("stopped in mid-answer" if valid else "no token") from None
             except httpx2.HTTPError as error:
                 if finished:
                     break
-                raise _transport_failure(error) from error
+                raise transport_failure(error) from error
             for event in events:
                 if event.strip() == b"[DONE]":
                     done = True
@@ -198,28 +198,8 @@ class ChunkStream:
                 code, message = chunks.explain(chunk.error)
         return failure_of_status(response.status_code, response.headers, self._clean(message), code)
 
-    def _late(self, what: str) -> UpstreamFailure:
-        return UpstreamFailure("timeout", f"the model's server is too slow: {what}")
-
     def _clean(self, message: str) -> str:
-        """Keep a server's message short, and what it repeats of the key out of every log."""
-        if self._secret:
-            message = message.replace(self._secret, "***")
-        return message[:200]
-
-    async def _whole(self, response: httpx2.Response, deadline: float) -> bytes:
-        body = bytearray()
-        try:
-            async with asyncio.timeout_at(deadline):
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > _BODY_LIMIT:
-                        break
-        except TimeoutError:
-            raise self._late("no answer") from None
-        except httpx2.HTTPError as error:
-            raise _transport_failure(error) from error
-        return bytes(body)
+        return without_secret(message, self._secret)
 
 
 async def _read_to_end(reading: AsyncIterator[bytes]) -> None:
@@ -229,15 +209,3 @@ async def _read_to_end(reading: AsyncIterator[bytes]) -> None:
                 pass
     except (TimeoutError, httpx2.HTTPError):
         return  # the answer is complete; only the connection is not used again
-
-
-def _transport_failure(error: httpx2.HTTPError) -> UpstreamFailure:
-    what = type(error).__name__
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return UpstreamFailure(
-            "upstream_unreachable", f"cannot reach the model's server ({what})", again=True
-        )
-    if isinstance(error, httpx2.PoolTimeout):
-        return UpstreamFailure("overloaded", "too many requests at once to the model's server")
-    # The connection broke: another attempt can go on from what was delivered.
-    return UpstreamFailure("upstream_cut", f"the answer broke off ({what})", retryable=True, again=True)

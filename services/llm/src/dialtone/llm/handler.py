@@ -8,10 +8,10 @@ from dialtone.fence import ModelGone
 from dialtone.llm import metrics
 from dialtone.llm.backend import ChatBackend
 from dialtone.llm.chat_spans import chat_span, tell_usage
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.registry import ModelRegistry
 from dialtone.telemetry import get_logger
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
+from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 

@@ -26,8 +26,9 @@ from typing import Any
 import httpx2
 
 from dialtone.fence import ModelProcess
-from dialtone.llm.failures import LocalModelLost, UpstreamFailure
+from dialtone.llm.local_loss import LocalModelLost
 from dialtone.telemetry import get_logger
+from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 

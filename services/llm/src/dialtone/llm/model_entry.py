@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from dialtone.llm.limits import Limits
 from dialtone.llm.wire import ContinuePrefix
+from dialtone.settings import secret_of_environment
 from dialtone.v1.turn_pb2 import LlmTurn
 
 MINIMAX_URL = "https://api.minimax.io/v1"
@@ -26,7 +27,8 @@ class ModelEntry(BaseModel):
     """Up to and with the version: `https://api.openai.com/v1`. Empty: the vendor's own."""
     api_key: SecretStr = SecretStr("")
     api_key_env: str = ""
-    """Name of the environment variable that holds the key, where it is not given here."""
+    """Name of the environment variable that holds the key, where it is not given here; with `_FILE` behind
+    it, of one that names a file with it."""
     context_window: int = Field(default=8192, ge=256)
     """Tokens of prompt and answer together. A local model's is set by LLM_CONTEXT."""
     max_output_tokens: int | None = Field(default=None, ge=1)
@@ -46,6 +48,10 @@ class ModelEntry(BaseModel):
     limits: Limits = Limits()
     connections: int = Field(default=100, ge=1)
     """Connections to the server at once."""
+
+    def key(self) -> str:
+        """The key; empty where the server wants none."""
+        return self.api_key.get_secret_value() or secret_of_environment(self.api_key_env).get_secret_value()
 
 
 def with_defaults(turn: LlmTurn, entry: ModelEntry) -> LlmTurn:

@@ -1,12 +1,7 @@
 """What the backends have in common that speak chat completions over HTTP."""
 
-import functools
-import os
-import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
-
-import httpx2
 
 from dialtone.llm import metrics
 from dialtone.llm.answer import AnswerReader, Event
@@ -15,20 +10,13 @@ from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import estimate_tokens, prompt_budget, trim
 from dialtone.llm.continuation import OverlapFilter
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.model_entry import ModelEntry, with_defaults
 from dialtone.llm.tool_calls import bad_tool_call, call_deltas
 from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, wire_request
 from dialtone.llm.written_calls import WrittenCalls
 from dialtone.v1.turn_pb2 import LlmTurn
-
-_KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake costs what a token does
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Read the certificates once, not for each entry of the registry."""
-    return httpx2.create_ssl_context()
+from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.http import new_client
 
 
 class ChatHttp:
@@ -39,17 +27,12 @@ class ChatHttp:
 
     def __init__(self, entry: ModelEntry, *, base_url: str) -> None:
         self._entry = entry
-        key = entry.api_key.get_secret_value() or os.environ.get(entry.api_key_env, "")
-        self._client = httpx2.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            verify=_tls(),
-            timeout=httpx2.Timeout(None, connect=entry.limits.connect_s, pool=entry.limits.connect_s),
-            limits=httpx2.Limits(
-                max_connections=entry.connections,
-                max_keepalive_connections=entry.connections,
-                keepalive_expiry=_KEEPALIVE_S,
-            ),
+        key = entry.key()
+        self._client = new_client(
+            base_url,
+            {"Authorization": f"Bearer {key}"} if key else {},
+            connect_s=entry.limits.connect_s,
+            connections=entry.connections,
         )
         self._stream = ChunkStream(
             self._client, backend=self.name, limits=entry.limits, refusal=self.refusal, secret=key

@@ -16,7 +16,6 @@ from dialtone.llm.backend import read_answer
 from dialtone.llm.chunk_stream import ChunkStream
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.context import DEFAULT_ANSWER_TOKENS, prompt_budget, trim
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.llama_server import LlamaOptions, LlamaServer
 from dialtone.llm.local_answer import LocalAnswer, constraint
 from dialtone.llm.model_entry import ModelEntry, with_defaults
@@ -26,6 +25,7 @@ from dialtone.models import locate
 from dialtone.telemetry import get_logger
 from dialtone.v1.common_pb2 import Usage
 from dialtone.v1.turn_pb2 import LlmTurn, Message, TextDelta
+from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from dialtone.llm.backends.chat_http import ChatHttp
 from dialtone.llm.chunks import Chunk
-from dialtone.llm.failures import UpstreamFailure
 from dialtone.llm.model_entry import MINIMAX_URL, ModelEntry
 from dialtone.llm.wire import chosen_tools, offered_tools, wire_tools
 from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.vendors.failures import UpstreamFailure
 
 _PATH = "text/chatcompletion_v2"
 _LOWEST_TEMPERATURE = 0.01

@@ -1,4 +1,4 @@
-"""What can go wrong between this worker and a model's server, in the words of WorkError."""
+"""What can go wrong between a worker and the server of a model, in the words of WorkError."""
 
 import email.utils
 import time
@@ -24,10 +24,10 @@ _WORTH_ANOTHER_TRY = {500, 502, 503, 504, 529}
 
 
 class UpstreamFailure(WorkError):
-    """A model's server failed or refused.
+    """A server failed or refused.
 
     `again`: the same request may be sent once more now, after `after_s` seconds. Where it is `retryable`, the
-    turn may be given to a worker `attempts` times more. `detail` is in the server's own words: it may quote
+    work may be given to a worker `attempts` times more. `detail` is in the server's own words: it may quote
     the conversation or name machines, and is neither for clients nor for a log that nobody asked to tell all.
     """
 
@@ -49,16 +49,6 @@ class UpstreamFailure(WorkError):
         self.after_s = after_s
 
 
-class LocalModelLost(UpstreamFailure):
-    """The process of a local model crashed or hung under a turn; `alone`: there was no other."""
-
-    def __init__(self, message: str, *, alone: bool) -> None:
-        super().__init__("model_lost", message, retryable=True)
-        self.alone = alone
-        # It may have been one of the others; but one that loses its model each time takes them with it.
-        self.attempts = 1 if alone else 2
-
-
 def failure_of_status(
     status: int, headers: Mapping[str, str], detail: str, upstream_code: str
 ) -> UpstreamFailure:
@@ -67,7 +57,7 @@ def failure_of_status(
     code = _BY_STATUS.get(status, "upstream_error" if status >= 500 else "invalid_request")
     if upstream_code in ("insufficient_quota", "context_length_exceeded", "model_not_found"):
         code = upstream_code
-    message = f"the model's server answered HTTP {status}"
+    message = f"the server answered HTTP {status}"
     if code == "rate_limited":
         wait = retry_after(headers)
         patient = wait is not None and wait <= LONGEST_WAIT_S

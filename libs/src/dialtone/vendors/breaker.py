@@ -1,14 +1,15 @@
-"""Stops asking a model's server that fails every time, so that callers are told at once instead of late."""
+"""Stops asking a server that fails every time, so that callers are told at once instead of late."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dialtone.llm import metrics
-from dialtone.llm.failures import UpstreamFailure
-from dialtone.llm.limits import Limits
+from prometheus_client import Gauge
+
 from dialtone.telemetry import get_logger, shown_from_zero
+from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.limits import BreakerLimits
 
 log = get_logger(__name__)
 
@@ -30,19 +31,35 @@ class Breaker:
     that fails opens it anew. A server that refuses a request for what it is (its key, its length) works.
     """
 
-    def __init__(self, backend: str, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        backend: str,
+        limits: BreakerLimits,
+        gauge: Gauge,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`gauge` counts open breakers by the label `backend`."""
         self._backend = backend
+        self._gauge = gauge
         self._limits = limits
         self._clock = clock
         self._failures: deque[float] = deque(maxlen=limits.breaker_failures)
         self._opened_at: float | None = None
         self._probing = False
-        shown_from_zero(metrics.OPEN_BREAKERS, backend)
+        shown_from_zero(self._gauge, backend)
 
     @property
     def open(self) -> bool:
         """Whether requests are refused, all or all but one."""
         return self._opened_at is not None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a request made now would be refused."""
+        if self._opened_at is None:
+            return False
+        return self._probing or self._clock() - self._opened_at < self._limits.breaker_open_s
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -65,15 +82,15 @@ class Breaker:
         self._failures.clear()
         if self._opened_at is not None:
             self._opened_at = None
-            metrics.OPEN_BREAKERS.labels(self._backend).dec()
+            self._gauge.labels(self._backend).dec()
             log.info("model's server answers again", backend=self._backend)
 
     def _admit(self) -> bool:
         """Let a request through; whether it is the one that tries an open breaker."""
         if self._opened_at is None:
             return False
-        if self._probing or self._clock() - self._opened_at < self._limits.breaker_open_s:
-            raise UpstreamFailure("overloaded", "the model's server has failed again and again just now")
+        if self.refuses:
+            raise UpstreamFailure("overloaded", "the server has failed again and again just now")
         self._probing = True
         return True
 
@@ -87,5 +104,5 @@ class Breaker:
             and now - self._failures[0] <= self._limits.breaker_window_s
         ):
             self._opened_at = now
-            metrics.OPEN_BREAKERS.labels(self._backend).inc()
+            self._gauge.labels(self._backend).inc()
             log.error("model's server is not asked for a while", backend=self._backend)
