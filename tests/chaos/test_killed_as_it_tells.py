@@ -1,7 +1,7 @@
 """A gateway is killed in the moment in which it says that something is done: it is there afterwards.
 
-A write takes Valkey less time than a signal takes to the gateway. So either more is written than it has stored
-by then, or Valkey lets writes wait for a moment.
+A write takes Valkey less time than a signal takes to the gateway. So either more is written than it has
+stored by then, or Valkey lets writes wait for a moment.
 """
 
 from __future__ import annotations
