@@ -34,7 +34,7 @@ SAYS: dict[str, list[str]] = {
     "gateway": [
         *(f"work.{stage}.default" for stage in Stage),
         *("call.c1.audio", "call.c1.control", "call.c1.events", "gateway.g1.leave", "_INBOX.gateway.x"),
-        "worker.w1.alive",
+        *("worker.w1.alive", "offers.llm.default", "offers.tts.default"),
         *(
             f"$JS.API.{verb}.{stream_name(stage)}"
             for verb in ("STREAM.CREATE", "STREAM.UPDATE", "STREAM.MSG.GET", "STREAM.MSG.DELETE")
@@ -58,8 +58,8 @@ HEARS: dict[str, list[str]] = {
         *(f"{ADVISORIES}.{stream_name(stage)}.* exhausted-work" for stage in Stage),
     ],
     "vad-asr": ["call.c1.audio", "call.c1.control", "worker.w1.alive", "_INBOX.vad-asr.x.*"],
-    "llm": ["call.c1.control", "worker.w1.alive", "_INBOX.llm.x.*"],
-    "tts": ["call.c1.control", "worker.w1.alive", "_INBOX.tts.x.*"],
+    "llm": ["call.c1.control", "worker.w1.alive", "offers.llm.default offers", "_INBOX.llm.x.*"],
+    "tts": ["call.c1.control", "worker.w1.alive", "offers.tts.default offers", "_INBOX.tts.x.*"],
     "moshi": ["call.c1.audio", "call.c1.control", "worker.w1.alive", "_INBOX.moshi.x.*"],
 }
 NOBODY_SAYS = [
@@ -72,6 +72,7 @@ NOBODY_SAYS = [
 ]
 NOBODY_HEARS = [
     *(">", "*.>", "call.>", "call.*.>", "work.>", "work.asr.default", "_INBOX.>", "_INBOX.*.x", "$JS.API.>"),
+    *("offers.>", "offers.llm.default", "offers.asr.default offers"),
     *("$SYS.>", "$JS.EVENT.>", f"{ADVISORIES}.WORK_ASR.*"),
 ]
 PUBLISH = re.compile(r'Publish Violation - Subject "(?P<subject>[^"]+)"')

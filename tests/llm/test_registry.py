@@ -134,3 +134,19 @@ def test_the_deadlines_of_the_convenience_variables_are_settings() -> None:
     for name in ("openai", "gpt-*", "minimax", "MiniMax-*"):
         assert (entries[name].limits.first_token_s, entries[name].limits.inter_token_s) == (4.0, 2.0)
     assert entries["local"].limits.first_token_s == 20.0
+
+
+def test_the_names_that_are_served_are_told_the_default_first_and_patterns_left_out() -> None:
+    hosted = _registry(**_HOSTED, llm_local_model="some-model")
+    offers = [(offer.name, offer.is_default) for offer in hosted.offers]
+    assert offers[0] == ("openai", True)
+    assert [name for name, default in offers if not default] == [
+        "minimax",
+        "local",
+        "some-model",
+        "simulated",
+    ]
+    by_pattern = _registry(openai_api_key="k", llm_default_model="gpt-4.1-mini")
+    assert [offer.name for offer in by_pattern.offers] == ["gpt-4.1-mini", "openai", "simulated"]
+    for registry in (hosted, by_pattern):
+        assert all(registry.choose(offer.name) for offer in registry.offers)

@@ -43,6 +43,11 @@ def test_a_voice_that_is_not_there_is_said_to_be_missing() -> None:
     assert REGISTRY.cast("Hello", name="alloy").notice == ""
 
 
+def test_the_voices_that_may_be_named_are_told_the_first_of_each_language_as_its_default() -> None:
+    told = [(offer.name, offer.language, offer.is_default) for offer in REGISTRY.offers]
+    assert told == [("joe", "en", True), ("ann", "en", False), ("lea", "fr", True)]
+
+
 def test_chinese_goes_to_the_fallback_and_it_says_so() -> None:
     casting = REGISTRY.cast("你好", name="joe", language="en")
     assert [part.voice for part in casting.parts] == [MEI]

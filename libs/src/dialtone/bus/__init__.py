@@ -22,6 +22,7 @@ from dialtone.bus.subjects import (
     audio_subject,
     control_subject,
     events_subject,
+    offers_subject,
     work_subject,
 )
 from dialtone.bus.worker import LeaseWorker
@@ -48,5 +49,6 @@ __all__ = [
     "audio_subject",
     "control_subject",
     "events_subject",
+    "offers_subject",
     "work_subject",
 ]

@@ -58,6 +58,11 @@ def alive_subject(instance: str) -> str:
     return f"worker.{token(instance)}.alive"
 
 
+def offers_subject(stage: Stage, pool: str) -> str:
+    """Gateways to one worker of a pool: nothing, answered by Offers."""
+    return f"offers.{stage}.{token(pool)}"
+
+
 def leave_subject(gateway_id: str) -> str:
     """Gateway to gateway: Leave."""
     return f"gateway.{token(gateway_id)}.leave"

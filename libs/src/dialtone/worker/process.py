@@ -21,7 +21,9 @@ from dialtone.fence import ModelProcess
 from dialtone.settings import ServiceSettings
 from dialtone.telemetry import configure_logging, count_tasks, get_logger, watch_loop_lag
 from dialtone.telemetry.tracing import configure_tracing, flush_traces
+from dialtone.v1.offers_pb2 import Offer
 from dialtone.worker.health import serve_health
+from dialtone.worker.offers import tell_offers
 
 log = get_logger(__name__)
 
@@ -36,12 +38,14 @@ class Loaded:
 
     `slots` is how many leases are held at once; `close` is called after the drain. While one of its `models`
     is not ready, no work is pulled; when one is given up, the worker hands its work back and exits with 1.
+    `offers` is what a session may name of it; None: nothing of this stage is named.
     """
 
     handler: Handler
     slots: int
     close: Callable[[], Awaitable[None]] = _nothing_to_close
     models: Sequence[ModelProcess[Any]] = ()
+    offers: Sequence[Offer] | None = None
 
 
 Load = Callable[[], Awaitable[Loaded]]
@@ -142,6 +146,11 @@ class _Process:
         working = asyncio.create_task(worker.run())
         lost = asyncio.create_task(bus.wait_lost())
         gone = [asyncio.create_task(model.gone()) for model in loaded.models]
+        telling = []
+        if loaded.offers is not None:
+            telling.append(
+                asyncio.create_task(tell_offers(bus, self._stage, self._settings.pool, loaded.offers))
+            )
         self._working = True
         gc.collect()
         gc.freeze()  # what stays for good: looking through all of it stops the loop for some 30 ms
@@ -149,6 +158,8 @@ class _Process:
         try:
             await asyncio.wait({working, lost, asked, *gone}, return_when=asyncio.FIRST_COMPLETED)
             self._working = False
+            for answering in telling:  # a worker that leaves speaks for its pool no more
+                answering.cancel()
             if working.done() or lost.done():
                 if working.done() and (error := working.exception()) is not None:
                     log.error("the worker broke", exc_info=error)
@@ -157,7 +168,7 @@ class _Process:
             await working
             return 1 if any(task.done() for task in gone) else 0
         finally:
-            for task in (lost, working, *gone):
+            for task in (lost, working, *gone, *telling):
                 task.cancel()
 
     def _on_signal(self, number: int) -> None:

@@ -20,6 +20,7 @@ from dialtone.llm.backend import ChatBackend
 from dialtone.llm.limits import Limits
 from dialtone.llm.model_entry import ModelEntry
 from dialtone.llm.settings import LlmSettings
+from dialtone.v1.offers_pb2 import Offer
 
 _REALTIME_NAMES = ("gpt-realtime*", "gpt-4o*realtime*", "gpt-*audio*")
 _OPENAI_NAMES = ("gpt-*", "chatgpt-*", "o1*", "o3*", "o4*")
@@ -62,6 +63,12 @@ class ModelRegistry:
         assert key is not None
         return self._entries[key]
 
+    @property
+    def offers(self) -> list[Offer]:
+        """The names that are served, the default first. Those that a pattern serves cannot be listed."""
+        names = dict.fromkeys([self._default, *(name for name in self._entries if not _is_pattern(name))])
+        return [Offer(name=name, is_default=name == self._default) for name in names]
+
     def choose(self, name: str) -> Chosen:
         """Return what serves a session's model; WorkError("model_not_found") where nothing does."""
         asked = name.strip()
@@ -98,6 +105,10 @@ class ModelRegistry:
             return name
         lower = name.lower()
         return next((key for key in self._entries if fnmatchcase(lower, key.lower())), None)
+
+
+def _is_pattern(name: str) -> bool:
+    return any(letter in name for letter in "*?[")
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

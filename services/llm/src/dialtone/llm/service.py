@@ -58,4 +58,10 @@ async def load(settings: LlmSettings) -> Loaded:
     slots = settings.llm_slots or _SLOTS.get(registry.default_entry.backend, settings.llm_parallel)
     local = [backend for backend in registry.backends if isinstance(backend, LocalBackend)]
     models = [model for backend in local for model in backend.models]
-    return Loaded(handler=TurnHandler(registry), slots=slots, close=registry.close, models=models)
+    return Loaded(
+        handler=TurnHandler(registry),
+        slots=slots,
+        close=registry.close,
+        models=models,
+        offers=registry.offers,
+    )

@@ -33,8 +33,9 @@ async def load(settings: TtsSettings) -> Loaded:
     """Return a warm handler. Raises ModelMissing where a voice's model is not there."""
     if settings.stages == "simulated":
         voice = Voice("simulated", EVERY_LANGUAGE, SimulatedEngine(), any_script=True)
-        speaker = Speaker(VoiceRegistry({"simulated": voice}, {}), settings)
-        return Loaded(handler=speaker.handle, slots=_SIMULATED_SLOTS)
+        registry = VoiceRegistry({"simulated": voice}, {})
+        speaker = Speaker(registry, settings)
+        return Loaded(handler=speaker.handle, slots=_SIMULATED_SLOTS, offers=registry.offers)
     return await _load_voices(settings)
 
 
@@ -64,8 +65,14 @@ async def _load_voices(settings: TtsSettings) -> Loaded:
     except BaseException:
         await models.close()
         raise
-    speaker = Speaker(VoiceRegistry(voices, fallbacks), settings)
-    return Loaded(handler=speaker.handle, slots=settings.tts_slots, close=models.close, models=(models,))
+    registry = VoiceRegistry(voices, fallbacks)
+    return Loaded(
+        handler=Speaker(registry, settings).handle,
+        slots=settings.tts_slots,
+        close=models.close,
+        models=(models,),
+        offers=registry.offers,
+    )
 
 
 async def _fallbacks(program: str) -> dict[str, Voice]:

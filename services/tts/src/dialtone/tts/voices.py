@@ -16,6 +16,7 @@ from dialtone.tts.text.language import (
     split_by_script,
     split_latin,
 )
+from dialtone.v1.offers_pb2 import Offer
 
 # Clients written for OpenAI's API name these; here each is the default voice of the language.
 _OPENAI_NAMES = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
@@ -72,6 +73,17 @@ class VoiceRegistry:
     def __init__(self, voices: Mapping[str, Voice], fallbacks: Mapping[str, Voice]) -> None:
         self._voices = voices
         self._fallbacks = fallbacks  # by language
+
+    @property
+    def offers(self) -> list[Offer]:
+        """Every voice that a session may name."""
+        of_language: dict[str, str] = {}
+        for name, voice in self._voices.items():
+            of_language.setdefault(voice.language, name)
+        return [
+            Offer(name=name, language=voice.language, is_default=of_language[voice.language] == name)
+            for name, voice in self._voices.items()
+        ]
 
     def cast(self, text: str, *, name: str = "", language: str = "") -> Casting:
         """Choose the voices of a cleaned sentence that holds something speakable.
