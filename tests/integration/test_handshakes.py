@@ -227,12 +227,13 @@ async def test_a_session_that_is_too_old_ends_with_an_error_and_1001(open_gatewa
     async with opening(open_gateway) as bystander, opening(open_gateway, "", BETA) as socket:
         session = (await event(socket))["session"]
         assert session["expires_at"] <= time.time() + 2
+        ends_at = (await event(bystander))["session"]["expires_at"]
+        assert time.time() + 3000 < ends_at <= time.time() + 3600
         error = (await event(socket))["error"]
         assert (error["type"], error["code"]) == ("invalid_request_error", "session_expired")
         with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == 1001
-        await event(bystander)
         await asyncio.wait_for(await bystander.ping(), 5)
 
 

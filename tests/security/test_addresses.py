@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from dialtone.gateway.runtime.rates import Bucket, Rates, network_of
-from tests.fixtures.gateway import running_gateway
+from tests.fixtures.gateway import Gateway, running_gateway
 
 PER_MINUTE = 240  # of these 60 at once
 FOR_EACH = {"X-Forwarded-For": "192.0.2.{}", "X-Real-IP": "192.0.2.{}", "Forwarded": "for=192.0.2.{}"}
@@ -30,11 +32,22 @@ async def statuses(url: str, number: int, headers: dict[str, str]) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
+async def handshake(gateway: Gateway) -> int:
+    """The status of one for a socket that there is not."""
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{gateway.socket_url}/nowhere")
+    response = refused.value.response
+    assert response.status_code == 404 or int(response.headers["Retry-After"]) > 0
+    return response.status_code
+
+
 async def test_an_address_that_asks_too_often_waits_whatever_it_says_of_itself(tmp_path: Path) -> None:
     with running_gateway(tmp_path, ADDRESS_REQUESTS_PER_MINUTE=str(PER_MINUTE)) as gateway:
         got = await statuses(gateway.url, 120, FOR_EACH)
+        shaken = await asyncio.gather(*(handshake(gateway) for _ in range(40)))
     assert 40 < got.count(200) < 100, got
     assert got.count(429) == 120 - got.count(200)
+    assert shaken.count(429) > 20, shaken  # they are requests, too
 
 
 async def test_a_trusted_proxy_says_whom_it_speaks_for(tmp_path: Path) -> None:
@@ -43,7 +56,12 @@ async def test_a_trusted_proxy_says_whom_it_speaks_for(tmp_path: Path) -> None:
         assert set(await statuses(gateway.url, 120, FOR_EACH)) == {200}
         # What a client wrote into the header itself stands before what the proxy added.
         got = await statuses(gateway.url, 120, {"X-Forwarded-For": "192.0.2.{}, 198.51.100.7"})
-    assert 40 < got.count(200) < 100, got
+        # Of IPv6, one client has a whole network.
+        one_network = await statuses(gateway.url, 120, {"X-Forwarded-For": "2001:db8:1:2::{}"})
+        networks = await statuses(gateway.url, 120, {"X-Forwarded-For": "2001:db8:1:{}::1"})
+    for counted in (got, one_network):
+        assert 40 < counted.count(200) < 100, counted
+    assert set(networks) == {200}
 
 
 def test_a_bucket_fills_at_its_rate_and_no_further() -> None:

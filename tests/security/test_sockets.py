@@ -16,6 +16,7 @@ import psutil
 import pytest
 from websockets.asyncio.client import connect
 
+from dialtone.gateway.settings import GatewaySettings
 from tests.fixtures.gateway import Gateway, running_gateway
 from tests.fixtures.waiting import eventually
 from tests.fuzz.raw import CONTINUATION, PING, TEXT, frame, handshake
@@ -160,6 +161,31 @@ async def test_a_message_that_comes_a_byte_at_a_time_ends_its_call(gateway: Gate
         dribbling = asyncio.create_task(dribble(stream[1]))
         assert await close_code(stream) == 1008
         dribbling.cancel()
+
+
+async def test_a_message_that_comes_at_a_fair_rate_may_take_its_time(gateway: Gateway) -> None:
+    whole = frame(TEXT, b'{"type": "' + b"x" * 300_000 + b'"}')
+    async with opened(gateway) as (_, stream):
+        start = time.monotonic()
+        for at in range(0, len(whole), 10_000):
+            stream[1].write(whole[at : at + 10_000])
+            await asyncio.sleep(MESSAGE_S / 15)
+        came = b""
+        async with asyncio.timeout(10):
+            while b'"error"' not in came:  # there is no such event
+                came += await stream[0].read(65_536)
+        assert time.monotonic() - start > 2 * MESSAGE_S
+
+
+def test_by_default_none_of_this_takes_longer_than_ten_seconds() -> None:
+    settings = GatewaySettings()
+    for seconds in (
+        settings.request_timeout_s,
+        settings.message_timeout_s,
+        settings.send_timeout_s,
+        settings.tcp_user_timeout_s,
+    ):
+        assert seconds <= 10
 
 
 async def test_messages_in_time_are_taken_however_they_are_cut_and_for_as_long_as_they_come(

@@ -115,6 +115,24 @@ async def _first_line(gateway: Gateway, path: str) -> bytes:
     return answer.partition(b"\r\n")[0]
 
 
+QUERIES = ("key", "api_key", "api-key", "token", "access_token", "authorization", "client_secret")
+
+
+async def test_a_right_key_in_the_address_is_none(gateway: Gateway) -> None:
+    """Addresses end up in the logs of proxies, and in the histories of browsers."""
+    for name in QUERIES:
+        for path in (f"{REALTIME}?{name}={KEY}", f"/chat/voice_call?{name}={KEY}"):
+            status, body = await handshake(gateway, path, {})
+            assert (status, KEY in body) == (401, False)
+        answer = await _asked(gateway, f"/v1/sessions?{name}={KEY}")
+        assert (answer.status_code, KEY in answer.text) == (401, False)
+
+
+async def _asked(gateway: Gateway, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=gateway.url) as http:
+        return await http.get(path)
+
+
 async def test_a_session_of_another_is_to_a_stranger_as_one_that_is_not_there(
     gateway: Gateway, session_id: str
 ) -> None:
@@ -255,14 +273,18 @@ async def test_one_tenants_calls_leave_room_for_anothers(gateway: Gateway) -> No
 
 async def test_no_secret_and_no_line_of_a_clients_own_gets_into_the_log(gateway: Gateway) -> None:
     forged = '\r\n{"event":"FORGED","level":"error"}\r\n\x1b[31mFORGED'
+    answers = []
     for headers in WRONG:
         for path in (f"{REALTIME}?token={CANARY}&api_key={CANARY}", f"/chat/voice_call?key={CANARY}"):
-            await handshake(gateway, path, headers)
-    with pytest.raises(InvalidStatus):
+            answers.append(await handshake(gateway, path, headers))
+    with pytest.raises(InvalidStatus) as refused:
         await connect(
             gateway.socket_url + REALTIME,
             subprotocols=[Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{CANARY}")],
         )
+    answers.append((401, f"{refused.value.response.headers} {refused.value.response.body!r}"))
+    assert {status for status, _ in answers} == {401}
+    assert CANARY not in str(answers)
     async with httpx.AsyncClient(base_url=gateway.url, headers=OWNER) as http:
         secret = (await http.post("/v1/realtime/client_secrets", json={})).json()["value"]
         await http.get(f"/v1/sessions/{quote(forged, safe='')}?token={CANARY}")

@@ -20,7 +20,7 @@ from tests.fixtures.waiting import eventually
 
 OLD, KEPT = "old-key-0123456789", "kept-key-0123456789"
 REALTIME = "/v1/realtime?model=default"
-ENDED_S = 10.0  # which are two on a machine that has nothing else to do
+ENDED_S = 5.0  # which are two on a machine that has nothing else to do
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,9 @@ class GatewaySettings(ServiceSettings):
     """Calls of one tenant that this gateway takes at once; more are refused with 429. 0: all of MAX_CALLS."""
     messages_per_second: int = Field(default=1000, ge=100)
     """Frames of one client, pings included, that are read in a second; further ones wait on its side."""
-    message_timeout_s: float = Field(default=30.0, gt=0)
-    """How long a message of up to 1 MiB may take to come whole; then its call is ended."""
+    message_timeout_s: float = Field(default=10.0, gt=0)
+    """How long a message of up to 1 MiB may take to come whole, beside a second for each 32 KiB of it; then
+    its call is ended."""
     wrong_messages_per_minute: int = Field(default=100, ge=1)
     """Messages that are no event of the protocol which one client may send in a minute; then its call is
     ended."""
@@ -139,13 +140,13 @@ class GatewaySettings(ServiceSettings):
     ahead of playback (seconds and two sentences, in base64) must fit."""
     send_timeout_s: float = Field(default=10.0, gt=0)
     """How long one frame may take to be taken by a client; after that its call is ended."""
-    request_timeout_s: float = Field(default=15.0, gt=0)
+    request_timeout_s: float = Field(default=10.0, gt=0)
     """How long a request may take to come whole, a WebSocket's handshake included; a connection without
     one is closed then."""
     ping_s: float = Field(default=5.0, gt=0)
     """Seconds between the pings of a connection, and for the answer to one: a client that vanished is
     taken for gone within twice that."""
-    tcp_user_timeout_s: float = Field(default=15.0, gt=0)
+    tcp_user_timeout_s: float = Field(default=10.0, gt=0)
     """How long data that was sent may stay unacknowledged: only this ends the connection of a client
     that vanished while it was being sent to."""
     call_max_s: float = Field(default=3600.0, gt=0)

@@ -20,19 +20,22 @@ from dialtone.gateway.runtime.refusals import unreadable, written_out
 
 _AT_ONCE = 4096  # bytes: some 600 of the smallest frames
 _BURST_S = 2.0  # of the rate, that may come at once
+_SLOWEST = 32 * 1024  # bytes in a second: at this rate a message may come for as long as it takes
 
 
 class PacedSocket(BoundedSocket):
     """A connection that is left unread for a moment when it brings frames faster than it may."""
 
     def __init__(self, *args: Any, frames_per_s: float, message_s: float, **kwargs: Any) -> None:
-        """`message_s`: how long a message may take to come whole, unless it is a large one."""
+        """`message_s`: how long a message may take to come whole, beside the time for its bytes, unless it is
+        a large one."""
         super().__init__(*args, **kwargs)
         self._rate = Bucket(frames_per_s, frames_per_s * _BURST_S)
         self._frames = 0  # that were read since they were last counted
         self._unread = bytearray()  # while the client is held: what of it has come already
         self._message_s = message_s
         self._clock: asyncio.TimerHandle | None = None  # while half a message is there
+        self._clocked_at = 0.0
         self._hold: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -85,6 +88,7 @@ class PacedSocket(BoundedSocket):
         if not (self.frames or self.conn.reader.buffer):
             self._stop_watching()
         elif self._clock is None:
+            self._clocked_at = self.loop.time()
             self._clock = self.loop.call_later(self._message_s, self._overdue)
 
     def _stop_watching(self) -> None:
@@ -96,6 +100,8 @@ class PacedSocket(BoundedSocket):
         self._clock = None
         if self.held_up or self.read_paused or self._hold is not None:
             self._watch()  # it is not the client who lets us wait
+        elif (due := self._clocked_at + self._message_s + self._coming / _SLOWEST) > self.loop.time():
+            self._clock = self.loop.call_at(due, self._overdue)  # it sends at a fair rate
         elif not self.transport.is_closing():
             self.conn.fail(POLICY_VIOLATION, "the message took too long")
             self.handle_parser_exception()
