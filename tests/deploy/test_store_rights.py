@@ -57,11 +57,12 @@ async def test_a_gateway_does_all_that_it_does_with_these_rights(stores: Stores)
         assert await ready()
     session = SessionRecord("sess_1", "acme", time.time(), SessionConfig(), [])
     await stores.sessions.create(session)
-    claim = await stores.calls.claim("acme", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5)
+    claim = await stores.calls.claim("acme", "sess_1", call_id="call_1")
     assert claim is not None
     epoch = await stores.sessions.fence("acme", "sess_1", claim)
-    renewed = await stores.calls.renew([Claim("acme", "sess_1", "call_1", epoch)], gateway_id="gw_1", ttl_s=5)
-    assert renewed == [True]
+    await stores.calls.beat()
+    assert await stores.calls.beat()
+    assert await stores.calls.renew([Claim("acme", "sess_1", "call_1", epoch)]) == [True]
     item = MessageItem(id="item_1", role="assistant", content=[OutputText("hello")])
     await stores.sessions.put_item("acme", "sess_1", item, None, epoch=epoch)
     await stores.sessions.put_config("acme", "sess_1", SessionConfig(instructions="Be brief."), epoch=epoch)
@@ -73,6 +74,7 @@ async def test_a_gateway_does_all_that_it_does_with_these_rights(stores: Stores)
     assert await stores.sessions.get("other", "sess_1") is None
     assert (await stores.sessions.list("other", limit=10)).sessions == []
     assert await stores.calls.release("acme", "sess_1", call_id="call_1")
+    await stores.calls.leave()
     assert await stores.sessions.delete("acme", "sess_1")
 
 

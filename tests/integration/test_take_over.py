@@ -207,3 +207,33 @@ async def test_where_it_is_configured_the_second_call_is_refused(stack: StackSta
             assert await second.read_to_the_end() == 1008
         await first.send('{"type": "input_audio_buffer.clear"}')
         await event(first, "input_audio_buffer.cleared")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+async def test_even_then_nobody_waits_for_a_gateway_that_is_gone_longer_than_its_beat_lasts(
+    stack: StackState, tmp_path: Path, how: signal.Signals
+) -> None:
+    short = {"CALL_CLAIM_TTL_S": "1.5"}
+    async with (
+        joining(stack, tmp_path / "a", SESSION_TAKEOVER="refuse", **short) as gone,
+        joining(stack, tmp_path / "b", SESSION_TAKEOVER="refuse") as refusing,
+        realtime(gone.url) as lost,
+    ):
+        session_id = await begin(lost)
+        await asyncio.sleep(2.0)  # its claim is older than a beat, and as good
+        with pytest.raises(InvalidStatus):
+            async with realtime(refusing.url, session_id):
+                pytest.fail("it was let in")
+        gone.send(how)
+
+        async def let_in() -> bool:
+            with suppress(InvalidStatus):
+                await held.enter_async_context(realtime(refusing.url, session_id))
+                return True
+            return False
+
+        async with AsyncExitStack() as held:
+            await eventually(let_in, within_s=1.5 + 3 * 1.0 + 1.0)
+            if how is signal.SIGSTOP:
+                gone.send(signal.SIGCONT)
+                await taken_away(lost)

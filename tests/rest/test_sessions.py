@@ -214,7 +214,7 @@ async def test_the_settings_of_a_session_with_a_live_call_are_changed_in_the_cal
     session = await created(client, {})
     path, change = f"/v1/sessions/{session['id']}", {"instructions": "Sing."}
     here = ("default", session["id"])
-    epoch = await stores.calls.claim(*here, call_id="call_1", gateway_id="gateway_1", ttl_s=30)
+    epoch = await stores.calls.claim(*here, call_id="call_1")
     assert epoch is not None
     assert error_of(await client.patch(path, json=change), 409)["code"] == "session_busy"
     await stores.sessions.put_config(*here, SessionConfig(instructions="Hum."), epoch=epoch)

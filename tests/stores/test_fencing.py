@@ -25,7 +25,7 @@ HERE = ("default", "sess_1")
 
 
 async def claim(stores: Stores, call_id: str, *, over: str = "") -> int:
-    epoch = await stores.calls.claim(*HERE, call_id=call_id, gateway_id="gw", ttl_s=30, over=over)
+    epoch = await stores.calls.claim(*HERE, call_id=call_id, over=over)
     assert epoch is not None
     assert await stores.sessions.fence(*HERE, epoch) == epoch
     return epoch
@@ -208,10 +208,10 @@ async def test_a_clock_that_was_put_back_locks_nobody_out(open_more: OpenStores)
     await first.sessions.create(record())
     tomorrow = 4 * 10**15
     assert await first.sessions.fence(*HERE, tomorrow) == tomorrow
-    epoch = await second.calls.claim(*HERE, call_id="call_b", gateway_id="gw", ttl_s=30)
+    epoch = await second.calls.claim(*HERE, call_id="call_b")
     assert epoch is not None
     assert await second.sessions.fence(*HERE, epoch) == tomorrow
-    again = await second.calls.claim(*HERE, call_id="call_b", gateway_id="gw", ttl_s=30, above=tomorrow)
+    again = await second.calls.claim(*HERE, call_id="call_b", above=tomorrow)
     assert again == tomorrow + 1
     assert await second.sessions.fence(*HERE, again) == again
 

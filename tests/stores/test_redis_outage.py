@@ -123,7 +123,7 @@ async def test_no_call_is_claimed_without_redis(stores: Stores, valkey: ValkeySe
     try:
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
-            await stores.calls.claim("default", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5)
+            await stores.calls.claim("default", "sess_1", call_id="call_1")
         assert time.monotonic() - began < 3.0  # its client would take 25 s
     finally:
         if fault == "freeze":
@@ -131,4 +131,4 @@ async def test_no_call_is_claimed_without_redis(stores: Stores, valkey: ValkeySe
         else:
             valkey.start()
     await eventually(stores.readiness["redis"], within_s=5)
-    assert await stores.calls.claim("default", "sess_1", call_id="call_1", gateway_id="gw_1", ttl_s=5)
+    assert await stores.calls.claim("default", "sess_1", call_id="call_1")

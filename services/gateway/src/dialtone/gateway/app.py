@@ -51,7 +51,7 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         switchboard = Switchboard(settings, bus, stores.sessions, stores.calls)
         await switchboard.start()
         stack.push_async_callback(switchboard.stop)
-        keeping = asyncio.create_task(switchboard.run())
+        keeping = asyncio.create_task(switchboard.claims.run())
         stack.callback(keeping.cancel)
         looking = asyncio.create_task(switchboard.workers.run())
         stack.callback(looking.cancel)

@@ -104,7 +104,7 @@ class GatewaySettings(ServiceSettings):
     outbox_bytes: int = Field(default=64 * 2**20, ge=2**20)
     """Bytes that the waiting writes may hold, as JSON."""
     call_claim_ttl_s: float = Field(default=5.0, gt=0)
-    """A gateway that does not renew its claim of a call for this long has lost it."""
+    """A gateway that Redis has not heard from for this long has lost the sessions of its calls."""
     session_takeover: Literal["take_over", "refuse"] = "take_over"
     """What happens when a client calls with a session that has a live call: the new call takes it over
     and the old one is closed, or the new one is refused with 409."""

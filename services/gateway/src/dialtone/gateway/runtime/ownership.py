@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from dialtone.bus import Bus, BusError, Message, NoResponders, Subscription
@@ -21,7 +21,6 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import (
     CallHolder,
     CallRegistry,
-    Claim,
     SessionBusy,
     SessionDisplaced,
     SessionStore,
@@ -35,6 +34,7 @@ log = get_logger(__name__)
 LEAVE_S = 1.0  # that a call may take to let go of its session
 CHANGE_S = 0.2  # that a change from outside waits for another one of the same session
 POLL_S = 0.02
+MOST_OWED = 10_000  # claims: of calls that ended while Redis was away
 MOST_HOLDERS = 5  # that one call takes a session from, while others do the same
 
 Session = tuple[str, str]  # tenant, session id
@@ -54,24 +54,28 @@ class Ownership:
     ) -> None:
         """`leave` is told the id of a call that is to leave, and whether because its session was deleted;
         it may know no such call."""
-        self._ttl_s = settings.call_claim_ttl_s
         self._takes_over = settings.session_takeover == "take_over"
         self._bus = bus
         self._store = store
         self._registry = registry
         self._leave = leave
-        self._gateway_id = new_id("gateway")
+        # By call: claims that could not be given back, and until when they are to wait for the store.
+        self._owed: dict[str, tuple[Session, float]] = {}
         self._subscription: Subscription | None = None
         self._replies: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """From here on other gateways can ask for sessions. Raises BusError."""
-        self._subscription = await self._bus.subscribe(leave_subject(self._gateway_id), self._asked_to_leave)
+        self._subscription = await self._bus.subscribe(
+            leave_subject(self._registry.gateway_id), self._asked_to_leave
+        )
 
     async def stop(self) -> None:
         if self._subscription is not None:
             with suppress(BusError):
                 await self._subscription.unsubscribe()
+        with suppress(StoreUnavailable):  # what it has claimed is free in seconds all the same
+            await self._registry.leave()
 
     async def take(self, session: Session, call_id: str, *, resumed: bool) -> int:
         """Claim the session for a call; the claim's epoch, with which the call is to write.
@@ -93,17 +97,28 @@ class Ownership:
                 raise SessionBusy
         return epoch
 
-    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
-        """Hold each claim; False: it was taken over."""
-        return await self._registry.renew(claims, gateway_id=self._gateway_id, ttl_s=self._ttl_s)
-
     async def release(self, session: Session, call_id: str) -> None:
         """Give the session back, if the call still has it; raises nothing."""
         try:
             await self._store.settle(*session)
             await self._registry.release(*session, call_id=call_id)
         except StoreUnavailable as error:
-            log.warning("the claim of a session runs out by itself", error=str(error))
+            log.warning("a session is given back later", error=str(error))
+            self._owed[call_id] = session, time.monotonic() + self._registry.beat_s
+            if len(self._owed) > MOST_OWED:  # the oldest: it runs out by itself
+                del self._owed[next(iter(self._owed))]
+
+    async def release_owed(self) -> None:
+        """Give back what could not be so far."""
+        for call_id, (session, patient_until) in list(self._owed.items()):
+            try:
+                await self._store.settle(*session)
+            except StoreUnavailable:
+                # Its copy stays behind: for no longer than the session of a gateway that died is kept.
+                if time.monotonic() < patient_until:
+                    continue
+            await self._registry.release(*session, call_id=call_id)
+            self._owed.pop(call_id, None)
 
     @asynccontextmanager
     async def changing(self, session: Session) -> AsyncIterator[int]:
@@ -112,14 +127,14 @@ class Ownership:
         A call that begins meanwhile waits for it, or has it refused. Raises SessionBusy.
         """
         change_id = new_id("change")
-        epoch = await self._claim(session, change_id)
-        give_up = time.monotonic() + CHANGE_S
-        while epoch is None and time.monotonic() < give_up:
-            await asyncio.sleep(POLL_S)
-            epoch = await self._claim(session, change_id)
-        if epoch is None:
-            raise SessionBusy
         try:
+            epoch = await self._claim(session, change_id)
+            give_up = time.monotonic() + CHANGE_S
+            while epoch is None and time.monotonic() < give_up:
+                await asyncio.sleep(POLL_S)
+                epoch = await self._claim(session, change_id)
+            if epoch is None:
+                raise SessionBusy
             yield await self._fence(session, change_id, epoch)
         except SessionDisplaced as later:
             raise SessionBusy from later
@@ -140,9 +155,7 @@ class Ownership:
             await self._ask_to_leave(holder, session_deleted=True)
 
     async def _claim(self, session: Session, call_id: str, *, over: str = "", above: int = 0) -> int | None:
-        return await self._registry.claim(
-            *session, call_id=call_id, gateway_id=self._gateway_id, ttl_s=self._ttl_s, over=over, above=above
-        )
+        return await self._registry.claim(*session, call_id=call_id, over=over, above=above)
 
     async def _claim_at_last(self, session: Session, call_id: str) -> int:
         for _ in range(MOST_HOLDERS):

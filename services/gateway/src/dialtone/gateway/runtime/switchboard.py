@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,7 @@ from dialtone.gateway.ids import new_id
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.call_files import CallFile, CallFiles
 from dialtone.gateway.runtime.call_runner import CallRunner
+from dialtone.gateway.runtime.claim_keeper import ClaimKeeper
 from dialtone.gateway.runtime.expulsions import key_withdrawn, session_deleted
 from dialtone.gateway.runtime.line import Line
 from dialtone.gateway.runtime.manners import Limits as MannersLimits
@@ -31,13 +32,12 @@ from dialtone.gateway.runtime.outbound import Frame, Outbound
 from dialtone.gateway.runtime.ownership import Ownership
 from dialtone.gateway.runtime.worker_watch import WorkerWatch
 from dialtone.gateway.settings import GatewaySettings
-from dialtone.gateway.stores import CallRegistry, Claim, SessionStore, StoreUnavailable
+from dialtone.gateway.stores import CallRegistry, Claim, SessionStore
 from dialtone.telemetry import bind_call, get_logger
 
 log = get_logger(__name__)
 
 POLICY_VIOLATION = 1008
-RENEWED_AT_ONCE = 200  # claims: for about a millisecond of Redis, which does nothing else meanwhile
 FAREWELL_S = 6.0  # that calls may take to part from their clients and to store what was said, when all end
 
 
@@ -58,7 +58,7 @@ class LiveCall:
 
 
 class Switchboard:
-    """Opens calls and knows those that are open. `run` keeps their ownership alive."""
+    """Opens calls and knows those that are open. `claims.run` keeps their ownership alive."""
 
     def __init__(
         self, settings: GatewaySettings, bus: Bus, store: SessionStore, registry: CallRegistry
@@ -69,6 +69,13 @@ class Switchboard:
         self.owners = Ownership(settings, bus, store, registry, leave=self._leave)
         self.workers = WorkerWatch(bus, self._worker_gone)
         self._calls: dict[str, LiveCall] = {}
+        self.claims = ClaimKeeper(
+            registry,
+            self.owners,
+            claims=self._claims,
+            holds=self._calls.__contains__,
+            displaced=lambda call_id: self._leave(call_id, False),
+        )
         # Calls that have claimed their session, and how they are to end as soon as they have begun.
         self._beginning: dict[str, CoreEvent | None] = {}
         self._places_taken = 0
@@ -320,34 +327,8 @@ class Switchboard:
         except TimeoutError:
             log.warning("calls did not end in time", calls=self._connected)
 
-    async def run(self) -> None:
-        """Keep what this gateway owns of the registry, until cancelled."""
-        while True:
-            await asyncio.sleep(self._settings.call_claim_ttl_s / 3)
-            calls = list(self._calls.items())
-            for first in range(0, len(calls), RENEWED_AT_ONCE):
-                await self._renew(calls[first : first + RENEWED_AT_ONCE])
-
-    async def _renew(self, calls: Sequence[tuple[str, LiveCall]]) -> None:
-        """Renew the claims of those that are not over since the round began."""
-        living = [(call_id, live) for call_id, live in calls if call_id in self._calls]
-        try:
-            owned = await self.owners.renew(
-                [Claim(*live.session, call_id, live.epoch) for call_id, live in living]
-            )
-        except StoreUnavailable as error:  # calls that live go on without it
-            log.warning("claims of sessions were not renewed", calls=len(living), error=str(error))
-            return
-        except Exception:  # the other calls still need this round
-            log.exception("claims of sessions were not renewed", calls=len(living))
-            return
-        for (call_id, live), still in zip(living, owned, strict=True):
-            if call_id not in self._calls:
-                # It ended meanwhile, and the renewal may have come after its release.
-                await self.owners.release(live.session, call_id)
-            elif not still:
-                log.warning("a session was claimed by another gateway", call_id=call_id)
-                live.runner.put(Displaced())
+    def _claims(self) -> list[Claim]:
+        return [Claim(*live.session, call_id, live.epoch) for call_id, live in self._calls.items()]
 
 
 def _ending(runner: CallRunner, outbound: Outbound) -> tuple[Close | None, str]:

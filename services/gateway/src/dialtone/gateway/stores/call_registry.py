@@ -4,6 +4,10 @@ Every claim has an epoch, higher than those of all claims of the session before 
 carry it, and the stores refuse what is below the highest that they have seen: a gateway that lost a
 session without noticing cannot write to it. Epochs follow the time of Redis in microseconds, so that they
 grow on when Redis has forgotten the claims.
+
+A claim names its gateway and is good as long as that lives, which one key a gateway says: its beat, with a
+short time to live. So ten thousand calls are kept by a write every few seconds. The claims themselves run
+out, too, but late: only to leave nothing behind of gateways that were killed.
 """
 
 from __future__ import annotations
@@ -13,40 +17,51 @@ from typing import cast
 
 import msgspec
 
+from dialtone.gateway.ids import new_id
+
 from .redis_link import RedisLink
 
-# KEYS: call; ARGV: call id, gateway id, ttl in ms, id of the call to take it from, least epoch.
-# Gives the epoch; 0: another call has it. Epochs have up to 16 digits: numbers hold them.
+CLAIM_BEATS = 12
+"""How many times longer than a beat a claim lasts without being renewed."""
+_MOST_HOLDERS = 4  # that are looked at for one claim, while it changes hands
+
+# KEYS: call, this gateway's beat, the beat of the gateway that is thought to have the call; ARGV: call id,
+# gateway id, ttl of a claim and of a beat in ms, id of the call to take it from, the gateway that is thought
+# to have it, least epoch. Gives the epoch, or the gateway whose call has it: alive, if it is the one that was
+# thought of. Epochs have up to 16 digits: numbers hold them.
 _CLAIM = """
-local holder = redis.call('HGET', KEYS[1], 'call')
-if holder and holder ~= ARGV[1] and holder ~= ARGV[4] then return 0 end
+redis.call('SET', KEYS[2], '0', 'PX', ARGV[4], 'NX')
+local call = redis.call('HGET', KEYS[1], 'call')
+if call and call ~= ARGV[1] and call ~= ARGV[5] then
+  local gateway = redis.call('HGET', KEYS[1], 'gateway')
+  if gateway ~= ARGV[6] or redis.call('EXISTS', KEYS[3]) == 1 then return gateway end
+end
 local epoch = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
-if holder ~= ARGV[1] then
+if call ~= ARGV[1] then
   local time = redis.call('TIME')
   epoch = math.max(epoch + 1, tonumber(time[1]) * 1000000 + tonumber(time[2]))
 end
-epoch = math.max(epoch, tonumber(ARGV[5]))
+epoch = math.max(epoch, tonumber(ARGV[7]))
 redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2], 'epoch', string.format('%.0f', epoch))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return epoch
 """
 
-# KEYS: calls; ARGV: gateway id, ttl in ms, id and epoch of each call with blanks between all of them: one
-# argument, since a gateway may renew thousands a second, and each argument is encoded by itself. Gives the
-# places, from 0, of those that other calls have.
+# KEYS: calls; ARGV: gateway id, ttl in ms, then of each call its id and epoch. Gives a 1 or 0 for each.
 _RENEW = """
-local lost, i = {}, 0
-for call, epoch in string.gmatch(ARGV[3], '(%S+) (%S+)') do
-  i = i + 1
-  local holder = redis.call('HGET', KEYS[i], 'call')
+local held = {}
+for i, key in ipairs(KEYS) do
+  local call, epoch = ARGV[2 * i + 1], ARGV[2 * i + 2]
+  local holder = redis.call('HGET', key, 'call')
   if holder and holder ~= call then
-    lost[#lost + 1] = i - 1
+    held[i] = 0
   else
-    redis.call('HSET', KEYS[i], 'call', call, 'gateway', ARGV[1], 'epoch', epoch)
-    redis.call('PEXPIRE', KEYS[i], ARGV[2])
+    redis.call('HSET', key, 'call', call, 'gateway', ARGV[1], 'epoch', epoch)
+    redis.call('PEXPIRE', key, ARGV[2])
+    held[i] = 1
   end
 end
-return lost
+return held
 """
 
 # KEYS: call; ARGV: call id.
@@ -71,48 +86,84 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class CallRegistry:
-    """Claims of sessions. Every method raises `StoreUnavailable` when Redis does not answer: nobody can
-    then know whether the session is free, so a new call must be refused.
+    """Claims of sessions, as one gateway makes them. Methods raise `StoreUnavailable` when Redis does not
+    answer: nobody can then know whether the session is free, so a new call must be refused.
     """
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, beat_s: float) -> None:
+        """`beat_s`: for how long a beat keeps this gateway's claims. `beat` is to be called more often."""
+        self.gateway_id = new_id("gateway")
+        self.beat_s = beat_s
+        self.claim_s = CLAIM_BEATS * beat_s
         self._link = link
+        self._beats = 0
+        self._last_beat: bytes | None = None
         self._claim = link.client.register_script(_CLAIM)
         self._renew = link.client.register_script(_RENEW)
         self._release = link.client.register_script(_RELEASE)
 
+    async def beat(self) -> bool:
+        """Say that this gateway lives; False: Redis may have forgotten claims, or given them away.
+
+        Its key was not as the last beat had left it: it ran out, or Redis came back empty or with what it
+        was a while ago. Claims are to be renewed then.
+        """
+        self._beats += 1
+        number = str(self._beats).encode()
+        key, ttl_ms = _beat_key(self.gateway_id), _ms(self.beat_s)
+        before = await self._link.run(lambda redis: redis.set(key, number, px=ttl_ms, get=True))
+        remembered = before == self._last_beat
+        self._last_beat = number
+        return remembered
+
+    async def leave(self) -> None:
+        """All that this gateway has claimed is free from here on."""
+        key = _beat_key(self.gateway_id)
+        await self._link.run(lambda redis: redis.delete(key))
+
+    async def wait_up(self) -> None:
+        """Wait until Redis answers."""
+        await self._link.wait_up()
+
     async def claim(
-        self,
-        tenant: str,
-        session_id: str,
-        *,
-        call_id: str,
-        gateway_id: str,
-        ttl_s: float,
-        over: str = "",
-        above: int = 0,
+        self, tenant: str, session_id: str, *, call_id: str, over: str = "", above: int = 0
     ) -> int | None:
-        """Take the session for this call for `ttl_s` seconds; the claim's epoch, None: another call has it.
+        """Take the session for this call; the claim's epoch, None: a living gateway's call has it.
 
         From the call `over` it is taken away. The epoch is to be `above` one that the session has seen;
         a call may claim again what it has for the sake of that.
         """
-        arguments: list[str | int] = [call_id, gateway_id, _ms(ttl_s), over, above + 1]
-        key = _key(tenant, session_id)
-        return int(await self._link.run(lambda _: self._claim(keys=[key], args=arguments))) or None
+        thought = self.gateway_id
+        for _ in range(_MOST_HOLDERS):
+            keys = [_key(tenant, session_id), _beat_key(self.gateway_id), _beat_key(thought)]
+            arguments: list[str | int] = [call_id, self.gateway_id, _ms(self.claim_s), _ms(self.beat_s)]
+            arguments += [over, thought, above + 1]
+            taken = await self._run_claim(keys, arguments)
+            if isinstance(taken, int):
+                return taken
+            holder = taken.decode()
+            if holder == thought:
+                return None
+            await self._link.settled()  # else a gateway that was cut off, too, would be taken for dead
+            thought = holder
+        return None
 
-    async def renew(self, claims: Sequence[Claim], *, gateway_id: str, ttl_s: float) -> list[bool]:
-        """Hold each claim for `ttl_s` seconds more; False: another call has taken that session.
+    async def _run_claim(self, keys: list[str], arguments: list[str | int]) -> int | bytes:
+        return cast(int | bytes, await self._link.run(lambda _: self._claim(keys=keys, args=arguments)))
+
+    async def renew(self, claims: Sequence[Claim]) -> list[bool]:
+        """Hold each claim on; False: another call has taken that session.
 
         Some hundreds at most: Redis does nothing else meanwhile. A claim that ran out, or that Redis forgot
         in a restart, is taken anew if nobody else has it. Under its old epoch: somebody may have had the
         session meanwhile.
         """
         keys = [_key(claim.tenant, claim.session_id) for claim in claims]
-        calls = " ".join([f"{claim.call_id} {claim.epoch}" for claim in claims])
-        arguments: list[str | int] = [gateway_id, _ms(ttl_s), calls]
-        lost = cast(list[int], await self._link.run(lambda _: self._renew(keys=keys, args=arguments)))
-        return [place not in lost for place in range(len(claims))]
+        arguments: list[str | int] = [self.gateway_id, _ms(self.claim_s)]
+        for claim in claims:
+            arguments += (claim.call_id, claim.epoch)
+        held = cast(list[int], await self._link.run(lambda _: self._renew(keys=keys, args=arguments)))
+        return [bool(one) for one in held]
 
     async def release(self, tenant: str, session_id: str, *, call_id: str) -> bool:
         """Give the session back; False: this call did not have it."""
@@ -120,7 +171,7 @@ class CallRegistry:
         return bool(await self._link.run(lambda _: self._release(keys=[key], args=[call_id])))
 
     async def holder(self, tenant: str, session_id: str) -> CallHolder | None:
-        """The live call of the session, if there is one."""
+        """The call that has claimed the session, of a gateway that may be gone; None: none has."""
         key = _key(tenant, session_id)
 
         fields = cast(dict[bytes, bytes], await self._link.run(lambda redis: redis.hgetall(key)))
@@ -135,3 +186,7 @@ def _ms(seconds: float) -> int:
 
 def _key(tenant: str, session_id: str) -> str:
     return f"dialtone:{tenant}:call:{session_id}"
+
+
+def _beat_key(gateway_id: str) -> str:
+    return f"dialtone:gateway:{gateway_id}"

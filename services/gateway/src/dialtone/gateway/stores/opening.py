@@ -50,4 +50,5 @@ async def open_stores(settings: GatewaySettings) -> Stores:
     )
     sessions.start()
     secrets = ClientSecrets(link, most=settings.max_client_secrets)
-    return Stores(sessions, CallRegistry(link), secrets, link, archive)
+    calls = CallRegistry(link, beat_s=settings.call_claim_ttl_s)
+    return Stores(sessions, calls, secrets, link, archive)
