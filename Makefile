@@ -7,6 +7,9 @@ PROCESSES ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
+# Its own environment, for it needs torch, which nothing else here does.
+MOSHI := .venv-moshi
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' services/llm/pyproject.toml)
 CLIENTS := tests/conformance/node
 PAGE := services/gateway/page
 WEB := services/gateway/src/dialtone/gateway/web
@@ -14,17 +17,20 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call page test bench load autoscale sizing chaos soak compose-check models monitoring lock proto check format clean
+.PHONY: help up down call page test bench load autoscale sizing chaos soak compose-check test-moshi bench-moshi models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
 	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
+	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
 	@echo "make bench    measure; writes build/bench*.json and .md"
+	@echo "make bench-moshi  times of Moshi's steps by batch size; writes build/bench-moshi.json and .md:"
+	@echo "              ARGS='--size tiny --batches 1,4,16' or, on a GPU, ARGS='--size full'"
 	@echo "make load     callers by locust, on a stack of simulated stages or URL=...: CALLS=50 MINUTES=2 SHAPE=spike;"
 	@echo "              writes build/load.html and build/load_*.csv; fails past its limits"
 	@echo "make autoscale  a simulated day of calls under the deployed scaling policy; writes build/autoscale*"
@@ -82,6 +88,12 @@ models: $(VENV)/.ready
 test: check models page $(CLIENTS)/node_modules/.ready
 	@$(PY) -m pytest -n $(PROCESSES) $(ARGS)
 
+test-moshi: $(MOSHI)/.ready
+	@$(MOSHI)/bin/python -m pytest -n $(PROCESSES) $(or $(ARGS),tests/moshi)
+
+bench-moshi: $(MOSHI)/.ready
+	@$(MOSHI)/bin/python -m tests.moshi.bench $(ARGS)
+
 check: $(VENV)/.ready
 	@scripts/proto.sh --check
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
@@ -104,11 +116,18 @@ proto: $(VENV)/.ready
 
 clean:
 	@if [ -x $(PY) ]; then $(LOCAL) down; fi
-	rm -rf $(VENV) $(CLIENTS)/node_modules $(PAGE)/node_modules $(WEB) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MOSHI) $(CLIENTS)/node_modules $(PAGE)/node_modules $(WEB) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Made anew only when a lock file or a package's own metadata changes.
 $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
-	@PYTHON="$(PYTHON)" scripts/venv.sh $(VENV) $(PACKAGES)
+	@PYTHON="$(PYTHON)" scripts/venv.sh $(VENV) requirements-dev.lock $(PACKAGES)
+	@touch $@
+
+# Which build of torch it gets (for a CPU, for a GPU of this or that kind) is left to the machine's pip.
+$(MOSHI)/.ready: requirements-dev.lock services/llm/requirements-moshi.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
+	@PYTHON="$(PYTHON)" scripts/venv.sh $(MOSHI) "requirements-dev.lock services/llm/requirements-moshi.lock" $(PACKAGES)
+	@echo "installing $(TORCH)"
+	@$(MOSHI)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@touch $@
 
 # The clients of the conformance tests that run in Node.js, which comes with the virtual environment.

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Makes the virtual environment of a checkout: venv.sh FOLDER PACKAGE...
-# Third-party packages come from the lock file by hash; ours are installed from the tree, editable, on top of them.
+# Makes a virtual environment of a checkout: venv.sh FOLDER "LOCK..." PACKAGE...
+# Third-party packages come from the lock files by hash; ours are installed from the tree, editable, on top of them.
 set -eu
 cd "$(dirname "$0")/.."
 venv=$1
-shift
+locks=$2
+shift 2
 python=${PYTHON:-python3}
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -28,16 +29,19 @@ counted() {
         END { if (tty) printf "\r\033[K" > "/dev/stderr" }'
 }
 
-if ! cmp -s requirements-dev.lock "$venv/.lock"; then
-    total=$(grep -c '==' requirements-dev.lock)
+# shellcheck disable=SC2086
+cat $locks > "$venv/.locks"
+if ! cmp -s "$venv/.locks" "$venv/.lock"; then
+    total=$(sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' "$venv/.locks" | sort -u | wc -l)
     echo "installing $total locked packages"
     {
         code=0
-        "$venv/bin/python" -m pip install --progress-bar=off --require-hashes -r requirements-dev.lock || code=$?
+        # shellcheck disable=SC2086,SC2046
+        "$venv/bin/python" -m pip install --progress-bar=off --no-deps --require-hashes $(printf -- '-r %s ' $locks) || code=$?
         echo "$code" > "$venv/.status"
     } | counted "$total"
     [ "$(cat "$venv/.status")" = 0 ] || exit 1
-    cp requirements-dev.lock "$venv/.lock"
+    cp "$venv/.locks" "$venv/.lock"
 fi
 echo "installing the packages of this checkout"
 for package in "$@"; do
