@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.session import Audio, AudioFormat, AudioInput, SessionConfig
@@ -19,6 +20,32 @@ LIMITS = Limits()
 
 def burst(rig: Rig, seconds: int = MINUTES) -> None:
     rig.feed(ask.AppendAudio(audio=SECOND * seconds))
+
+
+def test_a_call_that_brings_more_audio_than_it_may_is_ended_and_its_ears_with_it() -> None:
+    rig = Rig(limits=Limits(audio_at_once_s=60))
+    burst(rig, 59)
+    rig.take("asr")
+    for _ in range(100):  # somebody who speaks, after that recording
+        rig.now += 1
+        burst(rig, 1)
+    rig.now += 50  # what was not used of the time counts, too
+    burst(rig, 70)
+    assert not rig.errors()
+    assert not rig.call.closed
+    burst(rig, 20)
+    assert rig.errors() == ["audio_too_fast"]
+    assert [effect for effect in rig.effects if isinstance(effect, do.Close)] == [
+        do.Close(1008, "audio too fast")
+    ]
+    assert rig.call.open_leases() == 0
+
+
+def test_without_a_limit_any_recording_may_come() -> None:
+    rig = Rig(limits=Limits(audio_at_once_s=0))
+    for _ in range(40):
+        burst(rig)
+    assert not rig.call.closed
 
 
 def sent_to(rig: Rig, attempt: int) -> list[EarsInput]:

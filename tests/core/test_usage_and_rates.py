@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import effects as do
 from dialtone.gateway.core import server_events as out
 from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.items import InputText, MessageItem
@@ -227,6 +228,19 @@ def test_a_response_beyond_a_limit_fails_and_one_a_minute_later_does_not(limits:
     assert len(rig.work("llm")) == 1
     assert rig.of(out.RateLimitsUpdated)[-1].rate_limits[0].remaining == 0
     rig.now += 50
+    assert answer(rig).status == "completed"
+
+
+def test_nothing_begins_while_the_calls_of_its_tenant_have_used_their_tokens() -> None:
+    rig = asked(Limits(requests_per_minute=0, tokens_per_minute=0))
+    rig.feed(do.TenantSpent(30.0))
+    rig.now += 10
+    rig.feed(ask.CreateResponse())
+    error = rig.of(out.ResponseDone)[-1].response.status_details.error
+    assert (error.type, error.code) == ("rate_limit_error", "rate_limit_exceeded")
+    assert "try again in 20.0s" in error.message
+    assert not rig.work("llm")
+    rig.now += 20
     assert answer(rig).status == "completed"
 
 

@@ -68,6 +68,7 @@ class Held:
             store=cast(SessionStore, self.store),  # all that these calls use of one
             dialect=RealtimeDialect(),
             on_claim=lambda _instance: None,
+            on_used=lambda _tokens: None,
             outbound=self.outbound,
         )
 

@@ -175,6 +175,12 @@ class GatewaySettings(ServiceSettings):
     """Responses that one call may ask for in a minute; its client is told what is left. 0 sets no limit."""
     tokens_per_minute: int = Field(default=4_000_000, ge=0)
     """Tokens that the responses of one call may use in a minute. 0 sets no limit."""
+    tenant_tokens_per_minute: int = Field(default=40_000_000, ge=0)
+    """Tokens that the responses of all calls of one tenant at this gateway may use in a minute. 0 sets no
+    limit."""
+    audio_at_once_s: float = Field(default=3600.0, ge=0)
+    """Seconds of audio that a client may send in a call beyond 1.2 times what the call has lasted, as
+    recordings; with more its call is ended. 0 sets no limit."""
     conversation_items: int = Field(default=10_000, ge=1)
     """Items of a conversation up to which a client may add its own."""
     conversation_bytes: int = Field(default=4 * 2**20, ge=1024)

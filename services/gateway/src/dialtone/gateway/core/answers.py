@@ -7,6 +7,7 @@ from dialtone.v1.events_pb2 import WorkerEvent
 
 from . import client_events as ask
 from .context import LLM, TTS, Context
+from .effects import TenantSpent
 from .field_rules import FieldError
 from .guesses import Guesses
 from .input_turns import InputTurns, Understood, Utterance
@@ -44,6 +45,10 @@ class Answers:
         )
         self._owed: Understood | None = None  # a turn to answer when the active response is over
         self._guesses = Guesses(context)
+
+    def tenant_spent(self, event: TenantSpent) -> None:
+        """The other calls of the tenant count, too."""
+        self._rates.hold(self._ctx.now + event.for_s)
 
     @property
     def idle(self) -> bool:

@@ -46,6 +46,7 @@ from .effects import (
     Opened,
     PutConfig,
     SubmitFailed,
+    TenantSpent,
     Tick,
     WorkerFrame,
     WorkerGone,
@@ -75,6 +76,7 @@ CoreEvent = (
     | Opened
     | Displaced
     | Expelled
+    | TenantSpent
     | GoAway
 )
 
@@ -106,6 +108,7 @@ class Call:
         )
         self._locks = Locks(limits.locked)
         self._expires_at = expires_at
+        self._began_at = 0.0
         self._expiry: float | None = None
         self._ears = EarsLink(self._ctx)
         audio = ItemAudio(limits.item_audio_bytes)
@@ -126,6 +129,7 @@ class Call:
             Opened: self._opened,
             Displaced: self._displaced,
             Expelled: self._expelled,
+            TenantSpent: self._answers.tenant_spent,
             GoAway: self._departure.go_away,
             Tick: self._tick,
             WorkerFrame: self._worker,
@@ -186,6 +190,7 @@ class Call:
     # --- the connection ---
 
     def _opened(self, _event: Opened) -> None:
+        self._began_at = self._ctx.now
         self._expiry = self._ctx.now + self._ctx.limits.session_s
         self._ctx.send(out.SessionCreated(self._ctx.session_id, self._expires_at, self._ctx.config))
 
@@ -252,8 +257,18 @@ class Call:
             self._ears.lease()
         all_heard = self._ears.unheard_since is None
         self._ears.append(event.audio)
-        if all_heard:
+        if self._hears_too_much():
+            text = "More audio came than a call may bring in its time."
+            self._expelled(Expelled("audio_too_fast", text, "audio too fast"))
+        elif all_heard:
             self._deadline = self._next_deadline()
+
+    def _hears_too_much(self) -> bool:
+        """Nobody speaks that fast, and a recording would have been over."""
+        limits = self._ctx.limits
+        lasted_s = self._ctx.now - self._began_at
+        most_s = lasted_s * limits.audio_speed + limits.audio_at_once_s
+        return limits.audio_at_once_s > 0 and self._ears.input_us > most_s * 1_000_000
 
     def _commit(self, event: ask.CommitAudio) -> None:
         self._idle.stirred()

@@ -68,6 +68,9 @@ class Limits:
     # Of the call; 0 is no limit. The protocol's rate limits, which the client is told of.
     requests_per_minute: int = 600
     tokens_per_minute: int = 4_000_000
+    # Audio that a client may send: so many times what its call has lasted, and recordings on top; 0: any.
+    audio_speed: float = 1.2
+    audio_at_once_s: float = 3600.0
     # What a client may put into the conversation; what is said in it is bounded by the session's length.
     conversation_items: int = 10_000
     conversation_bytes: int = 4 * 1024 * 1024

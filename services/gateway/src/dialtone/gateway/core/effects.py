@@ -134,6 +134,12 @@ class Expelled(msgspec.Struct):
     reason: str  # of the close frame
 
 
+class TenantSpent(msgspec.Struct):
+    """All calls of the tenant have used what they may: for so long none of them begins a response."""
+
+    for_s: float
+
+
 class GoAway(msgspec.Struct):
     """The gateway stops: end at the next quiet moment, after `within_s` seconds at the latest."""
 

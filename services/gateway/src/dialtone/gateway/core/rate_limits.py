@@ -2,11 +2,13 @@
 
 The limits are the operator's, of each call by itself; 0 is none, and of a limit that is none nothing
 is told. The minute slides: what was used counts for sixty seconds. A response is counted when it is
-created, its tokens when it is over; one that is refused is not counted.
+created, its tokens when it is over; one that is refused is not counted. What all calls of a tenant may use
+is counted where they are known: here it is a time in which nothing may begin.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Literal
 
@@ -62,6 +64,7 @@ class RateLimits:
     """The limits of one call."""
 
     def __init__(self, *, requests_per_minute: int, tokens_per_minute: int) -> None:
+        self._held_until = -math.inf
         self._requests = RateWindow("requests", requests_per_minute) if requests_per_minute else None
         self._tokens = RateWindow("tokens", tokens_per_minute) if tokens_per_minute else None
 
@@ -69,8 +72,14 @@ class RateLimits:
     def _windows(self) -> list[RateWindow]:
         return [window for window in (self._requests, self._tokens) if window is not None]
 
+    def hold(self, until: float) -> None:
+        """Nothing may begin before that."""
+        self._held_until = until
+
     def admit(self, now: float) -> str | None:
         """Count a response that begins; or say why it may not."""
+        if (seconds := self._held_until - now) > 0:
+            return f"Your calls together have used their tokens. Please try again in {seconds:.1f}s."
         for window in self._windows:
             seconds = window.exhausted_for(now)
             if seconds > 0:

@@ -31,6 +31,7 @@ from .effects import (
     GoAway,
     Opened,
     SubmitFailed,
+    TenantSpent,
     Tick,
     WorkerFrame,
     WorkerGone,
@@ -67,6 +68,7 @@ _EVENTS: dict[str, type[Any]] = {
         Opened,
         Displaced,
         Expelled,
+        TenantSpent,
         GoAway,
     )
 }

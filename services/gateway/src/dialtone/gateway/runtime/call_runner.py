@@ -71,9 +71,10 @@ class CallRunner:
         dialect: Dialect,
         outbound: Outbound,
         on_claim: Callable[[str], None],
+        on_used: Callable[[int], None],
     ) -> None:
         """`inherited`: the ids of the items that the session had before. `on_claim` is told the instance of
-        each worker that claims work of the call."""
+        each worker that claims work of the call, `on_used` the tokens of each response that is over."""
         self._call = call
         self._call_id = call_id
         self._tenant = tenant
@@ -86,6 +87,7 @@ class CallRunner:
         self._dialect = dialect
         self._outbound = outbound
         self._on_claim = on_claim
+        self._on_used = on_used
         self._inbox: deque[tuple[CoreEvent, int]] = deque([(do.Opened(), 0)])
         self._inbox_bytes = 0
         self._wake: asyncio.Future[None] | None = None
@@ -244,6 +246,8 @@ class CallRunner:
     def _send(self, event: out.ServerEvent) -> None:
         if isinstance(event, out.TurnMetrics):
             observe_turn(event.metrics)
+        if isinstance(event, out.ResponseDone) and event.response.usage is not None:
+            self._on_used(event.response.usage.total_tokens)
         if not is_for_client(event, self._call.config):
             return
         stored = self._changes.stored() if isinstance(event, TELLS_OF_KEPT) else None

@@ -14,7 +14,7 @@ from dialtone.bus import Bus, BusError
 from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
 from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
-from dialtone.gateway.core.effects import Close, Displaced, GoAway, WorkerGone
+from dialtone.gateway.core.effects import Close, Displaced, GoAway, TenantSpent, WorkerGone
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.dialects import Dialect
@@ -30,6 +30,7 @@ from dialtone.gateway.runtime.manners import Limits as MannersLimits
 from dialtone.gateway.runtime.manners import Manners
 from dialtone.gateway.runtime.outbound import Frame, Outbound
 from dialtone.gateway.runtime.ownership import Ownership
+from dialtone.gateway.runtime.tenant_tokens import TenantTokens
 from dialtone.gateway.runtime.worker_watch import WorkerWatch
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import CallRegistry, Claim, SessionStore
@@ -85,6 +86,7 @@ class Switchboard:
         self._stop_at: float | None = None  # monotonic; while it is None, calls are taken
         folder = settings.record_calls_dir
         self._recordings = CallFiles(folder, settings.record_calls_max_bytes) if folder else None
+        self._tokens = TenantTokens(settings.tenant_tokens_per_minute)
         self._manners = MannersLimits(settings.wrong_messages_per_minute, settings.call_idle_s)
         self._limits = Limits(
             claim_s={
@@ -98,6 +100,7 @@ class Switchboard:
             interrupt_min_words=settings.interrupt_min_words,
             requests_per_minute=settings.requests_per_minute,
             tokens_per_minute=settings.tokens_per_minute,
+            audio_at_once_s=settings.audio_at_once_s,
             conversation_items=settings.conversation_items,
             conversation_bytes=settings.conversation_bytes,
         )
@@ -192,6 +195,13 @@ class Switchboard:
         for live in self._calls.values():
             live.runner.put(WorkerGone(instance))
 
+    def _used(self, tenant: str, tokens: int) -> None:
+        self._tokens.use(tenant, tokens)
+        if tokens and (spent_for_s := self._tokens.spent_for(tenant)) > 0:
+            for live in self._calls.values():
+                if live.session[0] == tenant:
+                    live.runner.put(TenantSpent(spent_for_s))
+
     async def _hold(
         self,
         socket: WebSocket,
@@ -230,6 +240,7 @@ class Switchboard:
             dialect=dialect,
             outbound=outbound,
             on_claim=self.workers.heard_of,
+            on_used=lambda tokens: self._used(record.tenant, tokens),
         )
         self._calls[call_id] = LiveCall((record.tenant, record.id), epoch, runner, admitted)
         metrics.active_calls.labels(dialect.name).inc()
@@ -240,6 +251,8 @@ class Switchboard:
             runner.put(why)
         if not admitted():
             runner.put(key_withdrawn())
+        if (spent_for_s := self._tokens.spent_for(record.tenant)) > 0:
+            runner.put(TenantSpent(spent_for_s))
         if self._stop_at is not None:  # since the handshake began
             runner.put(GoAway(max(0.0, self._stop_at - time.monotonic())))
         manners = Manners(self._manners)
