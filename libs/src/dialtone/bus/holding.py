@@ -141,7 +141,7 @@ class Holding:
         try:
             subscribe = self._terms.bus.subscribe
             subscriptions.append(await subscribe(control_subject(work.call_id), self._on_control))
-            if work.HasField("ears"):
+            if lease.is_leg:
                 subscriptions.append(await subscribe(audio_subject(work.call_id), self._on_input))
             return await self._work_for(lease)
         finally:
@@ -158,7 +158,7 @@ class Holding:
         """
         claim = asyncio.create_task(self._claim(lease))
         try:
-            first = lease.attempt == 0 and not lease.work.HasField("ears")
+            first = lease.attempt == 0 and not lease.is_leg
             wait_s = self._terms.bus.settings.lease_claim_patience_s if first else None
             await asyncio.wait({claim}, timeout=wait_s)
             if claim.done() and (refused := claim.result()) is not None:
@@ -212,7 +212,7 @@ class Holding:
         claim.add_done_callback(self._stop_unless_granted)
         log.debug("begun", stage=self._terms.stage, granted=claim.done())
         ended = asyncio.ensure_future(self._ended.wait())
-        watch = asyncio.ensure_future(self._watch_call(lease)) if lease.work.HasField("ears") else None
+        watch = asyncio.ensure_future(self._watch_call(lease)) if lease.is_leg else None
         try:
             await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
             while not work.done():

@@ -18,6 +18,7 @@ _KNOCK_S = 0.1
 _KNOCKS = 30
 _REPLAY_EVERY_S = 0.25
 _REPLAY_TRIES = 20
+_LEGS = ("ears", "moshi")
 
 
 class Lease:
@@ -42,6 +43,11 @@ class Lease:
     def call_id(self) -> str:
         """The call that this work belongs to."""
         return self.work.call_id
+
+    @property
+    def is_leg(self) -> bool:
+        """Whether the work lasts as long as its call and has inputs: handed back rather than finished."""
+        return self.work.WhichOneof("body") in _LEGS
 
     @property
     def lease_id(self) -> str:
@@ -123,7 +129,8 @@ class Lease:
     def granted(self, grant: Grant) -> None:
         """Start under this grant."""
         self.grant = grant
-        self._inputs.start(grant.ears.next_seq)
+        resume = grant.moshi if grant.HasField("moshi") else grant.ears
+        self._inputs.start(resume.next_seq)
 
     async def inputs(self, staying: Callable[[], bool] = lambda: False) -> AsyncIterator[EarsInput]:
         """The leg's inputs in sequence order, without duplicates or gaps.

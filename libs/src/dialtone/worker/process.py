@@ -12,12 +12,11 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import uvloop
 
 from dialtone.bus import Bus, Handler, LeaseWorker, Stage
-from dialtone.fence import ModelProcess
 from dialtone.settings import ServiceSettings
 from dialtone.telemetry import configure_logging, count_tasks, get_logger, watch_loop_lag
 from dialtone.telemetry.tracing import configure_tracing, flush_traces
@@ -32,6 +31,21 @@ async def _nothing_to_close() -> None:
     return
 
 
+class Model(Protocol):
+    """What the work cannot be done without, as ModelProcess is."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be used now."""
+
+    async def gone(self) -> str:
+        """Wait until it is given up for good; return why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What `load` gives: a handler that is ready to work.
@@ -44,7 +58,7 @@ class Loaded:
     handler: Handler
     slots: int
     close: Callable[[], Awaitable[None]] = _nothing_to_close
-    models: Sequence[ModelProcess[Any]] = ()
+    models: Sequence[Model] = ()
     offers: Sequence[Offer] | None = None
 
 
@@ -71,7 +85,7 @@ class _Process:
         self._bus: Bus | None = None
         self._loaded = False
         self._working = False
-        self._models: Sequence[ModelProcess[Any]] = ()
+        self._models: Sequence[Model] = ()
         self._asked_to_stop = asyncio.Event()
 
     async def run(self) -> int:
