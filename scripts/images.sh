@@ -13,8 +13,6 @@ tag=${TAG:-$(sed -n 's/^version = "\(.*\)"/\1/p' services/gateway/pyproject.toml
 registry=${REGISTRY:-dialtone}
 
 build() { # build NAME
-    # Its files are the same on every machine, so they are built here, with the Node.js and the lock of a checkout.
-    [ "$1" != gateway ] || make --no-print-directory page || echo "this gateway's image has no page" >&2
     set -- --file "deploy/images/$1.Dockerfile" --tag "$registry/$1:$(tag_of "$1")"
     [ -z "${PYTHON:-}" ] || set -- "$@" --build-arg "PYTHON=$PYTHON"
     [ -z "${MODELS:-}" ] || set -- "$@" --build-arg "MODELS=$MODELS"
@@ -44,6 +42,8 @@ import importlib.util, os, pathlib, sys
 assert os.getuid() == 10001, 'runs as root'
 assert 'CapEff:\t0000000000000000' in pathlib.Path('/proc/self/status').read_text(), 'has rights'
 assert importlib.util.find_spec('dialtone.$module'), 'not installed'
+service = pathlib.Path(importlib.util.find_spec('dialtone.$module').submodule_search_locations[0])
+assert '$1' != 'gateway' or (service / 'web' / 'index.html').is_file(), 'has no page'
 assert '$1' == 'models' or not importlib.util.find_spec('pip'), 'can install more'
 try:
     open('/app/written', 'w')

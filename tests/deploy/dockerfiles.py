@@ -42,6 +42,8 @@ def problems(text: str) -> Iterator[str]:
                     "--require-hashes" in command or "--no-deps --no-" in command
                 ):
                     yield f"packages without hashes: {command.strip()[:80]}"
+                if re.search(r"\bnpm\b", command) and not re.search(r"\bnpm\S* ci$", command.strip()):
+                    yield f"npm packages without their lock: {command.strip()[:80]}"
         if name == "COPY" and not rest.startswith("--from"):
             for source in shlex.split(rest)[:-1]:
                 if not (ROOT / _ARGUMENT.sub(lambda found: defaults[found[1]], source)).exists():

