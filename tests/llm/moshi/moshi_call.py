@@ -94,7 +94,7 @@ class MoshiCall:
     def bodies(self, attempt: int = 0) -> list[str]:
         """The kinds of events that a client would notice, in order."""
         kinds = [str(e.WhichOneof("body")) for e in self.side.events if e.attempt == attempt]
-        return [kind for kind in kinds if kind not in ("claim", "progress")]
+        return [kind for kind in kinds if kind not in ("claim", "progress", "None")]
 
     def outline(self, attempt: int = 0) -> list[str]:
         """The same, runs of one kind taken together."""

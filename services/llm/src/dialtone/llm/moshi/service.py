@@ -81,7 +81,11 @@ def make_engine(settings: MoshiSettings) -> Engine:
 
 async def load(settings: MoshiSettings) -> Loaded:
     """What `run_worker` wants to know. Raises CannotLoad."""
-    engine = make_engine(settings)
+    return await loaded(settings, make_engine(settings))
+
+
+async def loaded(settings: MoshiSettings, engine: Engine) -> Loaded:
+    """The same, of an engine that is started here. Raises CannotLoad."""
     try:
         await engine.start()
     except BaseException:
