@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 LOCAL := $(PY) -m dialtone.local
 # Its own environment, for it needs torch, which nothing else here does.
-MOSHI := .venv-moshi
+MOSHI_VENV := .venv-moshi
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' services/llm/pyproject.toml)
 CLIENTS := tests/conformance/node
 PAGE := services/gateway/page
@@ -24,7 +24,7 @@ help:
 	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
-	@echo "make up       start the stack: PORT=8000 STAGES=simulated LOG=1 DETACH=1"
+	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
@@ -48,7 +48,8 @@ help:
 	@echo "make proto    generate the bus contract's Python"
 	@echo "make clean    remove what was built (not the models)"
 
-up: $(VENV)/.ready
+# Moshi's model needs torch, which has an environment of its own; the simulated one does not.
+up: $(VENV)/.ready $(if $(MOSHI),$(if $(filter simulated,$(STAGES)),,$(MOSHI_VENV)/.ready))
 	@$(MAKE) --no-print-directory page || echo "going on without the page at /" >&2
 	@$(LOCAL) up
 
@@ -88,11 +89,11 @@ models: $(VENV)/.ready
 test: check models page $(CLIENTS)/node_modules/.ready
 	@$(PY) -m pytest -n $(PROCESSES) $(ARGS)
 
-test-moshi: $(MOSHI)/.ready
-	@$(MOSHI)/bin/python -m pytest -n $(PROCESSES) $(or $(ARGS),tests/moshi)
+test-moshi: $(MOSHI_VENV)/.ready
+	@$(MOSHI_VENV)/bin/python -m pytest -n $(PROCESSES) $(or $(ARGS),tests/moshi)
 
-bench-moshi: $(MOSHI)/.ready
-	@$(MOSHI)/bin/python -m tests.moshi.bench $(ARGS)
+bench-moshi: $(MOSHI_VENV)/.ready
+	@$(MOSHI_VENV)/bin/python -m tests.moshi.bench $(ARGS)
 
 check: $(VENV)/.ready
 	@scripts/proto.sh --check
@@ -116,7 +117,7 @@ proto: $(VENV)/.ready
 
 clean:
 	@if [ -x $(PY) ]; then $(LOCAL) down; fi
-	rm -rf $(VENV) $(MOSHI) $(CLIENTS)/node_modules $(PAGE)/node_modules $(WEB) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(MOSHI_VENV) $(CLIENTS)/node_modules $(PAGE)/node_modules $(WEB) .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Made anew only when a lock file or a package's own metadata changes.
 $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
@@ -124,10 +125,10 @@ $(VENV)/.ready: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) scripts/ven
 	@touch $@
 
 # Which build of torch it gets (for a CPU, for a GPU of this or that kind) is left to the machine's pip.
-$(MOSHI)/.ready: requirements-dev.lock services/llm/requirements-moshi.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
-	@PYTHON="$(PYTHON)" scripts/venv.sh $(MOSHI) "requirements-dev.lock services/llm/requirements-moshi.lock" $(PACKAGES)
+$(MOSHI_VENV)/.ready: requirements-dev.lock services/llm/requirements-moshi.lock $(PACKAGES:%=%/pyproject.toml) scripts/venv.sh
+	@PYTHON="$(PYTHON)" scripts/venv.sh $(MOSHI_VENV) "requirements-dev.lock services/llm/requirements-moshi.lock" $(PACKAGES)
 	@echo "installing $(TORCH)"
-	@$(MOSHI)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(MOSHI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@touch $@
 
 # The clients of the conformance tests that run in Node.js, which comes with the virtual environment.

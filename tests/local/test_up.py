@@ -103,5 +103,5 @@ def test_down_clears_up_after_a_supervisor_that_was_killed(
     ended = subprocess.run(
         [*LOCAL, "down"], env=environment, check=True, timeout=90, capture_output=True, text=True
     )
-    assert "ended 6 leftover processes" in ended.stdout
+    assert "ended 7 leftover processes" in ended.stdout
     assert not any(is_alive(process.pid, process.started) for process in state.processes.values())

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from honcho.environ import parse_procfile
@@ -15,6 +15,9 @@ from dialtone.local.probes import Probe, http_ok, redis_pong
 from dialtone.local.settings import StackSettings, checkout
 
 GATEWAY = "gateway"
+MOSHI = "moshi"
+_MOSHI_COMMAND = "python -m dialtone.llm.moshi"
+"""Not in the Procfile, which lists what every stack has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,11 @@ class StackPlan:
 
 def make_plan(settings: StackSettings) -> StackPlan:
     """Choose ports and commands for a stack. Nothing is started and no port is held."""
-    commands = parse_procfile((checkout() / "Procfile").read_text()).processes
+    commands = dict(parse_procfile((checkout() / "Procfile").read_text()).processes)
+    offered: dict[str, str] = {}
+    if settings.moshi_variant:
+        commands[MOSHI] = _MOSHI_COMMAND
+        offered = {"MOSHI_VARIANTS": settings.moshi_variant}
     nats_port, nats_http, redis_port, gateway_port, *worker_ports = free_ports(4 + len(commands))
     port = settings.port or gateway_port
     nats_url = settings.nats_url or f"nats://{HOST}:{nats_port}"
@@ -61,6 +68,7 @@ def make_plan(settings: StackSettings) -> StackPlan:
     database_url = settings.database_url or f"sqlite+aiosqlite:///{run_dir / 'dialtone.db'}"
     shared = {
         **os.environ,
+        **offered,
         "NATS_URL": nats_url,
         "REDIS_URL": redis_url,
         "DATABASE_URL": database_url,
@@ -78,6 +86,8 @@ def make_plan(settings: StackSettings) -> StackPlan:
     ports = {**dict(zip(commands, worker_ports, strict=True)), GATEWAY: port}
     services = {name: _service(name, command, shared, ports[name]) for name, command in commands.items()}
     gateway = services.pop(GATEWAY)
+    if MOSHI in services:
+        services[MOSHI] = _with_moshi(services[MOSHI], settings)
     return StackPlan(
         servers=tuple(servers),
         workers=tuple(services.values()),
@@ -101,6 +111,16 @@ def _service(name: str, command: str, shared: Mapping[str, str], port: int) -> P
         url=url,
         stop_grace_s=25.0,
     )
+
+
+def _with_moshi(worker: ProcessPlan, settings: StackSettings) -> ProcessPlan:
+    """Where its model is loaded, by a Python that has torch: that of `make test-moshi`, else this one."""
+    environment = {**worker.environment, "MOSHI_VARIANT": settings.moshi_variant}
+    python = checkout() / ".venv-moshi" / "bin" / "python"
+    command = worker.command
+    if settings.stages == "real" and python.exists():
+        command = (str(python), *command[1:])
+    return replace(worker, command=command, environment=environment)
 
 
 def _nats(run_dir: Path, port: int, http_port: int) -> ProcessPlan:

@@ -23,6 +23,8 @@ class StackSettings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """Port of the gateway on 127.0.0.1; 0 takes any free one."""
     stages: Literal["real", "simulated"] = "real"
+    moshi: Literal["", "sft", "base", "pretrain"] = ""
+    """A variant of Moshi to have a worker of, beside the other stages. Simulated stages have `sft` anyway."""
     detach: bool = False
     """Return when the stack is ready and leave it running; `down` ends it."""
     log: bool = False
@@ -42,6 +44,11 @@ class StackSettings(BaseSettings):
     """What the services of these names load: fetched before they start, unless it is a path."""
     models: str = "piper-en-joe"
     """Further models to fetch, separated by spaces: names of the manifest or `org/repo[:file]` of the hub."""
+
+    @property
+    def moshi_variant(self) -> str:
+        """The variant of Moshi that is served, "" for none."""
+        return self.moshi or ("sft" if self.stages == "simulated" else "")
 
     @cached_property
     def models_dir(self) -> Path:
