@@ -186,7 +186,8 @@ def _off(of: Any, method: str) -> Iterator[None]:
 
 @contextmanager
 def _only_first(of: Any, method: str) -> Iterator[None]:
-    real, called = getattr(of, method), []
+    real = getattr(of, method)
+    called: list[torch.Tensor] = []
 
     def once(mask: torch.Tensor) -> None:
         if not called:

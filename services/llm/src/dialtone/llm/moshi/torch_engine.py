@@ -13,7 +13,6 @@ and fails alone.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from dialtone.fence.patience import Patience
 from dialtone.llm.moshi import metrics
 from dialtone.llm.moshi.engine import FRAME, CannotLoad, EngineFailed, NoFreeSlot, Said
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
@@ -34,6 +32,7 @@ from dialtone.telemetry import get_logger
 log = get_logger(__name__)
 
 _COMPLAINT_SECONDS = 10.0
+_SLICES = 10
 
 
 class TorchEngine:
@@ -51,6 +50,7 @@ class TorchEngine:
         self._watch: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._step_began: float | None = None
+        self._hung = False
         self._complained = -_COMPLAINT_SECONDS
 
     @property
@@ -91,7 +91,7 @@ class TorchEngine:
             slot.close()
         self._gathering.end()
         try:
-            await asyncio.wait_for(self._ended.wait(), self._settings.moshi_step_limit_s)
+            await asyncio.wait_for(self._ended.wait(), 0 if self._hung else self._settings.moshi_step_limit_s)
         except TimeoutError:
             log.warning("a step of Moshi has not ended; its thread is left behind")
 
@@ -194,17 +194,17 @@ class TorchEngine:
         self._gathering.end()
 
     async def _watch_steps(self) -> None:
-        patience = Patience(os.getpid(), self._settings.moshi_step_limit_s)
-        watched: float | None = None
+        # Slices count, not the clock: a process that was not let run, or a machine that slept, has seen few.
+        limit_s = self._settings.moshi_step_limit_s
+        watched, slices = None, 0
         while True:
-            await asyncio.sleep(patience.slice_s)
+            await asyncio.sleep(limit_s / _SLICES)
             began = self._step_began
-            if began is None or began != watched:
-                watched = began
-                patience = Patience(os.getpid(), self._settings.moshi_step_limit_s)
-            elif patience.over():
-                log.error("a step of Moshi does not end", seconds=round(time.monotonic() - began, 1))
-                self._fail(EngineFailed(f"a step has not ended in {self._settings.moshi_step_limit_s:g} s"))
+            watched, slices = began, slices + 1 if began is not None and began == watched else 0
+            if slices >= _SLICES:
+                log.error("a step of Moshi does not end", limit_s=limit_s)
+                self._hung = True
+                self._fail(EngineFailed(f"a step has not ended in {limit_s:g} s"))
                 return
 
 
