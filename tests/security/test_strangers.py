@@ -236,6 +236,8 @@ async def test_what_is_no_id_reaches_neither_store_nor_bus(gateway: Gateway, wil
             for method in ("GET", "PATCH", "DELETE"):
                 asked = await http.request(method, path, json={} if method == "PATCH" else None)
                 assert asked.status_code == 404
+            secret = {"dialtone": {"session_id": name}}
+            assert (await http.post("/v1/realtime/client_secrets", json=secret)).status_code == 404
 
     async with watching(gateway) as inside:
         await ask(wild)
