@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import certifi
@@ -18,8 +18,12 @@ from dialtone.gateway.stores.redis_link import RedisLink
 from dialtone.llm.backends.openai import OpenAiBackend
 from dialtone.llm.model_entry import ModelEntry
 from dialtone.settings import ServiceSettings
+from dialtone.vendors import http
 from tests.fixtures.chat_server import API_KEY, ChatServer, Reply
+from tests.fixtures.tls import Authority, TlsFront
 from tests.llm.conversations import read, turn
+
+from .test_tls import WRONG
 
 TLS_HANDSHAKE, SSL_REQUEST = 0x16, bytes.fromhex("0000000804d2162f")
 NATS, REDIS = "tls://nats.example:4222", "rediss://valkey.example"
@@ -88,6 +92,35 @@ def test_where_tls_is_required_nothing_else_is_started_with(servers: dict[str, s
     if named == "NATS_URL":
         with pytest.raises(ValidationError, match="REQUIRE_TLS"):
             ServiceSettings.model_validate(servers | {"require_tls": True})
+
+
+@pytest.fixture
+def trusting(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+    """The CA that this process trusts, and no other."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    http._tls.cache_clear()
+    yield authority
+    http._tls.cache_clear()
+
+
+async def test_a_model_server_that_does_not_prove_who_it_is_hears_neither_key_nor_words(
+    chat_server: ChatServer, trusting: Authority
+) -> None:
+    port = int(chat_server.url.split(":")[2].partition("/")[0])
+    async with TlsFront(trusting, port) as front:
+        fields = {"backend": "openai", "base_url": f"https://127.0.0.1:{front.port}/v1", "api_key": API_KEY}
+        for shown in (*WRONG, "good"):
+            front.shows = shown
+            backend = OpenAiBackend(ModelEntry.model_validate(fields))  # another, for each has its breaker
+            if shown == "good":
+                assert front.passed_on == 0
+                assert await read(backend.stream(turn("Hi")))
+            else:
+                with pytest.raises(WorkError) as refused:
+                    await read(backend.stream(turn("Hi")))
+                assert refused.value.code == "upstream_unreachable"
+            await backend.close()
+        assert API_KEY.encode() not in front.in_clear
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
