@@ -143,7 +143,8 @@ def test_a_missing_file_is_named_with_the_setting(folder: Path, file: str) -> No
 
 
 @pytest.mark.parametrize(
-    "file", [tiny_checkpoint.MOSHI, tiny_checkpoint.MIMI, tiny_checkpoint.TOKENIZER, "config.json"]
+    "file",
+    [tiny_checkpoint.MOSHI, tiny_checkpoint.MIMI, tiny_checkpoint.TOKENIZER, "config.json", "mimi.json"],
 )
 def test_a_file_that_is_cut_off_is_named(folder: Path, file: str) -> None:
     path = folder / file

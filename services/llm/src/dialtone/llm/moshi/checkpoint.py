@@ -68,6 +68,8 @@ def load_checkpoint(settings: MoshiEngineSettings, device: torch.device, dtype: 
     codec = _safetensors(files, config.get("mimi_name", loaders.MIMI_NAME))
     tokenizer_path = files.find(config.get("tokenizer_name", loaders.TEXT_TOKENIZER_NAME))
     codec_config = files.find(config["mimi_config_name"]) if config.get("mimi_config_name") else None
+    if codec_config is not None:
+        _read_json(files, codec_config)  # as the package will, without a name for what is wrong
 
     info = _info(config_path, weights, codec, tokenizer_path, codec_config)
     # The weights may be of another model: which file says what they should be?
