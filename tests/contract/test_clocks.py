@@ -12,6 +12,7 @@ WALL_CLOCK = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "d
 DATED = {
     ("gateway/stores/client_secrets.py", "mint"): "when a secret expires is told as a date; Redis ends it",
     ("gateway/stores/archive.py", "apply"): "when a session was changed",
+    ("gateway/stores/archive.py", "delete_unused"): "how many days ago that was",
     ("gateway/rest/sessions.py", "create_session"): "when a session was made",
     ("gateway/runtime/switchboard.py", "_make_call"): "when a call will expire is told as a date",
     ("gateway/runtime/realtime_sockets.py", "find"): "when a session was made",

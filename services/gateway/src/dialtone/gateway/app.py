@@ -29,6 +29,7 @@ from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.runtime.voice_sockets import VoiceSockets
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.gateway.stores import Stores, open_stores
+from dialtone.gateway.stores.retention import forget_unused
 from dialtone.telemetry import count_tasks, get_logger
 
 _RETRY_S = 0.5
@@ -55,6 +56,10 @@ async def open_app(settings: GatewaySettings) -> AsyncIterator[tuple[FastAPI, Sw
         stack.callback(keeping.cancel)
         looking = asyncio.create_task(switchboard.workers.run())
         stack.callback(looking.cancel)
+        if settings.session_retention_days:
+            days = settings.session_retention_days
+            forgetting = asyncio.create_task(forget_unused(stores.sessions, days=days))
+            stack.callback(forgetting.cancel)
         keys = ApiKeys(settings)
         if settings.api_keys_file is not None:
             key_file = KeyFile(settings.api_keys_file, keys, changed=switchboard.expel)

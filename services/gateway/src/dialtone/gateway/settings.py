@@ -99,6 +99,8 @@ class GatewaySettings(ServiceSettings):
     """Bound of every SQL transaction, waiting for a connection included."""
     session_ttl_s: int = Field(default=86_400, ge=60)
     """How long a session stays in Redis after it was last used; SQL keeps it for good."""
+    session_retention_days: float = Field(default=0, ge=0)
+    """Days after its last use that a session is deleted, with all that was said in it; 1 at least. 0: never."""
     outbox_entries: int = Field(default=10_000, ge=1)
     """Writes that may wait in memory for SQL to come back."""
     outbox_bytes: int = Field(default=64 * 2**20, ge=2**20)
@@ -266,6 +268,13 @@ class GatewaySettings(ServiceSettings):
         ]:
             raise ValueError("REQUIRE_TLS is set, and DATABASE_URL does not end in ?ssl=verify-full")
         return self
+
+    @field_validator("session_retention_days")
+    @classmethod
+    def _no_call_outlasts_it(cls, days: float) -> float:
+        if 0 < days < 1:
+            raise ValueError("sessions are kept for a day at least, or until they are deleted (0)")
+        return days
 
     @model_validator(mode="after")
     def _never_open_to_others(self) -> Self:

@@ -1,10 +1,11 @@
-"""Sessions in SQL, where they are kept for good."""
+"""Sessions in SQL, where they are kept for good, or until nobody has used them for as long as is set."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
+import builtins
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -114,6 +115,16 @@ class SqlArchive:
         statement = delete(sessions).where(sessions.c.tenant == tenant, sessions.c.id == session_id)
         async with self._transaction() as connection:
             return await _changed(connection, statement) > 0
+
+    async def delete_unused(self, *, for_s: float, most: int) -> builtins.list[tuple[str, str]]:
+        """Delete sessions, `most` at a time, to which nothing was written for so long; tenant, id of each."""
+        unused = sessions.c.updated_at < time.time() - for_s
+        longest = select(sessions.c.tenant, sessions.c.id).where(unused).limit(most)
+        # Asked twice: one that is written to meanwhile stays.
+        statement = delete(sessions).where(unused, tuple_(sessions.c.tenant, sessions.c.id).in_(longest))
+        async with self._transaction() as connection:
+            gone = await connection.execute(statement.returning(sessions.c.tenant, sessions.c.id))
+            return [(row.tenant, row.id) for row in gone]
 
     @property
     def _insert(self) -> Any:

@@ -30,6 +30,7 @@ from .session_store import SessionPage
 from .writes import CreateSession, DeleteItem, Fence, PutConfig, PutItem, Write
 
 _REPAIR_S = 0.25
+_FORGOTTEN_AT_ONCE = 100  # in one transaction, for which calls wait
 log = get_logger(__name__)
 
 _Key = tuple[str, str]  # tenant, session id
@@ -117,6 +118,20 @@ class StoredSessions:
             except StoreUnavailable:
                 self._mark_stale(key, 0)
             return existed
+
+    async def forget_unused(self, *, for_s: float) -> int:
+        """Delete all sessions that nobody used for so long; how many. Raises `StoreUnavailable`."""
+        if len(self._outbox):
+            await self._outbox.flush()  # what waits there is a use, too
+        forgotten = 0
+        while gone := await self._archive.delete_unused(for_s=for_s, most=_FORGOTTEN_AT_ONCE):
+            forgotten += len(gone)
+            for key in gone:
+                try:
+                    await self._live.drop(*key)
+                except StoreUnavailable:
+                    self._mark_stale(key, 0)
+        return forgotten
 
     async def fence(self, tenant: str, session_id: str, epoch: int) -> int:
         write = Fence(tenant=tenant, session_id=session_id, epoch=epoch)
