@@ -18,10 +18,17 @@ def test_a_call_from_the_first_word_to_the_last(stack: StackState, tmp_path: Pat
     run_browser("talking.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
 
 
+def test_names_are_offered_and_a_turn_may_end_by_a_button(stack: StackState, tmp_path: Path) -> None:
+    question = recording("en_weather_question").samples()
+    heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
+    run_browser("choosing.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
+
+
 @pytest.mark.models
 def test_a_question_is_understood_and_answered_and_a_tool_is_called(
     real_stack: StackState, tmp_path: Path
 ) -> None:
     question = recording("en_weather_question").samples()
     heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
-    run_browser("understood.test.ts", GATEWAY=real_stack.url, MICROPHONE=heard)
+    speech = write_wav(tmp_path / "speech.wav", silence(1), recording("en_jfk").samples(), silence(2))
+    run_browser("understood.test.ts", GATEWAY=real_stack.url, MICROPHONE=heard, SPEECH=speech)

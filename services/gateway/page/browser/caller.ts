@@ -69,6 +69,13 @@ export class Caller {
     await this.browser.close();
   }
 
+  /** Another tab of the same browser, at the same address: what pages keep there is the same for both. */
+  async anotherTab(): Promise<Caller> {
+    const caller = new Caller(this.browser, await this.page.context().newPage());
+    await caller.page.goto(this.page.url());
+    return caller;
+  }
+
   async press(name: string): Promise<void> {
     await this.page.getByRole("button", { name, exact: true }).click();
   }
@@ -87,9 +94,21 @@ export class Caller {
     await this.page.locator(`#conversation li.${kind}`).filter({ hasText: words }).first().waitFor({ timeout: 20_000 });
   }
 
-  /** Wait for the words of the alert. */
+  /** Wait for the words of the alert, in a state that everybody can read. */
   async problem(words: RegExp): Promise<void> {
     await this.page.locator("#problem").filter({ hasText: words }).waitFor({ timeout: 20_000 });
+    await this.isAccessible();
+  }
+
+  /** Wait until the microphone has heard somebody begin to speak, and end. */
+  async spokenTo(): Promise<void> {
+    for (const speaks of [true, false]) {
+      await this.page.waitForFunction(
+        (wanted) => (document.getElementById("level-user") as HTMLMeterElement).value > 0.3 === wanted,
+        speaks,
+        { timeout: 20_000, polling: 20 },
+      );
+    }
   }
 
   async type(text: string): Promise<void> {
@@ -127,6 +146,12 @@ export class Caller {
     const [download] = await Promise.all([this.page.waitForEvent("download"), this.press(button)]);
     return readFile(await download.path());
   }
+}
+
+/** Wait until it is so: the gateway answers in its own time. */
+export async function until(itIs: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!(await itIs())) assert.ok(performance.now() < deadline, "it never came to be so");
 }
 
 /** How many samples are no silence. */

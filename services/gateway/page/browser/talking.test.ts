@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Caller, given, loud, type Logged } from "./caller.ts";
+import { Caller, given, loud, type Logged, until } from "./caller.ts";
 import { Line } from "./line.ts";
 
 // Speech of two turns; the second begins while the first is being answered.
@@ -24,12 +24,6 @@ function times(events: Logged[], from: string, type: string): number[] {
   return events.filter((logged) => logged.from === from && logged.event.type === type).map((logged) => logged.at_ms);
 }
 
-/** Wait until it is so: the gateway answers in its own time. */
-async function until(itIs: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await itIs())) assert.ok(performance.now() < deadline, "it never came to be so");
-}
-
 /** The longest that the microphone's blocks of 20 ms were late around these times, in ms. */
 function standstill(sent: number[], from: number, to: number): number {
   const near = sent.filter((at) => at > from - 100 && at < to + 100);
@@ -49,6 +43,7 @@ function firstAnswer(answers: Int16Array): number {
 }
 
 test("a spoken turn is heard, transcribed, answered and measured; speech over the answer ends it", async () => {
+  await caller.isAccessible();
   await caller.press("Call");
   await caller.phase("hearing");
   await caller.entry("user", /simulated question 1/);
@@ -127,6 +122,45 @@ test("a choice holds at once", async () => {
     const session = updated?.event["session"] as { instructions: string; audio: { input: { turn_detection: { type: string } } } };
     return session.instructions === "Be brief." && session.audio.input.turn_detection.type === "semantic_vad";
   });
+});
+
+test("another tab takes the conversation over, and each time the tab that had it says how to have it back", async () => {
+  const other = await caller.anotherTab();
+  try {
+    await other.entry("user", /simulated question 1/);
+    await other.press("Call again");
+    await caller.problem(/goes on in another call. To bring it here, call again/);
+    await caller.phase("ended");
+    await other.phase("listening", "hearing", "thinking", "speaking");
+    await caller.press("Call again");
+    await other.problem(/goes on in another call/);
+    await caller.phase("listening", "hearing", "thinking", "speaking");
+    assert.equal((await caller.log()).session_id, (await other.log()).session_id);
+    assert.deepEqual(other.complaints, []);
+  } finally {
+    await other.page.close();
+  }
+});
+
+test("who hangs up in the middle of an answer finds as much of it as was heard", async () => {
+  await caller.type("And now?");
+  const answer = caller.page.locator("#conversation li.user:has-text('And now?') ~ li.assistant");
+  await answer.filter({ hasText: /I can/ }).waitFor();
+  await caller.press("Hang up");
+  await caller.phase("ended");
+  const heard = (await answer.locator(".words").textContent()) ?? "";
+  const { session_id } = await caller.log();
+  const kept = async () => {
+    const session = await fetch(`${given("GATEWAY")}/v1/sessions/${session_id}`);
+    const { messages } = (await session.json()) as { messages: { content: string }[] };
+    return messages.at(-1)?.content ?? "";
+  };
+  await until(async () => Math.abs((await kept()).length - heard.length) < 20);
+  await caller.page.reload();
+  await answer.filter({ hasText: await kept() }).waitFor();
+  await caller.press("Call again");
+  await caller.phase("listening", "hearing");
+  await caller.page.getByText("Settings", { exact: true }).click();
 });
 
 test("all of it can be used without seeing it, in the dark, and on a narrow screen", async () => {

@@ -98,6 +98,34 @@ test("where the microphone is not allowed, the page says how to allow it, and th
   await caller.phase("ended");
 });
 
+test("a microphone that another program has, or that is unplugged, is asked for again by a button", async () => {
+  const caller = await visit("about:blank");
+  await caller.page.addInitScript(() => {
+    const open = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+    let tries = 0;
+    if (!open) return;
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      tries += 1;
+      if (tries === 1) throw new DOMException("in use", "NotReadableError");
+      const stream = await open(wanted);
+      for (const track of stream.getTracks()) addEventListener("unplug", () => track.dispatchEvent(new Event("ended")));
+      return stream;
+    };
+  });
+  await caller.page.goto(GATEWAY);
+  await caller.press("Call");
+  await caller.problem(/another program/);
+  await caller.press("Use microphone");
+  await caller.page.getByRole("button", { name: "Mute" }).waitFor();
+  assert.equal(await caller.page.locator("#problem").isVisible(), false);
+  await caller.page.evaluate(() => dispatchEvent(new Event("unplug")));
+  await caller.problem(/microphone is gone/);
+  await caller.press("Use microphone");
+  await caller.page.getByRole("button", { name: "Mute" }).waitFor();
+  await caller.press("Hang up");
+  await caller.phase("ended");
+});
+
 test("where there is no microphone, the page says so", async () => {
   const caller = await visit(GATEWAY, { deaf: true });
   await caller.press("Call");

@@ -19,6 +19,22 @@ test("a spoken question is understood and answered", async () => {
   }
 });
 
+test("words are shown while they are spoken, and taken to be what was said in the end", async () => {
+  const caller = await Caller.at(given("GATEWAY"), { microphone: given("SPEECH") });
+  try {
+    await caller.page.getByText("Settings", { exact: true }).click();
+    await caller.page.getByLabel("Silence, in ms").fill("2500"); // who speaks here takes his time
+    await caller.press("Call");
+    await caller.entry("user.open", /fellow/i); // of "And so, my fellow Americans, ..."
+    assert.equal(await caller.page.locator("#state").getAttribute("data-phase"), "hearing");
+    await caller.entry("user.final", /fellow americans.*country/i);
+    assert.equal(await caller.page.locator("#conversation li.user").count(), 1);
+    assert.deepEqual(caller.complaints, []);
+  } finally {
+    await caller.close();
+  }
+});
+
 test("a call of a tool is shown, and the user's result goes into the answer", async () => {
   const caller = await Caller.at(given("GATEWAY"));
   const tool = { type: "function", name: "get_weather", parameters: { type: "object", properties: { city: { type: "string" } } } };

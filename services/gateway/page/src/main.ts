@@ -3,7 +3,7 @@
 import { Call, type CallListener } from "./call/call.ts";
 import { Conversation } from "./call/conversation.ts";
 import { TurnTimes } from "./call/turn_times.ts";
-import { GatewayApi, GatewayError } from "./protocol/gateway_api.ts";
+import { GatewayApi, GatewayError, type Offer } from "./protocol/gateway_api.ts";
 import { ChoicesForm } from "./ui/choices_form.ts";
 import { ConversationView } from "./ui/conversation_view.ts";
 import { byId, make, saveFile } from "./ui/dom.ts";
@@ -33,6 +33,7 @@ class Page {
   private call: Call | null = null;
   private session = localStorage.getItem(SESSION);
   private apiProblem: GatewayError | null = null;
+  private offers: { models: Offer[]; voices: Offer[] } = { models: [], voices: [] };
   private due = false;
 
   async open(): Promise<void> {
@@ -60,7 +61,11 @@ class Page {
     this.key.addEventListener("change", () => {
       sessionStorage.setItem(KEY, this.key.value.trim());
       void this.restore();
+      void this.learnNames();
     });
+    byId("choices-panel", HTMLDetailsElement).addEventListener("toggle", () => void this.learnNames());
+    // What was not heard when the page goes is not said to have been.
+    globalThis.addEventListener("pagehide", () => this.call?.hangUp());
     const language = byId("interface-language", HTMLSelectElement);
     language.value = this.texts.language;
     language.addEventListener("change", () => {
@@ -100,6 +105,19 @@ class Page {
     this.times = new TurnTimes();
     this.changed();
     byId("call", HTMLButtonElement).focus();
+  }
+
+  /** Ask which models and voices there are, whenever somebody is about to choose one. */
+  private async learnNames(): Promise<void> {
+    if (!byId("choices-panel", HTMLDetailsElement).open || this.keyIsMissing) return;
+    try {
+      const [models, voices] = await Promise.all([this.api.offers("models"), this.api.offers("voices")]);
+      this.offers = { models, voices };
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.offers = { models: [], voices: [] }; // names can be given all the same
+    }
+    this.choices.offer(this.offers.models, this.offers.voices, this.texts);
   }
 
   /** Show what was said before the page was loaded. */
@@ -159,11 +177,14 @@ class Page {
     const words = this.problemWords();
     this.problem.hidden = words === "";
     if (this.problem.textContent !== words) this.problem.textContent = words;
-    const code = this.call?.end?.code ?? this.apiProblem?.code;
-    if (code === "invalid_api_key" || code === "key_withdrawn" || this.key.value) {
-      byId("key-choice", HTMLDivElement).hidden = false;
-      if (!this.key.value) byId("choices-panel", HTMLDetailsElement).open = true;
-    }
+    if (this.keyIsMissing || this.key.value) byId("key-choice", HTMLDivElement).hidden = false;
+    if (this.keyIsMissing) byId("choices-panel", HTMLDetailsElement).open = true;
+  }
+
+  /** Whether the gateway has asked for a key, and none has been given. */
+  private get keyIsMissing(): boolean {
+    const code = this.call?.end?.code ?? this.apiProblem?.code ?? "";
+    return ["invalid_api_key", "key_withdrawn"].includes(code) && !this.key.value;
   }
 
   private problemWords(): string {
@@ -199,6 +220,7 @@ class Page {
     each("text", (element, text) => (element.textContent = text));
     each("label", (element, text) => element.setAttribute("aria-label", text));
     each("placeholder", (element, text) => element.setAttribute("placeholder", text));
+    this.choices.offer(this.offers.models, this.offers.voices, this.texts);
     this.changed();
   }
 

@@ -142,6 +142,7 @@ export class Call {
   }
 
   hangUp(): void {
+    this.perform(this.core.leaving(this.speaker?.latencySamples ?? 0));
     this.finish(null);
   }
 

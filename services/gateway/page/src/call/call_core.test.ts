@@ -172,3 +172,15 @@ test("when the call ends, what was not heard is not shown", () => {
   core.ended();
   assert.match(words(core)[0] as string, /^assistant cut: one two three( four)?$/);
 });
+
+test("who hangs up amid an answer has heard what was played, and the server is told", () => {
+  const core = answering();
+  const effects = core.leaving(0.1 * SECOND);
+  assert.deepEqual(effects, [
+    { do: "send", event: { type: "response.cancel" } },
+    { do: "send", event: { type: "conversation.item.truncate", item_id: "item_a", content_index: 0, audio_end_ms: 900 } },
+  ]);
+  assert.match(words(core)[0] as string, /^assistant cut: one/);
+  core.server({ type: "response.done", response: { id: "resp_1", status: "cancelled" } });
+  assert.deepEqual(core.leaving(0), []);
+});

@@ -168,6 +168,17 @@ export class CallCore {
     return effects;
   }
 
+  /**
+   * The user leaves: what the speaker has said so far is all that was heard. What it played since its last account,
+   * 40 ms at most, is not known, and `latency` samples of what it did are not heard yet.
+   */
+  leaving(latency: number): Effect[] {
+    const cancel: Effect[] = this.response === null ? [] : [{ do: "send", event: { type: "response.cancel" } }];
+    const sounding = [...this.spoken].filter(([, spoken]) => spoken.samples > 0);
+    const played = sounding.map(([itemId]) => ({ itemId, samples: this.played.get(itemId) ?? 0, whole: false }));
+    return [...cancel, ...this.cut(played, latency)];
+  }
+
   /** The user wants no more of this answer. */
   interrupt(): Effect[] {
     const cancel: Effect[] = this.response === null ? [] : [{ do: "send", event: { type: "response.cancel" } }];

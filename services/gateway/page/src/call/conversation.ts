@@ -74,7 +74,8 @@ export class Conversation {
       }
       if (message.content === null) continue;
       const kind = message.role === "tool" ? "tool_result" : message.role;
-      Object.assign(this.entry(message.id, kind), { text: message.content, state: "final" });
+      const state = message.status === "incomplete" ? "cut" : "final";
+      Object.assign(this.entry(message.id, kind), { text: message.content, state });
       if (message.tool_call_id) this.answered(message.tool_call_id);
     }
   }

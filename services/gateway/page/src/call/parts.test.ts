@@ -110,10 +110,11 @@ test("where nothing can be played, answers are written", () => {
 test("history becomes a conversation, with tools and their results", () => {
   const conversation = new Conversation();
   conversation.restore([
-    { id: "1", role: "user", content: "Weather?" },
-    { id: "2", role: "assistant", content: null, tool_calls: [{ id: "c", function: { name: "look", arguments: "{}" } }] },
-    { id: "3", role: "tool", content: "sunny", tool_call_id: "c" },
-    { id: "4", role: "assistant", content: "It is sunny." },
+    { id: "1", role: "user", status: "completed", content: "Weather?" },
+    { id: "2", role: "assistant", status: "completed", content: null, tool_calls: [{ id: "c", function: { name: "look", arguments: "{}" } }] },
+    { id: "3", role: "tool", status: "completed", content: "sunny", tool_call_id: "c" },
+    { id: "4", role: "assistant", status: "completed", content: "It is sunny." },
+    { id: "5", role: "assistant", status: "incomplete", content: "Do you" },
   ]);
   assert.deepEqual(
     conversation.entries.map((entry) => [entry.kind, entry.text, entry.state]),
@@ -122,6 +123,7 @@ test("history becomes a conversation, with tools and their results", () => {
       ["tool_call", "{}", "final"],
       ["tool_result", "sunny", "final"],
       ["assistant", "It is sunny.", "final"],
+      ["assistant", "Do you", "cut"],
     ],
   );
   assert.equal(conversation.entries[1]?.tool?.answered, true);

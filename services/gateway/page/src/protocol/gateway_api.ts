@@ -25,8 +25,18 @@ export interface MessageOut {
   id: string;
   role: "system" | "user" | "assistant" | "tool";
   content: string | null;
+  status: "in_progress" | "completed" | "incomplete";
   tool_calls?: ToolCallOut[] | null;
   tool_call_id?: string | null;
+}
+
+/** A name that a session may give, of a model or a voice. */
+export interface Offer {
+  id: string;
+  /** For sessions that name none; of voices, one for each language. */
+  default: boolean;
+  /** Of a voice: ISO 639-1, "*" for any. */
+  language?: string;
 }
 
 const REQUEST_MS = 10_000;
@@ -55,6 +65,11 @@ export class GatewayApi {
   async history(sessionId: string): Promise<MessageOut[]> {
     const session = (await this.ask("GET", `/v1/sessions/${encodeURIComponent(sessionId)}`)) as { messages: MessageOut[] };
     return session.messages;
+  }
+
+  /** The models, or the voices, that the gateway's workers have. */
+  async offers(kind: "models" | "voices"): Promise<Offer[]> {
+    return ((await this.ask("GET", `/v1/${kind}`)) as { data: Offer[] }).data;
   }
 
   /** Returns when a call would be let in now: why a socket was refused is hidden from pages. */

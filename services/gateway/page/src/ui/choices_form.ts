@@ -1,11 +1,11 @@
 /** The form of what the user may choose. */
 
 import { type Choices, readChoices, readTools } from "../call/choices.ts";
+import type { Offer } from "../protocol/gateway_api.ts";
 import { byId, make } from "./dom.ts";
+import type { Texts } from "./texts.ts";
 
 const KEPT = "dialtone.choices";
-// What clients written for OpenAI's API name, beside those that this gateway's voices are called.
-const VOICES = ["alloy", "ash", "coral", "echo", "sage", "shimmer", "marin", "cedar"];
 
 export class ChoicesForm {
   choices: Choices = readChoices(localStorage.getItem(KEPT));
@@ -14,14 +14,24 @@ export class ChoicesForm {
 
   constructor(changed: (choices: Choices) => void) {
     this.changed = changed;
-    byId("models", HTMLDataListElement).append(option("default"));
-    byId("voices", HTMLDataListElement).append(...VOICES.map(option));
     for (const [name, value] of Object.entries(this.choices)) this.field(name).value = String(value);
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("change", (event) => {
       if (event.target instanceof HTMLElement && event.target.id !== "choice-key") this.read();
     });
     this.showDetection();
+  }
+
+  /** Show which names there are; the fields take others, too: a gateway may serve more than can be listed. */
+  offer(models: Offer[], voices: Offer[], texts: Texts): void {
+    this.list("models", models, texts);
+    this.list("voices", voices, texts);
+  }
+
+  private list(id: "models" | "voices", offers: Offer[], texts: Texts): void {
+    byId(id, HTMLDataListElement).replaceChildren(...offers.map((offer) => option(offer.id, about(offer, texts))));
+    const named = offers.map((offer) => [offer.id, about(offer, texts)].filter(Boolean).join(" – "));
+    byId(`${id}-here`, HTMLParagraphElement).textContent = named.length ? texts.say("here", { names: named.join(", ") }) : "";
   }
 
   private read(): void {
@@ -59,8 +69,16 @@ function areTools(text: string): boolean {
   }
 }
 
-function option(value: string): HTMLOptionElement {
+/** A voice's language, by its name, and whether it is the default. */
+function about(offer: Offer, texts: Texts): string {
+  const known = offer.language !== undefined && offer.language !== "*";
+  const language = known ? new Intl.DisplayNames(texts.language, { type: "language" }).of(offer.language as string) : "";
+  return [language, offer.default ? texts.say("default") : ""].filter(Boolean).join(" · ");
+}
+
+function option(value: string, label: string): HTMLOptionElement {
   const element = make("option");
   element.value = value;
+  if (label) element.label = `${value} – ${label}`;
   return element;
 }

@@ -21,6 +21,7 @@ interface Shown {
 
 export class ConversationView {
   private readonly list = byId("conversation", HTMLOListElement);
+  private following = true; // the list's end is to be seen
   private readonly shown = new Map<Entry, Shown>();
   private readonly texts: Texts;
   private readonly answerTool: (callId: string, output: string) => void;
@@ -28,11 +29,16 @@ export class ConversationView {
   constructor(texts: Texts, answerTool: (callId: string, output: string) => void) {
     this.texts = texts;
     this.answerTool = answerTool;
+    const { list } = this;
+    list.addEventListener("scroll", () => {
+      this.following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+    });
+    // A phone that is turned, or shows its keyboard, leaves less room.
+    new ResizeObserver(() => this.follow()).observe(list);
   }
 
   /** `live`: there is a call, in which tools can be answered. */
   show(conversation: Conversation, live: boolean): void {
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     const entries = conversation.entries.filter((entry) => entry.text !== "" || entry.tool);
     const present = new Set(entries);
     for (const [entry, { element }] of this.shown) {
@@ -43,7 +49,11 @@ export class ConversationView {
     this.list.querySelector(".empty")?.remove();
     if (entries.length === 0) this.list.append(make("li", { class: "empty", text: this.texts.say("empty") }));
     for (const [index, entry] of entries.entries()) this.place(entry, index, live);
-    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+    this.follow();
+  }
+
+  private follow(): void {
+    if (this.following) this.list.scrollTop = this.list.scrollHeight;
   }
 
   private place(entry: Entry, index: number, live: boolean): void {
