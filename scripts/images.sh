@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the images and looks whether they are what they are to be:
-#   scripts/images.sh [NAME...]        gateway vad-asr llm tts models; all of them without a name
+#   scripts/images.sh [NAME...]        gateway vad-asr llm tts models, all of them without a name; moshi
 # Variables: ENGINE (podman, docker or buildah, whichever is there), TAG (the packages' version), MODELS (to be held by
 # the images of workers: names of libs/src/dialtone/models/manifest.toml), CUDA=1 (ears for a GPU), PYTHON (base image),
 # BUILD_ARGS (of the engine, as they are), SBOM=FOLDER (a CycloneDX list of each image, by syft: that of the checkout's
@@ -36,7 +36,7 @@ confined() { # confined NAME COMMAND...
 }
 
 look() { # look NAME
-    module=$(echo "$1" | tr - _)
+    module=$(echo "$1" | tr - _ | sed s/moshi/llm.moshi/)
     confined "$1" python -c "
 import importlib.util, os, pathlib, sys
 assert os.getuid() == 10001, 'runs as root'

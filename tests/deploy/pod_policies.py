@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tests.deploy.rendered import (
+    MOSHI,
     NAME,
-    SERVICES,
     Manifest,
     containers_of,
     environment,
@@ -16,7 +16,7 @@ from tests.deploy.rendered import (
 )
 
 # What a process may take after DRAIN_GRACE_S until it is gone (docs/operations.md, Stopping).
-AFTER_GRACE_S = {"gateway": 15, "vad-asr": 5, "llm": 5, "tts": 5}
+AFTER_GRACE_S = {"gateway": 15, "vad-asr": 5, "llm": 5, "tts": 5, "moshi": 5}
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
 
@@ -76,7 +76,7 @@ def probed(manifests: Sequence[Manifest]) -> Iterator[str]:
             for kind in probes:
                 if not probes[kind]:
                     yield f"{name} has no {kind} probe"
-            if name in SERVICES:
+            if name in AFTER_GRACE_S:
                 paths = {kind: (probe or {}).get("httpGet", {}).get("path") for kind, probe in probes.items()}
                 if paths != {"startup": "/readyz", "readiness": "/readyz", "liveness": "/livez"}:
                     yield f"{name} is asked for the wrong thing: {paths}"
@@ -91,7 +91,7 @@ def drained(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Nothing is killed that still ends its calls, and no rollout stands still or takes all."""
     for workload in of_kind(manifests, "Deployment"):
         name, pod = workload["metadata"]["name"], pod_of(workload)
-        if name in SERVICES:
+        if name in AFTER_GRACE_S:
             (container,) = pod["containers"]
             grace = float(environment(manifests, container)["DRAIN_GRACE_S"])
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
@@ -138,8 +138,10 @@ def on_a_gpu(manifests: Sequence[Manifest]) -> Iterator[str]:
         pod, name = pod_of(workload), workload["metadata"]["name"]
         for container in pod["containers"]:
             has = "nvidia.com/gpu" in container["resources"].get("limits", {})
-            cuda = environment(manifests, container).get("ASR_DEVICE") == "cuda"
-            if has != cuda or has != container["image"].endswith("-cuda"):
+            variables = environment(manifests, container)
+            cuda = "cuda" in (variables.get("ASR_DEVICE"), variables.get("MOSHI_DEVICE"))
+            able = container["image"].endswith("-cuda") or name == MOSHI
+            if has != cuda or has != able:
                 yield f"{name}: a GPU, the setting that uses it and the image that can do not go together"
             if has and (
                 not any(t.get("key") == "nvidia.com/gpu" for t in pod.get("tolerations", ()))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from dialtone.bus import Stage
 from dialtone.bus.subjects import consumer_name, stream_name
 from dialtone.gateway.settings import GatewaySettings
+from dialtone.llm.moshi.settings import MoshiSettings
 from dialtone.llm.settings import LlmSettings
 from dialtone.settings import ServiceSettings
 from dialtone.tts.settings import TtsSettings
@@ -21,12 +22,12 @@ from tests.deploy.rendered import (
     K8S,
     NAME,
     ROOT,
-    SERVICES,
     Manifest,
     containers_of,
     environment,
     of_kind,
     pod_of,
+    services,
     workloads,
 )
 from tests.deploy.schema_check import triggers
@@ -36,9 +37,17 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "vad-asr": EarsSettings,
     "llm": LlmSettings,
     "tts": TtsSettings,
+    "moshi": MoshiSettings,
 }
+POOLS = {"moshi": "sft"}
 STAGES = {"vad-asr": Stage.ASR, "llm": Stage.LLM, "tts": Stage.TTS, "moshi": Stage.MOSHI}
-SLOTS = {"vad-asr": "ears_slots", "llm": "llm_slots", "tts": "tts_slots", "gateway": "max_calls"}
+SLOTS = {
+    "vad-asr": "ears_slots",
+    "llm": "llm_slots",
+    "tts": "tts_slots",
+    "gateway": "max_calls",
+    "moshi": "moshi_slots",
+}
 NOT_OURS = {  # of libraries
     "PGSSLROOTCERT",
     "HF_HUB_OFFLINE",
@@ -199,7 +208,7 @@ def _trigger_problems(name: str, trigger: Manifest, slots: int) -> Iterator[str]
         stage = STAGES[name]
         if (metadata.get("stream"), metadata.get("consumer")) != (
             stream_name(stage),
-            consumer_name(stage, "default"),
+            consumer_name(stage, POOLS.get(name, "default")),
         ):
             yield f"{name} does not ask for its own queue"
         if f"  {metadata.get('account')} {{" not in (K8S / "base/nats/config/accounts.conf").read_text():
@@ -214,7 +223,7 @@ def scraped_where_metrics_are(manifests: Sequence[Manifest]) -> Iterator[str]:
             for endpoint in monitor["spec"]["podMetricsEndpoints"]:
                 if endpoint["port"] not in _port_names(pod):
                     yield f"{monitor['metadata']['name']}: no port {endpoint['port']}"
-    if of_kind(manifests, "PodMonitor") and seen != set(SERVICES):
+    if of_kind(manifests, "PodMonitor") and seen != set(services(manifests)):
         yield f"scraped is {sorted(seen)}"
 
 

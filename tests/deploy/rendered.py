@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy" / "k8s"
 OVERLAYS = sorted(path.parent.name for path in K8S.glob("overlays/*/kustomization.yaml"))
 SERVICES = ("gateway", "vad-asr", "llm", "tts")
+MOSHI = "moshi"
+"""A service that some overlays have."""
 NAME = "app.kubernetes.io/name"
 Manifest = dict[str, Any]
 
@@ -77,6 +79,12 @@ def one(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:
         if manifest["metadata"]["name"] == name or manifest["metadata"]["name"].rpartition("-")[0] == name
     )
     return found
+
+
+def services(manifests: Sequence[Manifest]) -> tuple[str, ...]:
+    """The services of ours that are to be among these."""
+    there = {found["metadata"]["name"] for found in of_kind(manifests, "Deployment")}
+    return (*SERVICES, MOSHI) if MOSHI in there else SERVICES
 
 
 def workloads(manifests: Sequence[Manifest]) -> list[Manifest]:

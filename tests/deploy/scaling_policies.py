@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from dialtone.bus.subjects import stream_name
 from tests.deploy.reference_policies import STAGES
-from tests.deploy.rendered import SERVICES, Manifest, of_kind, pod_of
+from tests.deploy.rendered import Manifest, of_kind, pod_of, services
 
 _UNKNOWN_S = 60.0
 """In which a load that is not known is answered by the fallback."""
@@ -22,13 +22,12 @@ def every_stage_is_scaled(manifests: Sequence[Manifest]) -> Iterator[str]:
     if not scaled:
         return
     names = [found["spec"]["scaleTargetRef"]["name"] for found in scaled]
-    for name in SERVICES:
+    for name in services(manifests):
         if names.count(name) != 1:
             yield f"{name} is scaled {names.count(name)} times"
     queues = [trigger["metadata"].get("stream") for found in scaled for trigger in found["spec"]["triggers"]]
-    deployed = {found["metadata"]["name"] for found in of_kind(manifests, "Deployment")}
     for name, stage in STAGES.items():
-        wanted = 1 if name in SERVICES or name in deployed else 0
+        wanted = 1 if name in services(manifests) else 0
         if queues.count(stream_name(stage)) != wanted:
             yield f"{queues.count(stream_name(stage))} scale by the queue of {stage}"
 

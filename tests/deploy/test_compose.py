@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.deploy.reference_policies import NOT_OURS, SETTINGS
-from tests.deploy.rendered import ROOT, SERVICES, overlay, pod_of, workloads
+from tests.deploy.rendered import MOSHI, ROOT, SERVICES, overlay, pod_of, workloads
 
 FILE = ROOT / "docker-compose.yml"
 
@@ -51,11 +51,11 @@ def _services() -> dict[str, Any]:
 
 def test_all_of_the_system_is_there_and_what_watches_it_is_optional() -> None:
     watching = {name for name, service in _services().items() if service.get("profiles")}
-    assert watching == {"prometheus", "grafana", "otel-collector"}
+    assert watching == {"prometheus", "grafana", "otel-collector", MOSHI}
     assert _services().keys() - watching == {*SERVICES, "models", "nats", "valkey", "postgres"}
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, MOSHI])
 def test_a_service_is_told_what_it_reads(name: str) -> None:
     fields = {field.upper() for field in SETTINGS[name].model_fields}
     everybodys = fields | {"STAGES"}  # of the models, which the gateway has none of
@@ -158,14 +158,15 @@ def test_compose_finds_a_mistake(right: str, wrong: str, words: str, tmp_path: P
     assert words in read.stderr
 
 
-def test_a_gpu_is_given_to_the_ears_that_use_it() -> None:
+def test_a_gpu_is_given_to_those_that_use_it() -> None:
     read = _read(FILE, ROOT / "docker-compose.gpu.yml")
     assert read.returncode == 0, read.stderr
     services = json.loads(read.stdout)["services"]
     with_gpu = {
         name for name, service in services.items() if "devices" in json.dumps(service.get("deploy", {}))
     }
-    assert with_gpu == {"vad-asr"}
+    assert with_gpu == {"vad-asr", MOSHI}
+    assert services[MOSHI]["environment"]["MOSHI_DEVICE"] == "cuda"
     ears = services["vad-asr"]
     assert ears["environment"]["ASR_DEVICE"] == "cuda"
     assert ears["image"].endswith("-cuda")

@@ -31,9 +31,18 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("name", ["production", "production-gpu"])
-def test_only_the_named_edges_are_open(name: str) -> None:
-    assert edges(overlay(name)) == EXPECTED
+OF_MOSHI = {
+    Edge("moshi", "nats", "client"),
+    Edge("namespace/monitoring", "moshi", "http"),
+    Edge("moshi", "namespace/kube-system", "53"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("production", set()), ("production-gpu", set()), ("production-moshi", OF_MOSHI)]
+)
+def test_only_the_named_edges_are_open(name: str, more: set[Edge]) -> None:
+    assert edges(overlay(name)) == EXPECTED | more
     assert list(ports_that_are_none(overlay(name))) == []
 
 

@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 import yaml
 
-from tests.deploy.rendered import OVERLAYS, SERVICES, Manifest, of_kind, one, overlay, pod_of
+from tests.deploy.rendered import MOSHI, OVERLAYS, SERVICES, Manifest, of_kind, one, overlay, pod_of
 from tests.deploy.scaling_policies import SCALING_POLICIES
 
 Mistake = Callable[[list[Manifest]], Any]
@@ -38,6 +38,10 @@ MISTAKES: dict[str, tuple[Mistake, str]] = {
     "a stage that is forgotten": (
         lambda m: m.remove(one(m, "ScaledObject", "tts")),
         "0 scale by the queue of tts",
+    ),
+    "Moshi that is forgotten": (
+        lambda m: m.remove(one(m, "ScaledObject", "moshi")),
+        "0 scale by the queue of moshi",
     ),
     "two scalers of one": (
         lambda m: _spec(m, "tts")["scaleTargetRef"].update(name="llm"),
@@ -131,7 +135,7 @@ def test_an_overlay_scales_as_it_should(name: str) -> None:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found(name: str) -> None:
     mistake, words = MISTAKES[name]
-    manifests: list[Manifest] = json.loads(json.dumps(overlay("production")))
+    manifests: list[Manifest] = json.loads(json.dumps(overlay("production-moshi")))
     mistake(manifests)
     assert any(words in problem for problem in _problems(manifests)), _problems(manifests)
 
@@ -141,7 +145,12 @@ def test_production_is_scaled_and_a_laptop_is_not() -> None:
         overlay_name: {found["metadata"]["name"] for found in of_kind(overlay(overlay_name), "ScaledObject")}
         for overlay_name in OVERLAYS
     }
-    assert names == {"laptop": set(), "production": set(SERVICES), "production-gpu": set(SERVICES)}
+    assert names == {
+        "laptop": set(),
+        "production": set(SERVICES),
+        "production-gpu": set(SERVICES),
+        "production-moshi": {*SERVICES, MOSHI},
+    }
 
 
 def test_the_query_for_gateways_is_one() -> None:
