@@ -14,16 +14,18 @@ CLIENTS := tests/conformance/node
 PAGE := services/gateway/page
 WEB := services/gateway/src/dialtone/gateway/web
 PACKAGES := proto libs services/gateway services/vad-asr services/llm services/tts deploy/local
-TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring tests
+TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring scripts/backends.py tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call page test bench load autoscale sizing chaos soak compose-check test-moshi bench-moshi models monitoring lock proto check format clean
+.PHONY: help up down call page test test-live backends bench load autoscale sizing chaos soak compose-check test-moshi bench-moshi models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
 	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
+	@echo "make test-live  what backends of vendors promise, of the vendors themselves: of those whose key is in the"
+	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY)"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
@@ -45,6 +47,7 @@ help:
 	@echo "make format   format the code"
 	@echo "make lock     write the lock files anew"
 	@echo "make monitoring  write dashboards and alert rules from deploy/monitoring"
+	@echo "make backends  write the tables of docs/backends.md from the registries"
 	@echo "make proto    generate the bus contract's Python"
 	@echo "make clean    remove what was built (not the models)"
 
@@ -95,8 +98,12 @@ test-moshi: $(MOSHI_VENV)/.ready
 bench-moshi: $(MOSHI_VENV)/.ready
 	@$(MOSHI_VENV)/bin/python -m tests.moshi.bench $(ARGS)
 
+test-live: $(VENV)/.ready
+	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends
+
 check: $(VENV)/.ready
 	@scripts/proto.sh --check
+	@$(PY) scripts/backends.py --check
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "run make format" >&2; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy $(TYPED)
@@ -111,6 +118,9 @@ lock: $(VENV)/.ready
 
 monitoring: $(VENV)/.ready
 	@$(PY) -m deploy.monitoring
+
+backends: $(VENV)/.ready
+	@$(PY) scripts/backends.py
 
 proto: $(VENV)/.ready
 	@scripts/proto.sh

@@ -17,7 +17,11 @@ from tests.monitoring.scraped import ENDINGS, JOBS, families_of
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
 SIGNALS = ("latency", "traffic", "errors", "saturation")
-OF_SERVERS = {"dialtone_llm_upstream_failures_total", "dialtone_llm_open_breakers"}
+OF_SERVERS = {
+    "dialtone_asr_upstream_failures_total",
+    "dialtone_llm_upstream_failures_total",
+    "dialtone_llm_open_breakers",
+}
 """There only where a model is asked over HTTP."""
 
 

@@ -15,10 +15,10 @@ from dialtone.vad_asr.asr.whisper import ShortWindowWhisper
 from dialtone.vad_asr.service import Ears, load_ears
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
-from dialtone.vad_asr.transcriber import PooledTranscriber
 from dialtone.vad_asr.vad.fenced import FencedNetwork, SileroGate, silero_process
 from dialtone.vad_asr.vad.level import LevelGate
 from dialtone.vad_asr.vad.silero import Network
+from tests.vad_asr.pooled import pooled
 
 
 def model_folder(name: str) -> Path:
@@ -76,7 +76,7 @@ async def pool(recognizer: ScriptedRecognizer) -> AsyncIterator[InferencePool]:
 @pytest.fixture
 def scripted_ears(pool: InferencePool) -> Ears:
     """Real endpointing and the real pool, without models."""
-    return Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), _nothing)
+    return Ears(EarsSettings(), LevelGate, lambda: pooled(pool), _nothing)
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,12 @@ from dialtone.vad_asr.asr.pool import InferencePool, Job, RecognitionFailed, Urg
 from dialtone.vad_asr.asr.recognition import Passage, Recognizer
 from dialtone.vad_asr.service import Ears
 from dialtone.vad_asr.settings import EarsSettings
-from dialtone.vad_asr.transcriber import PooledTranscriber
 from dialtone.vad_asr.vad.level import LevelGate
 from tests.contract.bus.call_side import until
 from tests.fixtures.speech import Samples, silence, voice_like
 from tests.vad_asr.ears_call import EarsCall, server_vad
 from tests.vad_asr.fragile import load, load_once
+from tests.vad_asr.pooled import pooled
 
 TIMEOUT_S = 1.0
 BROKE_DOWN = "The recogniser broke down on this."
@@ -78,7 +78,7 @@ async def pool(model: ModelProcess[Recognizer]) -> AsyncIterator[InferencePool]:
 
 @pytest.fixture
 def ears(pool: InferencePool) -> Ears:
-    return Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), _nothing)
+    return Ears(EarsSettings(), LevelGate, lambda: pooled(pool), _nothing)
 
 
 async def answer(job: Job) -> str:
@@ -152,7 +152,7 @@ async def test_a_leg_whose_model_is_given_up_is_handed_to_ears_that_have_one(tmp
     pool = _pool(model)
     pool.start()
     try:
-        ears = Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), _nothing)
+        ears = Ears(EarsSettings(), LevelGate, lambda: pooled(pool), _nothing)
         call = EarsCall(asking("hello")).start(ears.handle)
         call.say(question())
         with pytest.raises(HandBack, match="no memory left"):

@@ -17,7 +17,6 @@ from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
 from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.service import Ears
 from dialtone.vad_asr.settings import EarsSettings
-from dialtone.vad_asr.transcriber import PooledTranscriber
 from dialtone.vad_asr.vad.chunks import CHUNK, CHUNK_BYTES
 from dialtone.vad_asr.vad.fenced import FencedNetwork, SileroGate
 from dialtone.vad_asr.vad.silero import CONTEXT_BYTES, Network, judge
@@ -25,6 +24,7 @@ from tests.contract.bus.call_side import until
 from tests.fixtures.speech import Samples, recording, silence, voice_like
 from tests.vad_asr.ears_call import EarsCall, server_vad
 from tests.vad_asr.fragile_network import load, load_once, mark
+from tests.vad_asr.pooled import pooled
 
 TIMEOUT_S = 1.0
 
@@ -78,7 +78,7 @@ async def network(model: ModelProcess[Network]) -> AsyncIterator[FencedNetwork]:
 
 @pytest.fixture
 def ears(network: FencedNetwork, pool: InferencePool) -> Ears:
-    return Ears(EarsSettings(), partial(SileroGate, network), lambda: PooledTranscriber(pool), _nothing)
+    return Ears(EarsSettings(), partial(SileroGate, network), lambda: pooled(pool), _nothing)
 
 
 async def undisturbed(ears: Ears, *samples: Samples) -> list[tuple[int, int, int, str]]:
@@ -141,7 +141,7 @@ async def test_calls_whose_network_is_given_up_are_handed_to_ears_that_have_one(
     model: ModelProcess[Network] = ModelProcess("broken", partial(load_once, tmp_path / "loaded"))
     await model.start()
     network = FencedNetwork(model, TIMEOUT_S)
-    ears = Ears(EarsSettings(), partial(SileroGate, network), lambda: PooledTranscriber(pool), _nothing)
+    ears = Ears(EarsSettings(), partial(SileroGate, network), lambda: pooled(pool), _nothing)
     calls = [EarsCall(every_chunk(), call_id=name).start(ears.handle) for name in ("one", "two")]
     try:
         for call in calls:

@@ -23,11 +23,11 @@ from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.asr.recognition import Passage, Recognition
 from dialtone.vad_asr.service import Ears
 from dialtone.vad_asr.settings import EarsSettings
-from dialtone.vad_asr.transcriber import PooledTranscriber
 from dialtone.vad_asr.vad.level import LevelGate
 from tests.contract.bus.call_side import until
 from tests.core.harness import Rig
 from tests.fixtures.speech import Samples, find_recordings, silence, voice_like, white_noise
+from tests.vad_asr.pooled import pooled
 
 RATE = 24_000
 SECOND = 2 * RATE
@@ -125,7 +125,7 @@ async def ears(words: list[Callable[[], str]]) -> AsyncIterator[Ears]:
     async def nothing() -> None:
         return
 
-    yield Ears(EarsSettings(), LevelGate, lambda: PooledTranscriber(pool), nothing)
+    yield Ears(EarsSettings(), LevelGate, lambda: pooled(pool), nothing)
     await pool.close()
 
 

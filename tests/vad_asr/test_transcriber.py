@@ -7,8 +7,8 @@ import pytest
 
 from dialtone.vad_asr.asr.pool import InferencePool, Urgency
 from dialtone.vad_asr.asr.recognition import Passage
-from dialtone.vad_asr.transcriber import PooledTranscriber
 from tests.vad_asr.conftest import ScriptedRecognizer
+from tests.vad_asr.pooled import pooled
 
 LENGTH = 10 * 16_000
 
@@ -20,6 +20,6 @@ async def test_the_rest_of_a_passage_is_asked_for_a_few_times(
     recognizer.until = until
     spoken = Passage(np.zeros(LENGTH, dtype=np.int16), voiced_us=10_000_000, voice=((0, LENGTH),))
     async with asyncio.timeout(10):
-        answer = await PooledTranscriber(pool).begin([spoken], Urgency.FINAL).result()
+        answer = await pooled(pool).begin([spoken], Urgency.FINAL).result()
     assert len(recognizer.batches) == asked
     assert answer.text.count("seconds") == asked

@@ -176,7 +176,7 @@ class SpeechStopped(_message.Message):
     def __init__(self, utterance: _Optional[int] = ..., audio_end_us: _Optional[int] = ..., speech_end_us: _Optional[int] = ...) -> None: ...
 
 class Transcript(_message.Message):
-    __slots__ = ("utterance", "kind", "text", "language", "audio_start_us", "audio_end_us", "compute_us", "wait_us", "error")
+    __slots__ = ("utterance", "kind", "text", "language", "audio_start_us", "audio_end_us", "compute_us", "wait_us", "error", "backend")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Transcript.Kind]
@@ -196,6 +196,7 @@ class Transcript(_message.Message):
     COMPUTE_US_FIELD_NUMBER: _ClassVar[int]
     WAIT_US_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
     utterance: int
     kind: Transcript.Kind
     text: str
@@ -205,7 +206,8 @@ class Transcript(_message.Message):
     compute_us: int
     wait_us: int
     error: _common_pb2.Error
-    def __init__(self, utterance: _Optional[int] = ..., kind: _Optional[_Union[Transcript.Kind, str]] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., audio_start_us: _Optional[int] = ..., audio_end_us: _Optional[int] = ..., compute_us: _Optional[int] = ..., wait_us: _Optional[int] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ...) -> None: ...
+    backend: str
+    def __init__(self, utterance: _Optional[int] = ..., kind: _Optional[_Union[Transcript.Kind, str]] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., audio_start_us: _Optional[int] = ..., audio_end_us: _Optional[int] = ..., compute_us: _Optional[int] = ..., wait_us: _Optional[int] = ..., error: _Optional[_Union[_common_pb2.Error, _Mapping]] = ..., backend: _Optional[str] = ...) -> None: ...
 
 class AudioProgress(_message.Message):
     __slots__ = ("audio_us", "next_seq")

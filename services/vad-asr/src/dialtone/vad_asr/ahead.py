@@ -47,7 +47,7 @@ class Ahead:
             return
         if turn.pausing:
             self._guess(turn)
-        elif self.config.transcription.partials:
+        elif self.config.transcription.partials or self._asking.live:
             self._offer_partial(turn)
 
     async def send(
@@ -64,6 +64,7 @@ class Ahead:
                 audio_end_us=self._hearing.clock_us(end),
                 compute_us=recognition.compute_us,
                 wait_us=ask.wait_us(),
+                backend=recognition.backend,
             )
         )
 
@@ -124,7 +125,7 @@ class Ahead:
                 # What is only shown takes half of the model's time at most.
                 took = partial.wait_us() * SAMPLE_RATE // 1_000_000
                 turn.next_partial = max(turn.next_partial, self._hearing.position + took)
-        if recognition.text and not stale:
+        if recognition.text and not stale and self.config.transcription.partials:
             await self.send(turn, Transcript.KIND_PARTIAL, partial, recognition, end)
 
 

@@ -24,9 +24,23 @@ class Asking:
         self.wanted = wanted
 
     @property
+    def wanted(self) -> Wanted:
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._transcriber.use(wanted.model)
+
+    @property
     def early(self) -> bool:
         """Whether text may be asked for before the turn is over."""
         return self._transcriber.early
+
+    @property
+    def live(self) -> bool:
+        """Whether the recogniser is to have the audio of a turn while it is spoken."""
+        return self._transcriber.live
 
     @property
     def idle(self) -> bool:

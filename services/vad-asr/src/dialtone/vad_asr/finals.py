@@ -36,17 +36,19 @@ async def send_final(
         except PoolOverloaded as error:
             final.error.CopyFrom(Error(code="overloaded", message=str(error), retryable=True))
         except RecognitionFailed as error:
-            final.error.CopyFrom(Error(code="recognition_failed", message=str(error), retryable=True))
+            final.error.CopyFrom(Error(code=error.code, message=str(error), retryable=True))
         else:
             final.text = recognition.text
             final.language = recognition.language
             final.compute_us = recognition.compute_us
+            final.backend = recognition.backend
         if final.error.code:
             span.set_status(StatusCode.ERROR, final.error.code)
             span.set_attribute("error.type", final.error.code)
         span.set_attributes(
             {
                 "dialtone.language": final.language,
+                "dialtone.backend": final.backend,
                 "dialtone.compute_ms": final.compute_us / 1e3,
                 "dialtone.audio_ms": (final.audio_end_us - final.audio_start_us) / 1e3,
             }

@@ -19,6 +19,14 @@ ASR_SECONDS = Histogram(
     buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2, 4, 8),
 )
 shown_from_zero(ASR_SECONDS, *_URGENCIES)
+ANSWERS = Counter("dialtone_asr_answers", "Passages recognised, by who did it", ["backend"])
+FAILURES = Counter("dialtone_asr_upstream_failures", "Passages a vendor failed on", ["backend", "code"])
+PASSED_OVER = Counter(
+    "dialtone_asr_passed_over",
+    "Passages given to the next backend, the one before it being left alone",
+    ["backend"],
+)
+OPEN_BREAKERS = Gauge("dialtone_asr_open_breakers", "Servers that are not asked just now", ["backend"])
 VAD_FAILED = Counter(
     "dialtone_vad_failed", "Streams that the network broke on: judged by their loudness from there on"
 )

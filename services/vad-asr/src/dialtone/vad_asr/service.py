@@ -15,12 +15,15 @@ from dialtone.fence import ModelProcess
 from dialtone.models import ModelMissing, locate
 from dialtone.telemetry import bind_call, get_logger
 from dialtone.vad_asr.asr.fenced import FencedRecognizer, device, whisper_process
+from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.pool import InferencePool
+from dialtone.vad_asr.asr.recognition import Recognizer
+from dialtone.vad_asr.asr.registry import AsrRegistry, lines_of, needs_whisper
 from dialtone.vad_asr.leg import EarsLeg
 from dialtone.vad_asr.policy import Engine, TurnPolicy
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.simulated import SimulatedTranscriber
-from dialtone.vad_asr.transcriber import PooledTranscriber, Transcriber
+from dialtone.vad_asr.transcriber import BackendTranscriber, Transcriber
 from dialtone.vad_asr.turnstile import Turnstile
 from dialtone.vad_asr.vad.detectors import Gate
 from dialtone.vad_asr.vad.fenced import FencedNetwork, SileroGate, silero_process
@@ -50,9 +53,10 @@ class Ears:
     async def handle(self, lease: Lease) -> None:
         """Serves one leg, or hears one recording. Raises WorkError for work that is none of the ears'."""
         bind_call(call_id=lease.call_id, session_id=lease.work.session_id)
+        transcriber = self.new_transcriber()
         common = (
             lease,
-            self.new_transcriber(),
+            transcriber,
             self.new_tracker,
             self.turnstile,
             self.settings.turn_defaults(),
@@ -68,6 +72,8 @@ class Ears:
                     raise WorkError("wrong_stage", "this worker takes ears legs and recordings only")
         except UnsupportedFormat as error:
             raise WorkError("unsupported_format", str(error)) from error
+        finally:
+            await transcriber.close()
 
     def new_tracker(self, policy: TurnPolicy, position: int) -> VoiceTracker:
         """The voice tracker that a policy asks for, from that position on."""
@@ -78,10 +84,12 @@ class Ears:
 
 
 async def load_ears(settings: EarsSettings) -> Ears:
-    """Loads and warms up the models. Raises ModelMissing, and what loading them raises."""
+    """Loads and warms up the models. Raises ModelMissing, BadRegistry, and what loading them raises."""
+    lines, default = lines_of(settings)
+    simulated = settings.stages == "simulated"
     async with AsyncExitStack() as opened:
         silero = _silero(settings)
-        whisper = whisper_process(settings) if settings.stages == "real" else None
+        whisper = whisper_process(settings) if needs_whisper(lines) and not simulated else None
         models: list[ModelProcess[Any]] = [model for model in (silero, whisper) if model is not None]
         for model in models:
             opened.push_async_callback(model.close)
@@ -91,20 +99,30 @@ async def load_ears(settings: EarsSettings) -> Ears:
             network = FencedNetwork(silero, settings.vad_step_timeout_s)
             opened.push_async_callback(network.close)
             new_gate = partial(SileroGate, network)
-        if whisper is None:
+        if simulated:
             return Ears(settings, new_gate, SimulatedTranscriber, opened.pop_all().aclose, models)
-        where = await whisper.run(settings.asr_step_timeout_s, device)
-        log.info("recogniser loaded", model=settings.asr_model, device=where)
-        pool = InferencePool(
-            FencedRecognizer(whisper, settings.asr_step_timeout_s).recognize,
-            workers=settings.asr_workers,
-            queue_limit=settings.asr_queue,
-            batch_size=settings.asr_batch or _BATCH[where],
-            max_wait_s=settings.asr_max_wait_s,
-        )
-        pool.start()
-        opened.push_async_callback(pool.close)
-        return Ears(settings, new_gate, lambda: PooledTranscriber(pool), opened.pop_all().aclose, models)
+        pool = None
+        if whisper is not None:
+            pool = await _pool(whisper, settings)
+            opened.push_async_callback(pool.close)
+        registry = AsrRegistry(lines, default, lambda entry: new_backend(entry, pool))
+        opened.push_async_callback(registry.close)
+        new_transcriber = partial(BackendTranscriber, registry)
+        return Ears(settings, new_gate, new_transcriber, opened.pop_all().aclose, models)
+
+
+async def _pool(whisper: ModelProcess[Recognizer], settings: EarsSettings) -> InferencePool:
+    where = await whisper.run(settings.asr_step_timeout_s, device)
+    log.info("recogniser loaded", model=settings.asr_model, device=where)
+    pool = InferencePool(
+        FencedRecognizer(whisper, settings.asr_step_timeout_s).recognize,
+        workers=settings.asr_workers,
+        queue_limit=settings.asr_queue,
+        batch_size=settings.asr_batch or _BATCH[where],
+        max_wait_s=settings.asr_max_wait_s,
+    )
+    pool.start()
+    return pool
 
 
 async def load(settings: EarsSettings) -> Loaded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from dialtone.settings import ServiceSettings
 from dialtone.vad_asr.policy import Engine, LegLimits, TurnDefaults
@@ -18,8 +18,28 @@ class EarsSettings(ServiceSettings):
     ears_slots: int = Field(default=100, ge=1)
     """Calls that one process listens to at once."""
 
+    asr_models: str = ""
+    """The registry of recognisers: a TOML or JSON file, or JSON itself; name or pattern -> AsrEntry, or a
+    list of such names, of which the first that can answer does. Goes before what the variables below add."""
+    asr_default_model: str = "whisper"
+    """Names of the registry, separated by commas, for sessions that name no model, "default", or one of
+    OpenAI's that is not served here: the first that can answer does."""
+    asr_openai_api_key: SecretStr = SecretStr("")
+    """It or the URL serves `openai`, `openai/*`, `gpt-*` and `whisper-1`."""
+    asr_openai_base_url: str = ""
+    asr_openai_model: str = "gpt-transcribe"
+    """What `openai` stands for."""
+    deepgram_api_key: SecretStr = SecretStr("")
+    """Serves `deepgram`, `deepgram/*` and `nova-*`."""
+    deepgram_base_url: str = ""
+    deepgram_model: str = "nova-3"
+    gemini_api_key: SecretStr = SecretStr("")
+    """Serves `gemini` and `gemini-*`."""
+    gemini_base_url: str = ""
+    gemini_model: str = "gemini-3.8-flash"
+
     asr_model: str = "whisper-base"
-    """A name of the model manifest or the folder of a converted Whisper model."""
+    """What `whisper` stands for: a name of the model manifest or the folder of a converted Whisper model."""
     asr_languages: str = "en,zh"
     """ISO 639-1 codes that language detection chooses from; empty: all that the model knows."""
     asr_device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -16,10 +16,17 @@ class SimulatedTranscriber:
     """Answers 100 ms after the turn's end was decided, never ahead of it."""
 
     early = False
+    live = False
     idle = False
 
     def __init__(self) -> None:
         self._turns = 0
+
+    def use(self, model: str) -> None:
+        """Whatever is asked for, nothing is recognised."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
     def begin(
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
-from dialtone.vad_asr.asr.pool import InferencePool, Job, RecognitionLost, Urgency
-from dialtone.vad_asr.asr.recognition import Passage, Recognition
+from dialtone.vad_asr.asr.backend import Question
+from dialtone.vad_asr.asr.chain import Choice, Ears, hear
+from dialtone.vad_asr.asr.pool import RecognitionLost, Urgency
+from dialtone.vad_asr.asr.recognition import Passage, Recognition, space_of
+from dialtone.vad_asr.asr.registry import AsrRegistry, UnknownModel
 
 SoFar = Callable[[Recognition], None]
 
 # Times that a model which stops early is asked about the rest of one passage: it may stop after every
 # moment of it, and others wait.
 _RESTS_ASKED = 8
-_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
 def joined(answers: Sequence[Recognition]) -> Recognition:
     """One answer of those to the parts of a turn."""
     language = next((answer.language for answer in answers if answer.text), "")
-    space = "" if language in _WITHOUT_SPACES else " "
-    text = space.join(answer.text for answer in answers if answer.text)
-    return Recognition(text, language, sum(answer.compute_us for answer in answers))
+    text = space_of(language).join(answer.text for answer in answers if answer.text)
+    backends = dict.fromkeys(answer.backend for answer in answers if answer.backend)
+    compute_us = sum(answer.compute_us for answer in answers)
+    return Recognition(text, language, compute_us, backend="+".join(backends))
 
 
 class Transcription(Protocol):
@@ -53,64 +57,129 @@ class Transcription(Protocol):
 class Transcriber(Protocol):
     """Makes transcriptions; one per leg."""
 
-    early: bool
-    """Whether text may be asked for before the turn is over."""
+    @property
+    def early(self) -> bool:
+        """Whether text may be asked for before the turn is over."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether the recogniser is to have the audio of a turn while it is spoken: it costs nothing more."""
+        ...
 
     @property
     def idle(self) -> bool: ...
 
+    def use(self, model: str) -> None:
+        """What is begun from now on is for the recogniser of that name; empty: the default one."""
+        ...
+
     def begin(
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
     ) -> Transcription:
-        """`so_far` is called with the text up to the end of each passage but the last."""
+        """`so_far` is called with what is known up to the end of each passage but the last, and of each as
+        far as its recogniser shows it before."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what the leg held."""
         ...
 
 
-class PooledTranscriber:
-    """Recognises in the shared pool."""
+class BackendTranscriber:
+    """Asks the backends of the registry."""
 
-    early = True
+    def __init__(self, registry: AsrRegistry) -> None:
+        self._registry = registry
+        self._ears = Ears()
+        self._unknown = ""
+        self._choices: tuple[Choice, ...] = registry.choose("")
 
-    def __init__(self, pool: InferencePool) -> None:
-        self._pool = pool
+    def use(self, model: str) -> None:
+        try:
+            self._choices, self._unknown = self._registry.choose(model), ""
+        except UnknownModel:
+            self._unknown = model
+
+    @property
+    def _first(self) -> Choice:
+        """Who would be asked now."""
+        return next(
+            (choice for choice in self._choices if not choice.served.breaker.refuses), self._choices[0]
+        )
+
+    @property
+    def early(self) -> bool:
+        return not self._unknown and self._first.served.entry.early
+
+    @property
+    def live(self) -> bool:
+        return not self._unknown and self._first.served.backend.abilities.live
 
     @property
     def idle(self) -> bool:
-        return self._pool.idle
+        return not self._unknown and self._first.served.backend.idle
 
     def begin(
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
     ) -> Transcription:
-        return _PooledTranscription(self._pool, passages, urgency, so_far)
+        return _PassageTranscription(
+            self._choices, self._ears, passages, urgency, so_far, unknown=self._unknown
+        )
+
+    async def close(self) -> None:
+        await self._ears.close()
 
 
-class _PooledTranscription:
-    """Passes a turn's passages through the pool one after another, so that a long turn lets others by."""
+class _PassageTranscription:
+    """Has a turn's passages recognised one after another, so that a long turn lets others by."""
 
     def __init__(
-        self, pool: InferencePool, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None
+        self,
+        choices: Sequence[Choice],
+        ears: Ears,
+        passages: Sequence[Passage],
+        urgency: Urgency,
+        so_far: SoFar | None,
+        *,
+        unknown: str,
     ) -> None:
-        self._pool = pool
+        self._choices = choices
+        self._ears = ears
         self._urgency = urgency
         self._so_far = so_far
-        self._job: Job | None = None
+        self._unknown = unknown
+        self._question: Question | None = None
         self._task = asyncio.create_task(self._run(passages))
         # Cancelled and overtaken ones fail unheard.
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _run(self, passages: Sequence[Passage]) -> Recognition:
+        if passages and self._unknown:
+            raise RecognitionLost(
+                f"nobody recognises for {self._unknown[:64]!r} (input_audio_transcription.model)",
+                "model_not_found",
+            )
         answers: list[Recognition] = []
         waiting = deque((passage, _RESTS_ASKED) for passage in passages)
         while waiting:
             if answers and self._so_far is not None:
                 self._so_far(joined(answers))
             passage, rests = waiting.popleft()
-            self._job = self._pool.submit(passage, self._urgency)
-            answer = await self._job.answer
+            answer = await self._ask(passage, answers)
             answers.append(answer)
             if rests and answer.until and (rest := passage.after(answer.until)) is not None:
                 waiting.appendleft((rest, rests - 1))
         return joined(answers)
+
+    async def _ask(self, passage: Passage, before: Sequence[Recognition]) -> Recognition:
+        self._question = Question(passage, self._urgency)
+        answer = Recognition("", passage.language, 0)
+        async with aclosing(hear(self._choices, self._ears, self._question)) as heard:
+            async for answer in heard:
+                if answer.partial and self._so_far is not None:
+                    self._so_far(joined([*before, answer]))
+        return answer
 
     @property
     def done(self) -> bool:
@@ -128,10 +197,8 @@ class _PooledTranscription:
 
     def promote(self) -> None:
         self._urgency = Urgency.FINAL
-        if self._job is not None:
-            self._pool.promote(self._job)
+        if self._question is not None:
+            self._question.promote()
 
     def cancel(self) -> None:
-        if self._job is not None:
-            self._pool.cancel(self._job)
         self._task.cancel()

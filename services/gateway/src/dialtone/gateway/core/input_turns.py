@@ -171,6 +171,8 @@ class InputTurns:
         del self._utterances[event.utterance]
         self._let_go()
         utterance.marks.transcript = self._ctx.now
+        if event.backend:
+            utterance.marks.backends["asr"] = event.backend
         error = (event.error.code, event.error.message) if event.HasField("error") else None
         there = self._set_words(utterance, event.text, error, event.audio_end_us - event.audio_start_us)
         return Understood(utterance, event.text if there else "")

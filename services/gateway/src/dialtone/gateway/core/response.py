@@ -227,7 +227,14 @@ class Response:
         self._ctx.forget(self.id)
         timing = self.marks.timing()
         self._ctx.send(
-            out.TurnMetrics(self.id, self.user_item_id, timing, trace_id_of(trace), list(self._notices))
+            out.TurnMetrics(
+                self.id,
+                self.user_item_id,
+                timing,
+                trace_id_of(trace),
+                list(self._notices),
+                self.marks.backends,
+            )
         )
         self._ctx.emit(TurnOver(trace, self.id, status, error[1] if error else "", self.marks))
 

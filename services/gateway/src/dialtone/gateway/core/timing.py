@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .server_events import TurnTiming
 
@@ -18,6 +18,7 @@ class TurnMarks:
     first_token: float | None = None
     first_sentence: float | None = None
     first_audio: float | None = None
+    backends: dict[str, str] = field(default_factory=dict)  # who did the work of a stage
 
     def timing(self) -> TurnTiming:
         """The breakdown in ms. The parts follow each other without overlap: what a speculative

@@ -38,11 +38,15 @@ class PoolOverloaded(Exception):
 
 
 class RecognitionFailed(Exception):
-    """The model failed on this passage; others are not affected."""
+    """A recogniser failed on this passage; others are not affected. `code` is one of an Error."""
+
+    def __init__(self, message: str, code: str = "recognition_failed") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class RecognitionLost(RecognitionFailed):
-    """The model crashed on this passage, or hung: it is not to be asked about it again."""
+    """Nobody is to be asked about this passage again: the model crashed on it or hung, or it was refused."""
 
 
 class Job:

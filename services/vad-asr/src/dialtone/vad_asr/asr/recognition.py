@@ -10,6 +10,12 @@ from dialtone.audio import Pcm16
 
 SAMPLE_RATE = 16_000
 _MORE_THAN_A_MOMENT = SAMPLE_RATE
+_WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+def space_of(language: str) -> str:
+    """What stands between two texts of a language, by its ISO 639-1 code."""
+    return "" if language.partition("-")[0].lower() in _WITHOUT_SPACES else " "
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,16 @@ class Recognition:
     """The answer; `text` is empty where no speech was recognised. `compute_us`: time in the model.
 
     `until` is how far into the passage the model listened, in seconds: it may stop before the end, at a
-    pause, and has to be asked again about the rest. None: to the end.
+    pause, and has to be asked again about the rest. None: to the end. `partial`: more of the answer
+    follows. `backend` is the kind of backend that answered.
     """
 
     text: str
     language: str
     compute_us: int
     until: float | None = None
+    partial: bool = False
+    backend: str = ""
 
 
 class Recognizer(Protocol):

@@ -1,0 +1,77 @@
+"""Writes the tables of docs/backends.md from the registries of the services; `--check` says if they are so.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; TABLES has what makes it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from dialtone.vad_asr.asr.kinds import KINDS
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "backends.md"
+_PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def recognisers() -> str:
+    """What each kind of recogniser can do."""
+    head = (
+        "backend",
+        "where the audio goes",
+        "hears a turn live",
+        "words as they come",
+        "languages",
+        "detects the language",
+        "session's prompt",
+        "key",
+        "names for sessions",
+    )
+    rows = [
+        (
+            f"`{name}`",
+            kind.abilities.where,
+            _yes(kind.abilities.live),
+            _yes(kind.abilities.words_as_they_come),
+            kind.abilities.languages,
+            kind.abilities.detects_language,
+            kind.abilities.prompt,
+            kind.abilities.key or "none",
+            kind.abilities.models,
+        )
+        for name, kind in KINDS.items()
+    ]
+    return _table(head, rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"asr": recognisers}
+
+
+def written(document: str) -> str:
+    """The document with every table as it is to be. Raises KeyError for one that nothing makes."""
+    return _PLACE.sub(lambda place: f"{place[1]}{TABLES[place[2]]()}{place[3]}", document)
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    current = written(document)
+    if "--check" in sys.argv[1:]:
+        if current != document:
+            sys.exit("docs/backends.md is stale: run make backends")
+        return
+    DOCUMENT.write_text(current, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
