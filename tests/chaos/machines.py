@@ -23,8 +23,15 @@ from tests.fixtures.valkey import ValkeyServer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("asr", "llm", "tts")
+MOSHI = "moshi"
+"""The role that a stack has where it is asked for."""
 WORKERS_EACH = 2
-_SERVICES = {"asr": "dialtone.vad_asr", "llm": "dialtone.llm", "tts": "dialtone.tts"}
+_SERVICES = {
+    "asr": "dialtone.vad_asr",
+    "llm": "dialtone.llm",
+    "tts": "dialtone.tts",
+    MOSHI: "dialtone.llm.moshi",
+}
 _READY_S = 120.0  # of which real models take most
 _LEAVE_S = 20.0
 _ANSWER_S = 10.0  # of a machine that has other things to do
@@ -128,6 +135,7 @@ class Stack:
     gateway_url: str
     proxied: bool = True
     real: bool = False
+    roles: tuple[str, ...] = ROLES
     workers: list[Machine] = field(default_factory=list)
     frozen: set[int] = field(default_factory=set)
     _started: int = 0
@@ -173,7 +181,7 @@ class Stack:
         for machine in self.machines:
             machine.mend()
         new = []
-        for role in ROLES:
+        for role in self.roles:
             living = sum(worker.name == role for worker in self.workers)
             for _ in range(WORKERS_EACH - living):
                 network = await NatsProxy(self.nats.port).__aenter__() if self.proxied else None
@@ -187,7 +195,12 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    folder: Path, *, proxied: bool = True, real: bool = False, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    proxied: bool = True,
+    real: bool = False,
+    roles: tuple[str, ...] = ROLES,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
     """Keep a stack up inside the block, ready when it begins. The folder is made.
 
@@ -205,7 +218,7 @@ async def running_stack(
         )
         log = folder / "gateway.log"
         gateway = Machine("gateway", ["-m", "dialtone.gateway"], environment, log, network)
-        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}", proxied, real)
+        stack = Stack(folder, nats, valkey, gateway, f"ws://127.0.0.1:{port}", proxied, real, roles)
         try:
             await stack.heal()
             await gateway.ready()

@@ -1,8 +1,8 @@
-"""A worker of a stage with a deterministic model: `python -m tests.chaos.worker asr|llm|tts`.
+"""A worker of a stage with a deterministic model: `python -m tests.chaos.worker asr|llm|tts|moshi`.
 
 All but the models is the service's own. The ears recognise the words of `tests.chaos.words`, the model
 repeats them in three sentences, and the voice speaks each character as a tone, at a steady pace, so that
-every phase of a turn lasts long enough to be hit.
+every phase of a turn lasts long enough to be hit. Moshi is that of the simulated stages.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from dialtone.audio import Float32
 from dialtone.bus import Stage
 from dialtone.llm.answer import Event
 from dialtone.llm.handler import TurnHandler
+from dialtone.llm.moshi.service import loaded
+from dialtone.llm.moshi.settings import MoshiSettings
+from dialtone.llm.moshi.simulated import SimulatedEngine
 from dialtone.llm.registry import ModelRegistry, entries_of
 from dialtone.llm.settings import LlmSettings
 from dialtone.settings import read_settings
@@ -187,9 +190,19 @@ def _voice() -> None:
     run_worker(service="tts", stage=Stage.TTS, settings=settings, load=load)
 
 
+def _moshi() -> None:
+    settings = read_settings(MoshiSettings)
+
+    async def load() -> Loaded:
+        _heed_blocks()
+        return await loaded(settings, SimulatedEngine(SLOTS))
+
+    run_worker(service="moshi", stage=Stage.MOSHI, settings=settings, load=load)
+
+
 def main() -> None:
     """Run until told to stop."""
-    stages: dict[str, Callable[[], None]] = {"asr": _ears, "llm": _model, "tts": _voice}
+    stages: dict[str, Callable[[], None]] = {"asr": _ears, "llm": _model, "tts": _voice, "moshi": _moshi}
     stages[sys.argv[1]]()
 
 
