@@ -14,7 +14,7 @@ from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.items import Item
 from dialtone.gateway.core.recording import Beginning, RecordedCall
 from dialtone.gateway.core.session import SessionConfig
-from dialtone.v1.common_pb2 import Error, Usage
+from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AudioFormat, Error, Usage
 from dialtone.v1.ears_pb2 import (
     AudioProgress,
     EarsInput,
@@ -25,10 +25,12 @@ from dialtone.v1.ears_pb2 import (
 )
 from dialtone.v1.events_pb2 import WorkerEvent, WorkFailed
 from dialtone.v1.lease_pb2 import Claim, Grant
+from dialtone.v1.moshi_pb2 import SayingAudio, SayingStarted, SayingStopped, SayingText
 from dialtone.v1.speech_pb2 import AudioChunk, SentenceDone
 from dialtone.v1.turn_pb2 import TextDelta, ToolCallDelta, TurnDone
 from dialtone.v1.work_pb2 import Work
 
+PCM = AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=24_000)
 FRAME = b"\x01\x00" * 480  # 20 ms at 24 kHz
 
 
@@ -110,6 +112,28 @@ class Worker:
         """All that was sent so far."""
         ears = self._rig.call._ears
         return self.say(progress=AudioProgress(audio_us=ears.input_us, next_seq=ears._next_seq))
+
+    # what Moshi says
+    def begins(self, number: int, audio_ms: int = 0, form: AudioFormat = PCM) -> list[do.Effect]:
+        started = SayingStarted(utterance=number, audio_us=audio_ms * 1000, format=form)
+        return self.say(saying_started=started)
+
+    def sounds(self, number: int, ms: int, data: bytes = b"\x02\x00") -> list[do.Effect]:
+        return self.say(saying_audio=SayingAudio(utterance=number, audio=data, duration_us=ms * 1000))
+
+    def words(self, number: int, text: str) -> list[do.Effect]:
+        return self.say(saying_text=SayingText(utterance=number, text=text))
+
+    def ends(self, number: int, tokens: int = 3) -> list[do.Effect]:
+        return self.say(saying_stopped=SayingStopped(utterance=number, text_tokens=tokens))
+
+    def heard_input(self, ms: int | None = None) -> list[do.Effect]:
+        """Of what Moshi was sent: all of it, or as far as this."""
+        link = self._rig.call._legs.moshi
+        assert link is not None
+        if ms is None:
+            return self.say(progress=AudioProgress(audio_us=link.input_us, next_seq=link._next_seq))
+        return self.say(progress=AudioProgress(audio_us=ms * 1000, next_seq=ms // 20 + 1))
 
     # what any may say
     def failed(self, code: str, *, final: bool = True) -> list[do.Effect]:

@@ -98,7 +98,7 @@ def test_many_small_frames_are_held_back_by_their_number() -> None:
     rig.listen()
     for _ in range(3_000):
         rig.feed(ask.AppendAudio(audio=FRAME[:96]))
-    assert len(sent_to(rig, 0)) == LIMITS.ears_ahead_inputs + 1  # the first is heard
+    assert len(sent_to(rig, 0)) == LIMITS.ahead_inputs + 1  # the first is heard
 
 
 def test_what_follows_a_burst_stays_behind_it() -> None:

@@ -1,4 +1,4 @@
-"""What workers and the broker make of a call's effects: leases, claims and the inputs of the ears."""
+"""What workers and the broker make of a call's effects: leases, claims and the inputs of legs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.core.call import Call, CoreEvent
 
-BODIES = {"asr": ("ears", "recording"), "llm": ("turn",), "tts": ("sentence",)}
+BODIES = {"asr": ("ears", "recording"), "llm": ("turn",), "tts": ("sentence",), "moshi": ("moshi",)}
 RESULTS = {"turn_done", "sentence_done", "leg_done", "failed"}
 
 
@@ -22,7 +22,7 @@ class LeaseSeen:
 
 @dataclass
 class Inputs:
-    """What one attempt of the ears was sent."""
+    """What one attempt of a leg was sent."""
 
     next_seq: int
     positions: dict[int, int] = field(default_factory=dict)
@@ -86,9 +86,12 @@ class LeaseView:
         assert attempt >= lease.base
         assert attempt > lease.granted, "granted twice"
         lease.granted = attempt
-        assert grant.HasField("ears") is (lease.body == "ears")
-        if lease.body == "ears":
-            self._inputs[event.event.lease_id, attempt] = Inputs(grant.ears.next_seq)
+        for leg in ("ears", "moshi"):
+            assert grant.HasField(leg) is (lease.body == leg)
+        if lease.body in ("ears", "moshi"):
+            resume = grant.ears if lease.body == "ears" else grant.moshi
+            assert lease.body == "ears" or grant.moshi.start_us <= grant.moshi.live_us
+            self._inputs[event.event.lease_id, attempt] = Inputs(resume.next_seq)
             for effect in effects:
                 if isinstance(effect, do.SendInput):
                     self._sent(effect)

@@ -9,7 +9,7 @@ from tests.core.harness import Worker
 
 from .watched_rig import WatchedRig
 
-BODIES = {"asr": "ears", "llm": "turn", "tts": "sentence"}
+BODIES = {"asr": "ears", "llm": "turn", "tts": "sentence", "moshi": "moshi"}
 
 
 class Players:
@@ -35,7 +35,7 @@ class Players:
         if works:
             self._claim(works[-1 - which % len(works)], attempt)
 
-    def claim_all(self, stages: str = "asr recording llm tts") -> None:
+    def claim_all(self, stages: str = "asr recording llm tts moshi") -> None:
         """Take all that nobody has."""
         for work in self.submitted().values():
             wanted = work.WhichOneof("body") in [BODIES.get(stage, stage) for stage in stages.split()]

@@ -18,6 +18,7 @@ from dialtone.gateway.core.items import (
     MessageItem,
     OutputText,
 )
+from dialtone.gateway.core.moshi_limits import blank_session
 from dialtone.gateway.core.session import (
     PCM_24K,
     Audio,
@@ -63,6 +64,16 @@ CONFIGS = {
         dialtone=Extensions(candidate_pause_ms=0),
     ),
     "transcription": SessionConfig(type="transcription", audio=Audio(input=AudioInput(transcription=HEARD))),
+    "moshi": blank_session("moshi", ""),
+    "moshi with ears": SessionConfig(
+        model="moshi-base",
+        instructions="Be kind.",
+        audio=Audio(input=AudioInput(PCMA, HEARD)),
+        dialtone=Extensions(partial_transcripts=True, interrupt_min_words=1),
+    ),
+    "moshi transcribed": SessionConfig(
+        model="moshi", audio=Audio(input=AudioInput(transcription=HEARD, turn_detection=None))
+    ),
     "transcription by hand": SessionConfig(
         type="transcription",
         audio=Audio(input=AudioInput(PCMU, HEARD, turn_detection=None)),
@@ -93,6 +104,7 @@ PATCHES: list[dict[str, Any]] = [
     {"output_modalities": ["audio"]},
     {"output_modalities": ["audio", "text"]},
     {"model": "another", "temperature": 3, "unheard": {}},
+    {"model": "moshi"},
     {"tools": [{"type": "function", "name": "look_up", "parameters": {"$schema": "x", "strict": True}}]},
     {"tools": [{"type": "function"}], "tool_choice": "required"},
     {"tools": [], "tool_choice": {"type": "function", "name": "look_up"}},

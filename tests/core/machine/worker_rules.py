@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from dialtone.gateway.core import effects as do
-from dialtone.v1.common_pb2 import Error
+from dialtone.gateway.core.formats import audio_format
+from dialtone.v1.common_pb2 import AudioFormat, Error
 from dialtone.v1.ears_pb2 import AudioProgress, SpeechSustained, Transcript
 from dialtone.v1.events_pb2 import LegDone, Released, ReplayRequest, WorkerEvent
 from dialtone.v1.turn_pb2 import TurnDone
 from tests.core.harness import Worker
 
 from .client_rules import WHICH, Machine, while_live
+from .requests import PCMU
 
 TEXTS = st.sampled_from(
     [
@@ -40,6 +42,7 @@ SECONDS = st.sampled_from([0.01, 0.3, 1.0, 4.0, 6.0, 16.0, 25.0])
 while_thinking = precondition(lambda self: self.live and self.players.of("llm") is not None)
 while_voicing = precondition(lambda self: self.live and self.players.of("tts") is not None)
 while_hearing = precondition(lambda self: self.live and self.players.of("asr") is not None)
+while_saying = precondition(lambda self: self.live and self.players.of("moshi") is not None)
 while_working = precondition(lambda self: self.live and self.players.workers)
 
 
@@ -194,6 +197,63 @@ class WorkerRules(Machine):
     def ears_are_done(self, which: int) -> None:
         self._by(self.players.of("asr", which), lambda worker: worker.say(leg_done=LegDone()))
 
+    # --- Moshi
+
+    @while_live
+    @rule(text=WORDS, ms=st.sampled_from([80, 400, 2000]))
+    def moshi_speaks(self, text: str, ms: int) -> None:
+        self.rig.speak(20)
+        self.players.claim_all("moshi")
+
+        def act(worker: Worker) -> None:
+            number = self.rig.call._sayings.next_number
+            worker.begins(number, self.players.input_ms)
+            worker.words(number, text)
+            worker.sounds(number, ms)
+
+        self._by(self.players.of("moshi"), act)
+
+    @while_saying
+    @rule(which=WHICH, back=BACK, audio_ms=st.sampled_from([0, 500, 10_000]), pcmu=st.booleans())
+    def saying_starts(self, which: int, back: int, audio_ms: int, pcmu: bool) -> None:
+        form = audio_format(PCMU) if pcmu else AudioFormat()
+        number = max(0, self.rig.call._sayings.next_number - back)
+        self._by(self.players.of("moshi", which), lambda worker: worker.begins(number, audio_ms, form))
+
+    @while_saying
+    @rule(which=WHICH, back=BACK, text=TEXTS)
+    def saying_has_words(self, which: int, back: int, text: str) -> None:
+        number = max(0, self.rig.call._sayings.next_number - 1 - back)
+        self._by(self.players.of("moshi", which), lambda worker: worker.words(number, text))
+
+    @while_saying
+    @rule(which=WHICH, back=BACK, ms=st.sampled_from([0, 80, 400]))
+    def saying_sounds(self, which: int, back: int, ms: int) -> None:
+        number = max(0, self.rig.call._sayings.next_number - 1 - back)
+        self._by(self.players.of("moshi", which), lambda worker: worker.sounds(number, ms, bytes(2 * ms)))
+
+    @while_saying
+    @rule(which=WHICH, back=BACK)
+    def saying_stops(self, which: int, back: int) -> None:
+        number = max(0, self.rig.call._sayings.next_number - 1 - back)
+        self._by(self.players.of("moshi", which), lambda worker: worker.ends(number))
+
+    @while_saying
+    @rule(which=WHICH, ms=st.none() | st.sampled_from([0, 100, 5_000]))
+    def moshi_reports(self, which: int, ms: int | None) -> None:
+        self._by(self.players.of("moshi", which), lambda worker: worker.heard_input(ms))
+
+    @while_saying
+    @rule(which=WHICH, seq=st.integers(0, 60))
+    def moshi_wants_a_replay(self, which: int, seq: int) -> None:
+        replay = ReplayRequest(from_seq=seq)
+        self._by(self.players.of("moshi", which), lambda worker: worker.say(replay=replay))
+
+    @while_saying
+    @rule(which=WHICH)
+    def moshi_is_done(self, which: int) -> None:
+        self._by(self.players.of("moshi", which), lambda worker: worker.say(leg_done=LegDone()))
+
     # --- recordings in items
 
     @while_live
@@ -224,13 +284,14 @@ class WorkerRules(Machine):
             self._by(self.players.anyone(which), act)
 
     @while_working
-    @rule(which=WHICH, text=TEXTS, what=st.integers(0, 3))
+    @rule(which=WHICH, text=TEXTS, what=st.integers(0, 4))
     def worker_of_another_stage_speaks(self, which: int, text: str, what: int) -> None:
         acts: list[Callable[[Worker], object]] = [
             lambda worker: worker.text(text),
             lambda worker: worker.done(),
             lambda worker: worker.spoken(),
             lambda worker: worker.started(self.players.utterance, 0),
+            lambda worker: worker.begins(1),
         ]
         self._by(self.players.anyone(which), acts[what])
 

@@ -195,6 +195,14 @@ class GatewaySettings(ServiceSettings):
     """A turn that no worker has taken up in this time ends its response as overloaded."""
     work_claim_timeout_tts_s: float = Field(default=5.0, gt=0)
     """A sentence that no worker has taken up in this time is delivered as text alone."""
+    work_claim_timeout_moshi_s: float = Field(default=8.0, gt=0)
+    """A call for Moshi that no worker has taken up in this time ends as overloaded."""
+    moshi_variants: Annotated[tuple[str, ...], NoDecode] = ()
+    """Variants of Moshi that calls may have, separated by commas: `sft`, `base`, `pretrain`. With none,
+    models of that name are refused."""
+    moshi_warm_s: float = Field(default=4.0, ge=0, le=30)
+    """Of what was heard of a call, the last seconds with which a new Moshi is warmed up when the one before
+    is lost; and how far behind its caller it may begin."""
 
     @property
     def needs_keys(self) -> bool:
@@ -206,7 +214,7 @@ class GatewaySettings(ServiceSettings):
         """Whether whoever may reach the gateway may read its metrics."""
         return self.metrics_port == 0 and is_loopback(self.http_host)
 
-    @field_validator("api_keys", "allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("api_keys", "allowed_origins", "trusted_proxies", "moshi_variants", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -234,6 +242,13 @@ class GatewaySettings(ServiceSettings):
         for proxy in proxies:
             ipaddress.ip_network(proxy)  # a ValueError says what is wrong
         return proxies
+
+    @field_validator("moshi_variants")
+    @classmethod
+    def _known_variants(cls, variants: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := set(variants) - {"sft", "base", "pretrain"}:
+            raise ValueError(f"there is no {sorted(unknown)[0]!r}: the variants are sft, base and pretrain")
+        return variants
 
     @field_validator("api_keys")
     @classmethod

@@ -15,6 +15,7 @@ from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests, has_sound
 from .items import InputText, MessageItem
 from .lease_table import HeldLease
+from .model_response import ModelResponse
 from .player import Player
 from .prompt import turn_that_fits
 from .rate_limits import RateLimits
@@ -37,7 +38,7 @@ class Answers:
         self.active: Response | None = None  # the one that writes to the conversation
         self._player = Player(context)
         self.given = 0  # answers to the conversation that came to their end, but for those that failed
-        self._waiting: list[Response] = []  # for the words of what the user said before them
+        self._waiting: list[ModelResponse] = []  # for the words of what the user said before them
         self._heard_us = 0  # of the user's speech, that no response has had in its context
         self._rates = RateLimits(
             requests_per_minute=context.limits.requests_per_minute,
@@ -178,37 +179,46 @@ class Answers:
             return
         self._submit(self._answer_to(utterance, self._ctx.new_id("resp")))
 
-    def _answer_to(self, utterance: Utterance, response_id: str) -> Response:
+    def _answer_to(self, utterance: Utterance, response_id: str) -> ModelResponse:
         self._ctx.answers(response_id, utterance.number)
         return self._open(ask.ResponseOptions(), response_id, utterance.marks, utterance.item_id)
 
     def _open(
         self, options: ask.ResponseOptions, response_id: str, marks: TurnMarks, user_item_id: str | None
-    ) -> Response:
-        # Without turn detection only the client knows when it fell silent: reckon that it has.
-        detection = self._ctx.config.audio.input.turn_detection
-        response = Response(
+    ) -> ModelResponse:
+        response = ModelResponse(
             self._ctx,
             options,
             response_id=response_id,
             marks=marks,
             user_item_id=user_item_id,
-            busy_until=self._player.busy_until if detection is not None else 0.0,
+            busy_until=self.player_busy_until,
         )
+        self.admit(response)
+        return response
+
+    @property
+    def player_busy_until(self) -> float:
+        """When a response that begins now can be heard at the earliest."""
+        # Without turn detection only the client knows when it fell silent: reckon that it has.
+        detection = self._ctx.config.audio.input.turn_detection
+        return self._player.busy_until if detection is not None else 0.0
+
+    def admit(self, response: Response) -> None:
+        """Count it, and have it write to the conversation if it does; over the limits it fails."""
         self._responses[response.id] = response
         if response.conversational:
             self.active = response
         refused = self._rates.admit(self._ctx.now)
         if refused is not None:
             response.fail("rate_limit_exceeded", refused)
-            self._settled(response)
-        return response
+            self.settled(response)
 
-    def _count_heard(self, response: Response) -> None:
+    def _count_heard(self, response: ModelResponse) -> None:
         if response.input.items is None:
             response.count.heard_us, self._heard_us = self._heard_us, 0
 
-    def _submit(self, response: Response, *, note: str = "") -> None:
+    def _submit(self, response: ModelResponse, *, note: str = "") -> None:
         if response.over:
             return
         items = response.input.now(self._ctx.conversation)
@@ -220,7 +230,7 @@ class Answers:
         if turn is None:
             text = "What the model would have to be told is too long, and may not or cannot be shortened."
             response.fail("context_length_exceeded", text)
-            self._settled(response)
+            self.settled(response)
             return
         self._count_heard(response)
         response.submit(turn)
@@ -256,7 +266,7 @@ class Answers:
                 self._player.silenced()
         elif self._items.truncate(event, active.speech):
             active.settle()
-            self._settled(active)
+            self.settled(active)
             self._player.silenced()
 
     def cancelled(self, event: ask.CancelResponse) -> None:
@@ -276,7 +286,7 @@ class Answers:
 
     def _end(self, response: Response, reason: str) -> None:
         response.cancel("turn_detected" if reason == "turn_detected" else "client_cancelled")
-        self._settled(response)
+        self.settled(response)
 
     def end_all(self) -> None:
         """The call is over."""
@@ -285,11 +295,11 @@ class Answers:
         for response in list(self._responses.values()):
             self._end(response, "client_cancelled")
 
-    def _settled(self, response: Response) -> None:
+    def settled(self, response: Response) -> None:
+        """Let go of it if it is over."""
         if not response.over or self._responses.pop(response.id, None) is None:
             return
-        if response in self._waiting:
-            self._waiting.remove(response)
+        self._waiting = [waiting for waiting in self._waiting if waiting is not response]
         item_id = response.message_id
         if item_id is not None and response.speaks and response.wrote(self._ctx.conversation.get(item_id)):
             self._items.remember_speech(item_id, response.speech.spoken())
@@ -305,8 +315,11 @@ class Answers:
 
     # --- what workers say ---
 
-    def _owner(self, lease_id: str) -> Response | None:
-        for response in self._responses.values():
+    def _modelled(self) -> list[ModelResponse]:
+        return [response for response in self._responses.values() if isinstance(response, ModelResponse)]
+
+    def _owner(self, lease_id: str) -> ModelResponse | None:
+        for response in self._modelled():
             if lease_id == response.lease_id or response.speech.has(lease_id):
                 return response
         return None
@@ -319,7 +332,7 @@ class Answers:
         if response is not None:
             self._apply(response, lease, event)
 
-    def _apply(self, response: Response, lease: HeldLease, event: WorkerEvent) -> None:
+    def _apply(self, response: ModelResponse, lease: HeldLease, event: WorkerEvent) -> None:
         body = event.WhichOneof("body")
         if body == "text":
             response.model_text(event.text.text)
@@ -334,9 +347,9 @@ class Answers:
             response.settle()
         elif body == "failed" and event.failed.final:
             self._fail(response, lease, event.failed.error)
-        self._settled(response)
+        self.settled(response)
 
-    def _fail(self, response: Response, lease: HeldLease, error: Error) -> None:
+    def _fail(self, response: ModelResponse, lease: HeldLease, error: Error) -> None:
         if lease.stage == TTS:
             self._ctx.leases.close(lease.id)
             response.speech.failed(lease.id, error)
@@ -352,7 +365,7 @@ class Answers:
         response = self._owner(lease.id)
         if response is not None:
             self._fail(response, lease, Error(code=code, message=message))
-            self._settled(response)
+            self.settled(response)
 
     def delivered(self, lease: HeldLease) -> tuple[str, int]:
         """What came of this work so far: text of a turn, microseconds of a sentence."""
@@ -369,11 +382,10 @@ class Answers:
     # --- time ---
 
     def pump(self) -> None:
-        for response in list(self._responses.values()):
+        for response in self._modelled():
             if response.speech.pump_at is not None and response.speech.pump_at <= self._ctx.now:
                 response.speech.pump()
 
     def due(self) -> float | None:
-        return min(
-            (r.speech.pump_at for r in self._responses.values() if r.speech.pump_at is not None), default=None
-        )
+        times = (response.speech.pump_at for response in self._modelled())
+        return min((time for time in times if time is not None), default=None)

@@ -5,17 +5,19 @@ the same times give the same effects, so a recorded call can be replayed.
 
 Its parts, each of which owns one thing:
 
-    EarsLink       the input audio clock, and the ears leg's inputs
+    Legs           who hears its audio: ears, Moshi, or both; their inputs, and the input audio clock
     InputTurns     what the user says: utterances, and the items with their words
     Hearing        what the ears say, and what it means for the answers
     IdleTimeout    what happens when the user says nothing
     Answers        responses: the active one, those beside it, the one begun on a guess
+    Sayings        what Moshi says, where it is Moshi that answers
     Departure      when the call ends of itself
     Outage         the time that the broker is away
     WorkTroubles   work that is not done as it should be
     ItemRecordings recordings in the client's items, until they have come to their words
     ItemRequests   the client's own changes to the conversation
     LeaseTable     who may speak for which piece of work
+    Grants         what those are told who claim it
     Locks          what of the session the client may not change
 """
 
@@ -25,16 +27,13 @@ from collections.abc import Callable
 
 from dialtone.v1.events_pb2 import WorkerEvent
 from dialtone.v1.lease_pb2 import Grant
-from dialtone.v1.speech_pb2 import SentenceResume
-from dialtone.v1.turn_pb2 import TurnResume
 
 from . import client_events as ask
 from . import server_events as out
 from .answers import Answers
-from .context import ASR, LLM, Context, Limits
+from .context import ASR, MOSHI, Context, Limits
 from .conversation import Conversation
 from .departure import Departure
-from .ears_link import EarsLink
 from .effects import (
     Answer,
     BrokerSeen,
@@ -51,6 +50,7 @@ from .effects import (
     WorkerFrame,
     WorkerGone,
 )
+from .grants import Grants
 from .hearing import Hearing
 from .idle_timeout import IdleTimeout
 from .input_turns import InputTurns
@@ -59,8 +59,11 @@ from .item_recordings import ItemRecordings
 from .item_requests import ItemRequests
 from .items import Item
 from .lease_table import HeldLease
+from .legs import Legs
 from .locks import Locks
+from .moshi_limits import CODE, at_opening, model_change, within_moshi
 from .outage import Outage
+from .sayings import Sayings
 from .session import SessionConfig
 from .session_update import FieldError, merge_session, with_voice
 from .stage_events import SAYS
@@ -98,6 +101,9 @@ class Call:
         limits: Limits,
     ) -> None:
         """`new_id(prefix)` makes ids; `expires_at` (unix seconds) is what the client is told."""
+        self._unable: list[FieldError] = []  # what the session asks for and cannot have
+        if config.moshi is not None:
+            config, self._unable = at_opening(config)
         self._ctx = Context(
             call_id=call_id,
             session_id=session_id,
@@ -110,7 +116,8 @@ class Call:
         self._expires_at = expires_at
         self._began_at = 0.0
         self._expiry: float | None = None
-        self._ears = EarsLink(self._ctx)
+        self._legs = Legs(self._ctx)
+        self._ears = self._legs.ears
         audio = ItemAudio(limits.item_audio_bytes)
         self._turns = InputTurns(self._ctx, self._ears, audio)
         self._recordings = ItemRecordings(self._ctx, audio)
@@ -119,10 +126,12 @@ class Call:
         self._idle = IdleTimeout(self._ctx, self._turns, self._answers)
         heard = self._ears, self._turns, self._recordings
         self._hearing = Hearing(self._ctx, *heard, self._answers, self._idle)
-        self._departure = Departure(self._ctx, self._ears, self._turns, self._answers)
+        self._sayings = Sayings(self._ctx, self._legs, self._turns, self._answers)
+        self._grants = Grants(self._ctx, self._legs, self._turns, self._answers, self._sayings)
+        self._departure = Departure(self._ctx, self._legs, self._turns, self._answers)
         self._outage = Outage(self._ctx)
-        fail = self._recordings, self._answers
-        self._troubles = WorkTroubles(self._ctx, self._ears, *fail, self._outage, close=self._close)
+        fail = self._recordings, self._answers, self._sayings
+        self._troubles = WorkTroubles(self._ctx, self._legs, *fail, self._outage, close=self._close)
         self.closed = False
         self._deadline: float | None = None
         self._handlers: dict[type, Callable[..., None]] = {
@@ -134,7 +143,7 @@ class Call:
             Tick: self._tick,
             WorkerFrame: self._worker,
             SubmitFailed: self._troubles.submit_failed,
-            BrokerSeen: self._broker_seen,
+            BrokerSeen: self._outage.broker_seen,
             WorkerGone: self._troubles.worker_gone,
             ask.UpdateSession: self._update_session,
             ask.AppendAudio: self._append,
@@ -162,8 +171,8 @@ class Call:
 
     @property
     def input_full(self) -> bool:
-        """The client has sent so much audio ahead of its ears that it is to wait."""
-        return self._ears.full
+        """The client has sent so much audio ahead of its legs that it is to wait."""
+        return self._legs.full
 
     def open_leases(self) -> int:
         return len(self._ctx.leases)
@@ -193,6 +202,7 @@ class Call:
         self._began_at = self._ctx.now
         self._expiry = self._ctx.now + self._ctx.limits.session_s
         self._ctx.send(out.SessionCreated(self._ctx.session_id, self._expires_at, self._ctx.config))
+        self._refused(self._unable, None)
 
     def _invalid(self, event: ask.Invalid) -> None:
         self._ctx.error(event.code, event.message, param=event.param, event_id=event.event_id)
@@ -223,6 +233,10 @@ class Call:
     def _update_session(self, event: ask.UpdateSession) -> None:
         ctx = self._ctx
         config, wrong = merge_session(ctx.config, event.patch)
+        wrong += model_change(ctx.config, event.patch)
+        if config.moshi is not None:
+            config, unable = within_moshi(config)
+            wrong += unable
         if self._refused(self._locks.changed_by_update(ctx.config, config, event.patch), event):
             return
         wrong = [*event.errors, *wrong]
@@ -237,14 +251,15 @@ class Call:
             self._idle.stirred()
             ctx.config = config
             ctx.emit(PutConfig(config))
-            self._ears.reconfigure()
+            self._legs.reconfigure()
         if changed or not wrong:  # an update of which nothing is right is answered by its errors alone
             ctx.send(out.SessionUpdated(ctx.session_id, self._expires_at, config))
 
-    def _refused(self, wrong: list[FieldError], event: ask.ClientEvent) -> bool:
+    def _refused(self, wrong: list[FieldError], event: ask.ClientEvent | None) -> bool:
         """Tell the client each field of its event that is refused; whether there is any."""
+        event_id = event.event_id if event else None
         for field in wrong:
-            self._ctx.error(field.code, field.message, param=field.param, event_id=event.event_id)
+            self._ctx.error(field.code, field.message, param=field.param, event_id=event_id)
         return bool(wrong)
 
     # --- input audio ---
@@ -253,25 +268,22 @@ class Call:
         if self._departure.ending:
             self._ctx.error("input_ended", "The client has ended its input.", event_id=event.event_id)
             return
-        if not self._ears.leased:
-            self._ears.lease()
-        all_heard = self._ears.unheard_since is None
-        self._ears.append(event.audio)
-        if self._hears_too_much():
+        behind = self._legs.behind
+        self._legs.append(event.audio)
+        if self._legs.brought_too_fast(since=self._began_at):
             text = "More audio came than a call may bring in its time."
             self._expelled(Expelled("audio_too_fast", text, "audio too fast"))
-        elif all_heard:
+        elif self._legs.behind != behind:
             self._deadline = self._next_deadline()
-
-    def _hears_too_much(self) -> bool:
-        """Nobody speaks that fast, and a recording would have been over."""
-        limits = self._ctx.limits
-        lasted_s = self._ctx.now - self._began_at
-        most_s = lasted_s * limits.audio_speed + limits.audio_at_once_s
-        return limits.audio_at_once_s > 0 and self._ears.input_us > most_s * 1_000_000
 
     def _commit(self, event: ask.CommitAudio) -> None:
         self._idle.stirred()
+        if not self._legs.has_ears:
+            message = (
+                "There is no input transcription in this call: Moshi hears all of the input as it comes."
+            )
+            self._ctx.error(CODE, message, param="type", event_id=event.event_id)
+            return
         if not self._turns.commit():
             held_ms = self._turns.buffered_us() / 1000
             self._ctx.error(
@@ -290,6 +302,10 @@ class Call:
     # --- items ---
 
     def _create_item(self, event: ask.CreateItem) -> None:
+        if self._ctx.config.moshi is not None:
+            message = "Moshi hears the caller alone: no item can be given to it."
+            self._ctx.error(CODE, message, param="item", event_id=event.event_id)
+            return
         self._idle.stirred()
         self._answers.drop_speculation()
         self._items.create(event)
@@ -300,16 +316,15 @@ class Call:
 
     def _create_response(self, event: ask.CreateResponse) -> None:
         self._idle.stirred()
-        if not self._ctx.config.listens_only:
-            locked = self._locks.changed_by_options(self._ctx.config, event.options)
-            if not self._refused(locked, event):
-                self._answers.requested(event)
-            return
-        self._ctx.error(
-            "response_create_not_supported",
-            "A transcription session has no responses: response.create is not supported in it.",
-            event_id=event.event_id,
-        )
+        config, why = self._ctx.config, ""
+        if config.listens_only:
+            why = "A transcription session has no responses: response.create is not supported in it."
+        elif config.moshi is not None:
+            why = "Moshi decides by itself when to speak: response.create is not supported with it."
+        if why:
+            self._ctx.error("response_create_not_supported", why, event_id=event.event_id)
+        elif not self._refused(self._locks.changed_by_options(config, event.options), event):
+            self._answers.requested(event)
 
     # --- workers ---
 
@@ -317,10 +332,11 @@ class Call:
         event = frame.event
         lease = self._ctx.leases.get(event.lease_id)
         if event.HasField("claim"):
-            grant = self._grant(lease, event)
+            grant = self._grants.answer(lease, event)
             self._ctx.emit(Answer(frame.reply, grant))
-            if grant.HasField("ears"):
-                self._ears.replay()
+            leg = self._legs.by_lease(event.lease_id)
+            if grant.granted and leg is not None:
+                leg.replay()
             return
         if lease is None:
             return
@@ -335,40 +351,22 @@ class Call:
         """An event of the holder, in its turn."""
         if event.HasField("released"):
             lease.released(self._ctx.now)
+            if lease.stage == MOSHI:
+                self._sayings.lost()
         elif lease.stage == ASR:
             self._hearing.take(event)
+        elif lease.stage == MOSHI:
+            self._sayings.take(event)
         else:
             self._answers.worker_event(lease, event)
-
-    def _grant(self, lease: HeldLease | None, event: WorkerEvent) -> Grant:
-        if lease is None:
-            return Grant(granted=False, reason="cancelled")
-        if not lease.claim(event.attempt, event.claim.instance, self._ctx.now):
-            return Grant(granted=False, reason=lease.refusal(event.attempt))
-        if lease.id == self._ears.lease_id:
-            number, start_us = self._turns.resume_at()
-            ears = self._ears.resume(next_utterance=number, speech_start_us=start_us)
-            return Grant(granted=True, ears=ears)
-        if lease.stage == ASR:
-            return Grant(granted=True)
-        text, delivered_us = self._answers.delivered(lease)
-        if lease.stage == LLM:
-            return Grant(granted=True, turn=TurnResume(delivered_text=text) if text else None)
-        resume = SentenceResume(delivered_us=delivered_us) if delivered_us else None
-        return Grant(granted=True, sentence=resume)
-
-    def _broker_seen(self, event: BrokerSeen) -> None:
-        self._outage.broker_seen(event)
 
     # --- time ---
 
     def _tick(self, _event: Tick) -> None:
         now = self._ctx.now
         if self._expiry is not None and now >= self._expiry:
-            self._ctx.error(
-                "session_expired",
-                f"Your session hit the maximum duration of {round(self._ctx.limits.session_s / 60)} minutes.",
-            )
+            minutes = round(self._ctx.limits.session_s / 60)
+            self._ctx.error("session_expired", f"Your session hit the maximum duration of {minutes} minutes.")
             self._close(GOING_AWAY, "session expired")
             return
         self._depart()

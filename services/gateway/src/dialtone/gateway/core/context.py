@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dialtone.telemetry.turn_trace import traceparent
 from dialtone.v1.ears_pb2 import EarsLeg, Recording
+from dialtone.v1.moshi_pb2 import MoshiLeg
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.v1.work_pb2 import Work
@@ -17,7 +18,7 @@ from .effects import Cancel, Effect, Send, Submit
 from .lease_table import HeldLease, LeaseTable
 from .session import SessionConfig
 
-ASR, LLM, TTS = "asr", "llm", "tts"
+ASR, LLM, TTS, MOSHI = "asr", "llm", "tts", "moshi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Limits:
     """Bounds and budgets of a call; times in seconds unless the name says otherwise."""
 
     # Work that nobody claims in this time ends as overloaded.
-    claim_s: dict[str, float] = field(default_factory=lambda: {ASR: 8.0, LLM: 5.0, TTS: 5.0})
+    claim_s: dict[str, float] = field(default_factory=lambda: {ASR: 8.0, LLM: 5.0, TTS: 5.0, MOSHI: 8.0})
     resubmit_s: float = 0.5  # pause before work is queued again that the broker did not take
     reorder_s: float = 0.1  # for an event that others have overtaken; then it is lost
     # A held lease that says nothing for this long is issued anew, then failed.
-    # Ears may be silent while nothing is sent to them.
-    silent_s: dict[str, float] = field(default_factory=lambda: {ASR: 5.0, LLM: 20.0, TTS: 15.0})
+    # Legs may be silent while nothing is sent to them.
+    silent_s: dict[str, float] = field(default_factory=lambda: {ASR: 5.0, LLM: 20.0, TTS: 15.0, MOSHI: 5.0})
     # Without the broker: until the client is told, until the call ends, and once it is back until work is
     # issued anew of which nothing is heard.
     broker_missed_s: float = 0.4
@@ -48,10 +49,13 @@ class Limits:
     # Input audio kept for a new pair of ears.
     replay_idle_us: int = 2_000_000
     replay_us: int = 120_000_000
-    # What ears are sent ahead of what they have heard, so that a recording sent at once does not
+    # Of what was heard, with which a new Moshi is warmed up; and how late it may be at most.
+    moshi_warm_us: int = 4_000_000
+    # What legs are sent ahead of what they have heard, so that a recording sent at once does not
     # overrun them, and what may wait for that before the client's socket is no longer read.
     ears_ahead_us: int = 30_000_000
-    ears_ahead_inputs: int = 2_000
+    moshi_ahead_us: int = 5_000_000
+    ahead_inputs: int = 2_000
     input_waiting_us: int = 30_000_000
     min_commit_us: int = 100_000
     candidate_pause_ms: int = 250
@@ -148,6 +152,7 @@ class Context:
         turn: LlmTurn | None = None,
         sentence: Sentence | None = None,
         recording: Recording | None = None,
+        moshi: MoshiLeg | None = None,
     ) -> HeldLease:
         """Open a lease on this work and ask for it to be queued."""
         about = turn or sentence
@@ -160,6 +165,7 @@ class Context:
             turn=turn,
             sentence=sentence,
             recording=recording,
+            moshi=moshi,
         )
         self.emit(Submit(stage, work))
         return self.leases.open(work, stage, self.now)

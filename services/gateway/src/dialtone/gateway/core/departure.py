@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from .answers import Answers
 from .context import Context
-from .ears_link import EarsLink
 from .effects import Close, GoAway
 from .input_turns import InputTurns
+from .legs import Legs
 
 NORMAL, SERVICE_RESTART = 1000, 1012
 
 
 class Departure:
-    def __init__(self, context: Context, ears: EarsLink, turns: InputTurns, answers: Answers) -> None:
+    def __init__(self, context: Context, legs: Legs, turns: InputTurns, answers: Answers) -> None:
         self._ctx = context
-        self._ears = ears
+        self._legs = legs
         self._turns = turns
         self._answers = answers
         self._ending_due: float | None = None  # the client said that it will say no more
@@ -31,8 +31,7 @@ class Departure:
     def end_input(self) -> None:
         if self._ending_due is None:
             self._ending_due = self._ctx.now + self._ctx.limits.closing_s
-            if self._ears.leased:
-                self._ears.end()
+            self._legs.end()
 
     def go_away(self, event: GoAway) -> None:
         if self._away_by is None:
@@ -55,8 +54,7 @@ class Departure:
         return min((time for time in times if time is not None), default=None)
 
     def _said_all(self, due: float) -> bool:
-        listening = self._ctx.leases.get(self._ears.lease_id) is not None
-        if not (listening or self._turns.pending or not self._answers.idle):
+        if not (self._legs.listening or self._turns.pending or not self._answers.idle):
             return True
         if self._ctx.now < due:
             return False

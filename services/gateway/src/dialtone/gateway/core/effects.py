@@ -42,7 +42,7 @@ class Cancel(Effect):
 
 
 class SendInput(Effect):
-    """Send this to the call's ears."""
+    """Send this to a leg of the call."""
 
     frame: EarsInput
 

@@ -6,6 +6,7 @@ from dialtone.v1.common_pb2 import (
     AUDIO_ENCODING_PCM16,
     AUDIO_ENCODING_PCMA,
     AUDIO_ENCODING_PCMU,
+    AudioEncoding,
 )
 from dialtone.v1.common_pb2 import AudioFormat as AudioFormatMessage
 from dialtone.v1.ears_pb2 import EarsConfig, TurnDetection
@@ -13,9 +14,9 @@ from dialtone.v1.ears_pb2 import Transcription as TranscriptionMessage
 from dialtone.v1.speech_pb2 import Voice
 
 from .interruption import Threshold
-from .session import AudioFormat, ServerVad, SessionConfig
+from .session import AudioFormat, FormatName, ServerVad, SessionConfig
 
-ENCODINGS = {
+ENCODINGS: dict[FormatName, AudioEncoding] = {
     "audio/pcm": AUDIO_ENCODING_PCM16,
     "audio/pcmu": AUDIO_ENCODING_PCMU,
     "audio/pcma": AUDIO_ENCODING_PCMA,
@@ -39,9 +40,21 @@ def audio_format(wire: AudioFormat) -> AudioFormatMessage:
     return AudioFormatMessage(encoding=ENCODINGS[wire.type], sample_rate=wire.sample_rate)
 
 
+def wire_format(message: AudioFormatMessage) -> AudioFormat | None:
+    """The form of audio that a worker names, as clients know it; None: it names none."""
+    kind = next((name for name, encoding in ENCODINGS.items() if encoding == message.encoding), None)
+    if kind is None:
+        return None
+    return AudioFormat(kind, message.sample_rate) if kind == "audio/pcm" else AudioFormat(kind)
+
+
 def ears_config(config: SessionConfig, candidate_pause_ms: int, threshold: Threshold) -> EarsConfig:
     """What the ears do. Every turn is transcribed, whether the client asks for transcripts or not:
-    the text model needs the words. `threshold`: what it takes to interrupt an answer."""
+    the text model needs the words. `threshold`: what it takes to interrupt an answer.
+
+    Beside Moshi there are no turns to be committed: what is transcribed is cut by voice activity, also
+    where the client does not want to be told of that.
+    """
     partials = config.listens_only or config.dialtone.partial_transcripts or threshold.words > 0
     return EarsConfig(
         turn_detection=_turn_detection(config, candidate_pause_ms, threshold.speech_ms),
@@ -64,6 +77,8 @@ def _turn_detection(
     config: SessionConfig, candidate_pause_ms: int, sustained_speech_ms: int
 ) -> TurnDetection:
     wire, extra = config.audio.input.turn_detection, config.dialtone
+    if wire is None and config.moshi is not None and config.transcription is not None:
+        wire = ServerVad()
     if wire is None:
         return TurnDetection(mode=TurnDetection.MODE_MANUAL)
     pause = candidate_pause_ms if extra.candidate_pause_ms is None else extra.candidate_pause_ms

@@ -46,6 +46,8 @@ class Hearing:
             if body == "transcript":
                 self._recordings.take(event.lease_id, event.transcript)
             return
+        if self._ears.take(event):
+            return
         if body == "speech_started":
             self._started(event.speech_started)
         elif body == "speech_sustained":
@@ -54,12 +56,6 @@ class Hearing:
             self._stopped(event.speech_stopped)
         elif body == "transcript":
             self._transcript(event.transcript)
-        elif body == "progress":
-            self._ears.heard(event.progress)
-        elif body == "replay":
-            self._ears.replay(event.replay.from_seq)
-        elif body == "leg_done":
-            self._ctx.leases.close(self._ears.lease_id)
 
     def give_up_overdue(self) -> None:
         """Transcripts that do not come are not waited for any longer."""
@@ -93,7 +89,7 @@ class Hearing:
 
     def _weigh(self, utterance: Utterance) -> None:
         """Announce the utterance, unless it is over an answer and not enough to interrupt it."""
-        if utterance.announced or utterance.committed:
+        if utterance.announced or utterance.committed or not self._ctx.config.tells_speech:
             return
         if not self._answers.going or self._is_enough(utterance):
             self._turns.announce(utterance)
@@ -137,6 +133,9 @@ class Hearing:
         if utterance.backchannel:
             utterance.words = count_words(turn.text)
             answer = answer and self._is_enough(utterance)
-            if turn.text and self._is_enough(utterance):  # its words came too late to be weighed before
+            interrupts = self._ctx.config.interrupts
+            if (
+                interrupts and turn.text and self._is_enough(utterance)
+            ):  # its words came too late to be weighed before
                 self._answers.interrupted()
         self._answers.understood(turn, answer=answer)

@@ -60,6 +60,7 @@ class InputTurns:
         self._committed_us = 0  # all input before this belongs to items, or was cleared
         self._cleared_us = 0  # all input before this is settled: the client took back what was no item
         self._told_us = 0  # the last place in the input that the client was told
+        self.last_ended: Utterance | None = None
 
     # --- state ---
 
@@ -153,6 +154,7 @@ class InputTurns:
         utterance.marks.endpoint = now
         # Audio comes in real time: what was heard since the last voiced sample is how long ago it came.
         utterance.marks.speech_end = now - max(0, self._ears.input_us - event.speech_end_us) / 1e6
+        self.last_ended = utterance
         if utterance.announced:
             self._ctx.send(out.SpeechStopped(self._tell_ms(utterance.end_us), utterance.item_id))
         self._commit(utterance)
@@ -213,9 +215,9 @@ class InputTurns:
         """Make an item of the audio since the last turn; False when there is too little of it."""
         utterance = self.speaking
         if utterance is None:
-            if self._ears.input_us - self._committed_us < self._ctx.limits.min_commit_us:
+            if self.buffered_us() < self._ctx.limits.min_commit_us:
                 return False
-            utterance = self._begin(self.next_number, self._committed_us)
+            utterance = self._begin(self.next_number, self._buffered_from_us)
         utterance.end_us = self._ears.input_us
         utterance.marks.endpoint = utterance.marks.speech_end = self._ctx.now
         self._ears.commit(utterance.number)
@@ -238,7 +240,11 @@ class InputTurns:
         return silence.item_id
 
     def buffered_us(self) -> int:
-        return self._ears.input_us - self._committed_us
+        return self._ears.input_us - self._buffered_from_us
+
+    @property
+    def _buffered_from_us(self) -> int:
+        return max(self._committed_us, self._ears.passed_us)
 
     def clear(self) -> None:
         """Forget audio that is no item yet."""

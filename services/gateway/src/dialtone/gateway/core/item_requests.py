@@ -14,7 +14,7 @@ from .effects import PutItem, RemoveItem
 from .item_audio import ItemAudio
 from .item_recordings import ItemRecordings
 from .items import FunctionCallItem, FunctionCallOutputItem, Item, MessageItem, OutputAudio
-from .speech_queue import SpeechQueue
+from .response import Speech
 from .spoken_text import SpokenText
 
 # Answers whose sound is remembered, so that a truncation in ms can be turned into one of text.
@@ -112,7 +112,7 @@ class ItemRequests:
         self._ctx.emit(RemoveItem(event.item_id))
         self._ctx.send(out.ItemDeleted(event.item_id))
 
-    def truncate(self, event: ask.TruncateItem, speaking: SpeechQueue | None) -> bool:
+    def truncate(self, event: ask.TruncateItem, speaking: Speech | None) -> bool:
         """Cut an answer to what was heard, at once or, while it is `speaking`, when it is over.
 
         A point past the end is the end, for clients round up; the answer tells where that is. False,

@@ -15,6 +15,7 @@ from dialtone.v1.work_pb2 import Work
 # A work item issued anew outranks every delivery of its older message (at most 5 of each).
 ATTEMPTS_PER_ISSUE = 16
 MAX_ISSUES = 3
+LEGS = ("ears", "moshi")  # bodies of work that lasts as long as its call
 STEADY_S = 5.0  # a leg that one worker held for this long is no poison
 EARLY_EVENTS = 64  # kept while something before them is missing
 
@@ -114,7 +115,7 @@ class HeldLease:
             self.next_seq += 1
         if ready:
             self.doubted_by = None
-            if self.work.HasField("ears") and now - self.held_since >= STEADY_S:
+            if self.work.WhichOneof("body") in LEGS and now - self.held_since >= STEADY_S:
                 self.issues = 1  # it lasts as long as its call, and loses a worker now and then
         if not self.early:
             self.missing_by = None

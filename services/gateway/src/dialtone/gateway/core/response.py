@@ -1,27 +1,22 @@
-"""A response: from what a model says to what the client sees and hears."""
+"""A response, whoever makes it: what the client sees and hears of it from its beginning to its end."""
 
 from __future__ import annotations
 
-from typing import Literal
+from abc import ABC, abstractmethod
+from typing import Literal, Protocol
 
 from dialtone.telemetry.turn_trace import trace_id_of
-from dialtone.v1.common_pb2 import Error
-from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta, TurnDone
 
 from . import server_events as out
 from .client_events import ResponseOptions
-from .context import LLM, Context
+from .context import Context
 from .effects import TurnOver
-from .formats import audio_format, voice_of
 from .items import Item
 from .message_output import MessageOutput
-from .response_input import ResponseInput
-from .sentences import SentenceSplitter, is_speakable
+from .playback import Playback
 from .session import SessionConfig
-from .speculation import Speculation
-from .speech_queue import SpeechQueue
+from .spoken_text import SpokenText
 from .timing import TurnMarks
-from .tool_calls import ToolCalls
 from .usage import UsageCount
 
 Status = Literal["in_progress", "completed", "cancelled", "incomplete", "failed"]
@@ -38,8 +33,26 @@ FAILURE_TYPES = {
 }
 
 
-class Response:
+class Speech(Protocol):
+    """The sound of a response, and how its text goes with it."""
+
+    playback: Playback
+
+    @property
+    def stopped(self) -> bool:
+        """No more of it is wanted."""
+
+    def stop(self, heard_us: int) -> list[str]:
+        """Say no more; of what was sent, no more than this is heard. Returns the leases to cancel."""
+
+    def spoken(self) -> SpokenText:
+        """How text and sound go together, as far as the sound was sent."""
+
+
+class Response(ABC):
     """One response. It opens with `response.created` and ends with exactly one `response.done`."""
+
+    speech: Speech  # set before this class's own part is
 
     def __init__(
         self,
@@ -49,9 +62,7 @@ class Response:
         response_id: str,
         marks: TurnMarks,
         user_item_id: str | None,
-        busy_until: float = 0.0,
     ) -> None:
-        """`busy_until`: when the client's player is through with what it was sent before."""
         self._ctx = context
         self._config: SessionConfig = context.config  # later updates are for later responses
         self.options = options
@@ -64,41 +75,12 @@ class Response:
         self.status: Status = "in_progress"
         self._details: out.StatusDetails | None = None
         self._output: list[Item] = []
-        self.input = ResponseInput()
         self.count = UsageCount()
         self.usage = out.Usage()  # known when it is over
         self._notices: dict[str, None] = {}  # each once, in their order
-        self.lease_id = ""  # of the model's turn; empty until it is submitted
-        self._turn_done: TurnDone | None = None
         self._message: MessageOutput | None = None
-        self._tools = ToolCalls()
-        self._adopted: Speculation | None = None
-        self._splitter = SentenceSplitter()
-        self.text = ""  # all that the model said
-        self.speech = SpeechQueue(
-            context,
-            self,
-            response_id=response_id,
-            voice=voice_of(self._config, options.voice),
-            audio_format=audio_format(self._format),
-            busy_until=busy_until,
-        )
+        self.text = ""  # all that was written of it
         context.send(out.ResponseCreated(self._snapshot()))
-
-    # --- what happens to it ---
-
-    def submit(self, turn: LlmTurn) -> None:
-        self.marks.submitted = self._ctx.now
-        self.count.asked = turn
-        self.lease_id = self._ctx.submit(LLM, turn=turn).id
-
-    def adopt(self, speculation: Speculation) -> None:
-        """Go on from a model's turn that was started before the user was known to have finished."""
-        self.marks.submitted = speculation.submitted_at
-        self.marks.first_token = speculation.first_token_at
-        self.count = speculation.count
-        self.lease_id = speculation.lease_id
-        self._adopted = speculation
 
     @property
     def speaks(self) -> bool:
@@ -108,83 +90,32 @@ class Response:
     def over(self) -> bool:
         return self.status != "in_progress"
 
-    def lease_ids(self) -> list[str]:
-        return [*([self.lease_id] if self.lease_id and not self._turn_done else []), *self.speech.lease_ids()]
+    # --- how it goes on ---
 
-    def model_text(self, delta: str) -> None:
-        if not delta:
-            return
-        if self.marks.first_token is None:
-            self.marks.first_token = self._ctx.now
-        if self._message is None:
-            self._message = MessageOutput(
-                self._ctx,
-                response_id=self.id,
-                output_index=len(self._output),
-                audio=self.speaks,
-                conversational=self.conversational,
-            )
-        self.text += delta
-        if self.speech.stopped:
-            return  # nobody is to hear or read what follows
-        self._message.write(delta)
-        self._speak(self._splitter.feed(delta))
-
-    def _speak(self, pieces: list[str]) -> None:
-        for piece in pieces:
-            if self.marks.first_sentence is None:
-                self.marks.first_sentence = self._ctx.now
-            if not is_speakable(piece):
-                continue  # nothing to be heard: it is in the transcript already
-            if not self.speaks:
-                self.sentence_spoken(-1, piece)
-            elif self._adopted and self._adopted.piece == piece and self._adopted.speech_lease_id:
-                guess, self._adopted = self._adopted, None
-                self.marks.first_sentence = guess.speech_submitted_at
-                self.speech.add(piece, lease_id=guess.speech_lease_id)
-            else:
-                self.speech.add(piece)
-
-    def model_tool_call(self, delta: ToolCallDelta) -> None:
-        self._tools.add(delta)
-
-    def model_restarted(self) -> None:
-        """Another attempt takes the turn up; it is given `text` to go on from."""
-        self.count.lost(self.text, self._tools.written)
-        self._tools.forget()
-
-    def model_done(self, done: TurnDone) -> None:
-        self._turn_done = done
-        self._ctx.leases.close(self.lease_id)
-        self.count.told(done.usage)
-        self._speak(self._splitter.flush())
-        self.settle()
-
-    def settle(self) -> None:
-        """End the response if the model has finished and all of it was sent."""
-        if self.over or self._turn_done is None or not self.speech.idle:
-            return
-        reason = self._turn_done.finish_reason
-        cut_off = reason in (TurnDone.FINISH_REASON_LENGTH, TurnDone.FINISH_REASON_CONTENT_FILTER)
-        self._close_message("incomplete" if cut_off else "completed")
-        broken = self._tools.take_broken()
-        if broken and not cut_off:
-            self.fail("invalid_tool_arguments", f"The model called {broken[0]} with what is not JSON.")
-            return
-        self._output += self._tools.send(
+    def _open_message(self) -> MessageOutput:
+        self._message = MessageOutput(
             self._ctx,
             response_id=self.id,
-            first_index=len(self._output),
+            output_index=len(self._output),
+            audio=self.speaks,
             conversational=self.conversational,
         )
-        if reason == TurnDone.FINISH_REASON_LENGTH:
-            self._finish("incomplete", reason="max_output_tokens")
-        elif reason == TurnDone.FINISH_REASON_CONTENT_FILTER:
-            self._finish("incomplete", reason="content_filter")
-        elif not self._output:
-            self._finish("failed", error=("server_error", "empty_response", "The model answered nothing."))
-        else:
-            self._finish("completed")
+        return self._message
+
+    def spoken_audio(self, audio: bytes) -> None:
+        if self.marks.first_audio is None:
+            self.marks.first_audio = self._ctx.now
+        if self._message is not None:
+            self._message.audio(audio)
+
+    def sentence_spoken(self, index: int, text: str) -> None:
+        self._ctx.send(out.SentenceSpoken(self.id, index, text))
+
+    # --- how it ends ---
+
+    @abstractmethod
+    def settle(self) -> None:
+        """End the response if all of it is there and was sent."""
 
     def fail(self, code: str, message: str) -> None:
         """Stop here; what was sent of the speech is heard to its end."""
@@ -201,9 +132,7 @@ class Response:
         self._finish("cancelled", reason=reason)
 
     def _stop(self, heard_us: int) -> None:
-        leases = self.lease_ids()
-        self.speech.stop(heard_us)
-        self._ctx.cancel(leases)
+        self._ctx.cancel([*self._leases(), *self.speech.stop(heard_us)])
         self._close_message("incomplete")
 
     def _close_message(self, status: Literal["completed", "incomplete"]) -> None:
@@ -213,19 +142,29 @@ class Response:
         kept = self.speech.spoken().heard() if cut else None
         self._output.append(self._message.close("incomplete" if cut else status, kept))
 
+    def _leases(self) -> list[str]:
+        """Those of its work, beside its speech."""
+        return []
+
+    def _written(self) -> str:
+        """What its usage is reckoned from where nobody has counted."""
+        return self.text
+
+    def _timing(self) -> out.TurnTiming:
+        return self.marks.timing()
+
     def _finish(
         self, status: Status, *, reason: str | None = None, error: tuple[str, str, str] | None = None
     ) -> None:
         self.status = status
-        written = self.text + self._tools.written
-        self.usage = self.count.total(written=written, spoken_us=self.speech.playback.sent_us)
+        self.usage = self.count.total(written=self._written(), spoken_us=self.speech.playback.sent_us)
         if status != "completed" and status != "in_progress":
             detail = out.StatusError(*error) if error else None
             self._details = out.StatusDetails(status, reason, detail)
         self._ctx.send(out.ResponseDone(self._snapshot()))
         trace = self._ctx.trace_of(self.id)
         self._ctx.forget(self.id)
-        timing = self.marks.timing()
+        timing = self._timing()
         self._ctx.send(
             out.TurnMetrics(
                 self.id,
@@ -237,28 +176,6 @@ class Response:
             )
         )
         self._ctx.emit(TurnOver(trace, self.id, status, error[1] if error else "", self.marks))
-
-    # --- what the speech queue says ---
-
-    def spoken_audio(self, audio: bytes) -> None:
-        if self.marks.first_audio is None:
-            self.marks.first_audio = self._ctx.now
-        if self._message is not None:
-            self._message.audio(audio)
-
-    def sentence_spoken(self, index: int, text: str) -> None:
-        self._ctx.send(out.SentenceSpoken(self.id, index, text))
-
-    def voice_notice(self, notice: str) -> None:
-        self._notices[notice] = None
-
-    def sentence_failed(self, index: int, error: Error) -> None:
-        """The sentence stays in the transcript; the client is told that it has no sound."""
-        self._ctx.error(
-            error.code or "speech_failed",
-            f"Sentence {index} of response {self.id} could not be spoken: {error.message}",
-            type="server_error",
-        )
 
     # --- how it looks ---
 

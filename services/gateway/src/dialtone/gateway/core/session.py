@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+# Models of this name, and of this name with a variant behind it, answer speech to speech.
+MOSHI, MOSHI_DEFAULT = "moshi", "sft"
+
 FormatName = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 
 
@@ -126,6 +129,12 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
     container: Literal["raw", "wav"] = "raw"
 
 
+def moshi_variant(model: str) -> str | None:
+    """The variant of Moshi that a model's name asks for; None: it is no Moshi."""
+    family, _, variant = model.partition("-")
+    return (variant or MOSHI_DEFAULT) if family == MOSHI else None
+
+
 class SessionConfig(msgspec.Struct, frozen=True):
     """`type` is fixed for the life of a session; a transcription session only listens."""
 
@@ -151,10 +160,28 @@ class SessionConfig(msgspec.Struct, frozen=True):
         return self.type == "transcription"
 
     @property
+    def moshi(self) -> str | None:
+        """The variant of Moshi that answers by itself; None: a text model answers, and a voice speaks."""
+        return None if self.listens_only else moshi_variant(self.model)
+
+    @property
+    def wants_ears(self) -> bool:
+        """What the user says is to be known."""
+        heard = self.audio.input
+        asked = heard.transcription is not None or heard.turn_detection is not None
+        return asked or self.dialtone.partial_transcripts or self.moshi is None
+
+    @property
+    def tells_speech(self) -> bool:
+        """The client is told when the user begins and ends to speak."""
+        return self.audio.input.turn_detection is not None or self.moshi is None
+
+    @property
     def answers_turns(self) -> bool:
         """The end of a turn is answered without being asked."""
         detection = self.audio.input.turn_detection
-        return not self.listens_only and detection is not None and detection.create_response
+        answers = not self.listens_only and self.moshi is None
+        return answers and detection is not None and detection.create_response
 
     @property
     def interrupts(self) -> bool:

@@ -77,9 +77,6 @@ class SpeechQueue:
     def stopped(self) -> bool:
         return self._cut_us is not None
 
-    def lease_ids(self) -> list[str]:
-        return list(self._running)
-
     def has(self, lease_id: str) -> bool:
         """Whether a sentence is being synthesised under this lease."""
         return lease_id in self._running

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dialtone.v1.events_pb2 import WorkerEvent
 
 from .answers import Answers
-from .context import ASR, Context
-from .ears_link import EarsLink
+from .context import Context
 from .effects import Cancel, Submit, SubmitFailed, WorkerGone
 from .item_recordings import ItemRecordings
 from .lease_table import HeldLease
+from .legs import Legs
 from .outage import TRY_AGAIN_LATER, Outage
+from .sayings import Sayings
 
 
 class WorkTroubles:
@@ -25,18 +26,20 @@ class WorkTroubles:
     def __init__(
         self,
         context: Context,
-        ears: EarsLink,
+        legs: Legs,
         recordings: ItemRecordings,
         answers: Answers,
+        sayings: Sayings,
         outage: Outage,
         *,
         close: Callable[[int, str], None],
     ) -> None:
         """`close` ends the call, with a code and a reason."""
         self._ctx = context
-        self._ears = ears
+        self._legs = legs
         self._recordings = recordings
         self._answers = answers
+        self._sayings = sayings
         self._outage = outage
         self._close = close
 
@@ -51,7 +54,7 @@ class WorkTroubles:
 
     def work_failed(self, lease: HeldLease, event: WorkerEvent) -> None:
         """Its worker says so, for good."""
-        if lease.id == self._ears.lease_id:
+        if self._legs.by_lease(lease.id) is not None:
             self.issue_anew(lease, event.failed.error.code, event.failed.error.message)
         else:
             self._give_up(lease, event.failed.error.code, event.failed.error.message)
@@ -101,23 +104,41 @@ class WorkTroubles:
         limits, since = self._ctx.limits, lease.last_event_at
         if self._recordings.has(lease.id):  # what is waited for is its end
             since = math.inf
-        elif lease.stage == ASR:  # silent as long as its caller is
-            unheard = self._ears.unheard_since
+        elif (leg := self._legs.by_lease(lease.id)) is not None:  # silent as long as its caller is
+            unheard = leg.unheard_since
             since = math.inf if unheard is None else max(unheard, since)
         return lease.due(limits.claim_s[lease.stage], since + limits.silent_s[lease.stage])
 
     def _queue_anew(self, lease: HeldLease, *, blamed: bool) -> None:
         if lease.held:  # whoever has it would work on for nothing, in a slot that the new attempt may need
             self._ctx.emit(Cancel([lease.id]))
+        if self._is_moshi(lease):
+            self._sayings.lost()
         self._ctx.emit(Submit(lease.stage, lease.issue_anew(self._ctx.now, blamed=blamed)))
 
     def _give_up(self, lease: HeldLease, code: str, message: str) -> None:
         if self._recordings.has(lease.id):
             self._recordings.failed(lease.id, code, message)
             return
-        if lease.stage == ASR:
-            self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
-            self._close(TRY_AGAIN_LATER, "no ears")
+        if self._is_moshi(lease):
+            self._ctx.error(code, f"The call cannot be answered: {message}", type="server_error")
+            self._close(TRY_AGAIN_LATER, "no moshi")
+            return
+        if self._legs.by_lease(lease.id) is not None:
+            self._give_up_ears(code, message)
             return
         self._ctx.cancel([lease.id])
         self._answers.work_failed(lease, code, message)
+
+    def _give_up_ears(self, code: str, message: str) -> None:
+        if self._legs.moshi is None:
+            self._ctx.error(code, f"The call cannot be heard: {message}", type="server_error")
+            self._close(TRY_AGAIN_LATER, "no ears")
+            return
+        # Moshi hears the call, and goes on with it.
+        self._ctx.error(code, f"What the user says is not told any more: {message}", type="server_error")
+        self._legs.ears.give_up()
+
+    def _is_moshi(self, lease: HeldLease) -> bool:
+        moshi = self._legs.moshi
+        return moshi is not None and lease.id == moshi.lease_id

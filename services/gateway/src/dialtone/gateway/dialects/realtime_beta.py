@@ -25,9 +25,10 @@ class RealtimeBetaDialect(RealtimeSocket):
     audio_delta = "response.audio.delta"
 
     def configure(self, config: SessionConfig) -> SessionConfig:
-        """As the base does; where no temperature is set it is the one that this dialect shows."""
+        """As the base does; where no temperature is set it is the one that this dialect shows, unless the
+        model has none to be set."""
         config = super().configure(config)
-        if config.dialtone.temperature is not None:
+        if config.dialtone.temperature is not None or config.moshi is not None:
             return config
         replace = msgspec.structs.replace
         return replace(config, dialtone=replace(config.dialtone, temperature=DEFAULT_TEMPERATURE))

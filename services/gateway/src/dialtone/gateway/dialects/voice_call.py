@@ -88,12 +88,15 @@ class VoiceCallDialect:
         """Take the form of the audio from the session; return the configuration that its call has.
 
         That differs from the session's where the protocol leaves no choice: 16 kHz PCM comes in, speech
-        goes out, the end of a turn is found and answered by the server, and there is nobody to run tools.
+        goes out, the end of a turn is found and answered by the server (but for Moshi's calls, which have no
+        turns), and there is nobody to run tools.
         """
         self._output = config.audio.output.format
         self._container = config.dialtone.container
         replace = msgspec.structs.replace
-        detection = replace(config.audio.input.turn_detection or ServerVad(), create_response=True)
+        detection = config.audio.input.turn_detection
+        if config.moshi is None:
+            detection = replace(detection or ServerVad(), create_response=True)
         incoming = replace(config.audio.input, format=PCM_16K, turn_detection=detection)
         return replace(
             config,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from dialtone.gateway.audit import BIND_SECRET, Audit
 from dialtone.gateway.core.field_rules import Errors, FieldError, wrong_type
+from dialtone.gateway.core.moshi_limits import within_moshi
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.core.session_update import merge_session
 from dialtone.gateway.dialects.json_frames import BadFrame, read_object
@@ -124,7 +125,7 @@ def create_client_secrets_router(
         seconds = read.beta_lifetime(body, errors)
         config = read.with_model(blank, body, errors, path="model")
         patch = ga_patch(body, "", errors)
-        config, wrong = merge_session(config, patch, path=_ROOT)
+        config, wrong = _within(config, patch)
         errors += [_without_root(flat_error(error)) for error in wrong]
         _refuse(errors)
         minted = await mint(key, seconds, config)
@@ -161,9 +162,18 @@ def _merged(fresh: SessionConfig, session: Any, errors: Errors) -> SessionConfig
     if read.session_type(session, errors) == "transcription":
         blank = SessionConfig(type="transcription")
     config = read.with_model(blank, session, errors, path="session.model")
-    config, wrong = merge_session(config, session | {"type": None})  # that was read already
+    config, wrong = _within(config, session | {"type": None})  # that was read already
     errors += wrong
     return config
+
+
+def _within(config: SessionConfig, patch: dict[str, Any]) -> tuple[SessionConfig, Errors]:
+    """The configuration with the patch, and what is wrong with that for its model."""
+    config, wrong = merge_session(config, patch, path=_ROOT)
+    if config.moshi is None:
+        return config, wrong
+    config, unable = within_moshi(config)
+    return config, wrong + unable
 
 
 def _refuse(errors: Errors) -> None:

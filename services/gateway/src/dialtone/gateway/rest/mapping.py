@@ -17,6 +17,7 @@ from dialtone.gateway.core.items import (
     OutputText,
     SessionRecord,
 )
+from dialtone.gateway.core.moshi_limits import blank_session
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.stores import SessionSummary
 
@@ -30,7 +31,8 @@ def new_record(
 ) -> SessionRecord:
     """A session with what was asked for and the defaults of the REST interface; `now` in unix seconds."""
     messages = list(wanted.messages)
-    config = apply_settings(core.SessionConfig(instructions=default_instructions), wanted, all_fields=True)
+    blank = blank_session(wanted.llm.model, default_instructions)
+    config = apply_settings(blank, wanted, all_fields=blank.moshi is None)
     if messages and messages[0].role == "system" and "instructions" not in wanted.model_fields_set:
         config = _replace(config, instructions=messages.pop(0).content)
     return SessionRecord(new_id("sess"), tenant, now, config, [_item(message) for message in messages])

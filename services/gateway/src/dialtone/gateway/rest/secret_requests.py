@@ -21,6 +21,7 @@ from dialtone.gateway.core.field_rules import (
     wrong_value,
 )
 from dialtone.gateway.core.locks import LOCKABLE
+from dialtone.gateway.core.moshi_limits import blank_session
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.stores.client_secrets import LONGEST_S
 
@@ -110,9 +111,11 @@ def session_type(session: dict[str, Any], errors: Errors) -> Literal["realtime",
 
 
 def with_model(config: SessionConfig, body: dict[str, Any], errors: Errors, *, path: str) -> SessionConfig:
-    """The configuration with the model that the body names; a socket names it in its address instead."""
+    """The configuration with the model that the body names, before anything else is set; a socket names it in
+    its address instead."""
     model = keep_null(name)(body.get("model"), config.model, path, errors)
-    return msgspec.structs.replace(config, model=model)
+    named = msgspec.structs.replace(config, model=model)
+    return named if named.moshi is None else blank_session(model, "")
 
 
 def _lifetime(value: Any, path: str, default_s: int, errors: Errors) -> int:

@@ -270,8 +270,10 @@ class CallRunner:
             unsent_inputs.inc()
 
     async def _submit(self, stage: Stage, work: Work) -> None:
+        # The workers of a variant of Moshi are a pool, for each serves one.
+        pool = work.moshi.model if stage is Stage.MOSHI else self._pool
         try:
-            await self._bus.submit(stage, self._pool, work)
+            await self._bus.submit(stage, pool, work)
         except BusError as error:
             # The client is told which of these it is, and nothing of what is behind it.
             log.warning("work was not submitted", stage=stage, error=str(error))

@@ -4,7 +4,7 @@ What the handshake says:
 
     Authorization, api-key, subprotocol   an API key, or a client secret; see `callers`
     OpenAI-Beta, subprotocol              the dialect; see `dialects.selection`
-    ?model=                               a model of the llm service's registry
+    ?model=                               a model of the llm service's registry, or a Moshi
     ?intent=transcription                 the session only listens; a `model` is passed over then
     ?session_id=                          goes on with this session
     ?call_id=                             names a WebRTC or SIP call: there are none
@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 from dialtone.bus import BusError
 from dialtone.gateway.audit import RESUME, Audit
 from dialtone.gateway.core.items import SessionRecord
+from dialtone.gateway.core.moshi_limits import blank_session
 from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects.realtime import RealtimeDialect
 from dialtone.gateway.dialects.realtime_beta import RealtimeBetaDialect
@@ -28,6 +29,7 @@ from dialtone.gateway.dialects.selection import dialect_of
 from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
+from dialtone.gateway.runtime.moshi_variants import is_not_served, not_served
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
@@ -82,8 +84,10 @@ class RealtimeSockets:
             if opening.resumed:
                 record = await self._stored(caller.tenant, opening.resumed)
                 opening.check_type(record.config)
+                self._check_model(record.config)
                 return msgspec.structs.replace(record, config=dialect.configure(record.config))
             config = dialect.configure(opening.config())
+            self._check_model(config)
             record = SessionRecord(session_id, caller.tenant, time.time(), config)
             await self.store.create(record)
             return record
@@ -102,6 +106,10 @@ class RealtimeSockets:
             admitted=lambda: self.keys.counts(caller.key),
             locked=caller.secret.locked if caller.secret else (),
         )
+
+    def _check_model(self, config: SessionConfig) -> None:
+        if is_not_served(config, self.settings):
+            raise Refusal(404, "model_not_found", not_served(config.model), param="model")
 
     async def _stored(self, tenant: str, session_id: str) -> SessionRecord:
         record = await self.store.get(tenant, session_id)
@@ -145,12 +153,13 @@ class _Opening:
         if bound is None:
             if self._intent == "transcription":
                 return SessionConfig(type="transcription")
-            model = self._model or SessionConfig().model
-            return SessionConfig(model=model, instructions=self._instructions)
+            return blank_session(self._model or SessionConfig().model, self._instructions)
         self.check_type(bound)
         open_to_socket = bound.model == SessionConfig().model and "model" not in self._locked
         if self._model and bound.type == "realtime" and open_to_socket:
-            return msgspec.structs.replace(bound, model=self._model)
+            bound = msgspec.structs.replace(bound, model=self._model)
+            if bound.moshi is not None and bound.instructions == self._instructions:
+                return msgspec.structs.replace(bound, instructions="")  # nobody chose them
         return bound
 
     def check_type(self, config: SessionConfig) -> None:

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 from dialtone.bus import Bus, BusError
 from dialtone.gateway.core.call import Call, CoreEvent
 from dialtone.gateway.core.client_events import ClientEvent, Disconnected
-from dialtone.gateway.core.context import ASR, LLM, TTS, Limits
+from dialtone.gateway.core.context import ASR, LLM, MOSHI, TTS, Limits
 from dialtone.gateway.core.effects import Close, Displaced, GoAway, TenantSpent, WorkerGone
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.core.recording import Beginning, RecordedCall
@@ -93,7 +93,9 @@ class Switchboard:
                 ASR: settings.work_claim_timeout_asr_s,
                 LLM: settings.work_claim_timeout_llm_s,
                 TTS: settings.work_claim_timeout_tts_s,
+                MOSHI: settings.work_claim_timeout_moshi_s,
             },
+            moshi_warm_us=round(settings.moshi_warm_s * 1e6),
             broker_away_s=settings.bus_away_s,
             candidate_pause_ms=settings.candidate_pause_ms,
             interrupt_min_speech_ms=settings.interrupt_min_speech_ms,

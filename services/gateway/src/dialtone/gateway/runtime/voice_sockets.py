@@ -17,6 +17,7 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKey, ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
+from dialtone.gateway.runtime.moshi_variants import is_not_served, not_served
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
@@ -29,6 +30,10 @@ POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1012, 1013
 
 class NoVoice(Exception):
     """The session only listens."""
+
+
+class NoMoshi(Exception):
+    """The session has a Moshi that is not served; the text is for the client."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,8 @@ class VoiceSockets:
                 raise UnknownSession
             if record.config.type != "realtime":
                 raise NoVoice
+            if is_not_served(record.config, self.settings):
+                raise NoMoshi(not_served(record.config.model))
             return msgspec.structs.replace(record, config=dialect.configure(record.config))
 
         async def accept() -> None:
@@ -100,6 +107,8 @@ class VoiceSockets:
         except NoVoice:
             why = "the session is one for transcription alone"
             await _refuse(socket, 400, "session_type_mismatch", why, POLICY_VIOLATION)
+        except NoMoshi as missing:
+            await _refuse(socket, 404, "model_not_found", str(missing), POLICY_VIOLATION)
         except SessionBusy:
             why = "the session has a live call already"
             await _refuse(socket, 409, "session_busy", why, POLICY_VIOLATION)

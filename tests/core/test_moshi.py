@@ -1,0 +1,511 @@
+"""A call that Moshi answers: what it says, and how that is told, cut, counted and lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialtone.gateway.core import client_events as ask
+from dialtone.gateway.core import server_events as out
+from dialtone.gateway.core.items import InputText, MessageItem, OutputAudio
+from dialtone.gateway.core.moshi_limits import blank_session
+from dialtone.gateway.core.session import Audio, AudioInput, ServerVad, SessionConfig, Transcription
+from dialtone.gateway.dialects.voice_call import VoiceCallDialect
+from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCMU, AudioFormat
+from dialtone.v1.ears_pb2 import TurnDetection
+from dialtone.v1.events_pb2 import LegDone, Released
+
+from .harness import Rig, Worker
+
+MOSHI = blank_session("moshi", "")
+HEARD = SessionConfig(
+    model="moshi-sft",
+    audio=Audio(input=AudioInput(transcription=Transcription(), turn_detection=ServerVad())),
+)
+PCMU = AudioFormat(encoding=AUDIO_ENCODING_PCMU, sample_rate=8_000)
+
+
+def moshi_of(rig: Rig) -> Worker:
+    rig.speak(20)
+    return rig.take("moshi")
+
+
+def says(worker: Worker, number: int, *words: str, each_ms: int = 500) -> None:
+    """Moshi says these words, and goes on."""
+    worker.begins(number)
+    for word in words:
+        worker.words(number, word)
+        worker.sounds(number, each_ms)
+
+
+def transcripts(rig: Rig) -> list[str]:
+    return [
+        part.transcript
+        for item in rig.stored().values()
+        if isinstance(item, MessageItem)
+        for part in item.content
+        if isinstance(part, OutputAudio)
+    ]
+
+
+# --- what it says
+
+
+def test_each_utterance_of_moshi_is_a_response_with_its_sound_and_its_words() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    rig.effects.clear()
+    says(worker, 1, " Hello", " there.")
+    worker.ends(1)
+    assert rig.types() == [
+        "response.created",
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.content_part.added",
+        "response.output_audio_transcript.delta",
+        "response.output_audio.delta",
+        "response.output_audio_transcript.delta",
+        "response.output_audio.delta",
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "response.done",
+        "rate_limits.updated",
+    ]
+    assert transcripts(rig) == ["Hello there."]
+    says(worker, 2, " Yes")
+    worker.ends(2)
+    assert [r.response.status for r in rig.of(out.ResponseDone)] == ["completed"] * 2
+    assert transcripts(rig) == ["Hello there.", "Yes"]
+
+
+def test_the_call_has_a_lease_of_its_variant_and_no_ears() -> None:
+    rig = Rig(blank_session("moshi-base", ""))
+    rig.speak(20)
+    assert not rig.work("asr")
+    leg = rig.work("moshi")[0].moshi
+    assert (leg.model, leg.format.sample_rate, leg.output_format.sample_rate) == ("base", 24_000, 24_000)
+    rig.take("moshi")
+    assert rig.grants()[-1].moshi.next_utterance == 1
+    assert [frame.audio for frame in rig.inputs()]
+
+
+def test_an_utterance_without_words_is_told_as_sound_alone() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    worker.begins(1)
+    worker.sounds(1, 80)
+    worker.ends(1, tokens=0)
+    assert transcripts(rig) == [""]
+    assert rig.of(out.ResponseDone)[0].response.status == "completed"
+
+
+def test_what_moshi_heard_and_said_is_counted() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    worker.begins(1, audio_ms=1_000)
+    worker.words(1, "Yes.")
+    worker.sounds(1, 500)
+    worker.ends(1, tokens=2)
+    worker.begins(2, audio_ms=3_000)
+    worker.ends(2, tokens=0)
+    first, second = (event.response.usage for event in rig.of(out.ResponseDone))
+    assert (first.input_token_details.audio_tokens, first.output_token_details.audio_tokens) == (10, 10)
+    assert first.output_token_details.text_tokens == 2
+    assert (second.input_token_details.audio_tokens, second.output_tokens) == (20, 0)
+
+
+def test_in_voice_call_sound_comes_at_once_and_text_by_the_sentence() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    dialect = VoiceCallDialect()
+    rig.effects.clear()
+    says(worker, 1, " It is", " late. ", "Good", " night.")
+    worker.ends(1)
+    worker.begins(2)
+    worker.sounds(2, 80)
+    worker.ends(2)
+    frames = [frame for event in rig.sent for frame in dialect.encode(event)]
+    texts = [frame for frame in frames if isinstance(frame, str)]
+    assert [frame for frame in frames if isinstance(frame, bytes)] == [b"\x02\x00"] * 5
+    assert [text for text in texts if "late" in text] == ['{"type":"text","code":200,"msg":"It is late."}']
+    assert texts[-1] == '{"type":"text","code":200,"msg":"Good night."}'
+
+
+def test_voice_call_has_moshis_sound_in_wav_files_too_also_where_there_are_no_words() -> None:
+    config = MOSHI
+    dialect = VoiceCallDialect()
+    rig = Rig(config)
+    dialect.configure(config)
+    dialect._container = "wav"
+    worker = moshi_of(rig)
+    worker.begins(1)
+    worker.sounds(1, 80)
+    worker.ends(1)
+    frames = [frame for event in rig.sent for frame in dialect.encode(event)]
+    assert [frame[:4] for frame in frames if isinstance(frame, bytes)] == [b"RIFF"]
+
+
+# --- cancelled and cut
+
+
+def test_a_cancelled_utterance_is_muted_to_its_end_and_the_next_is_heard() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One", " two")
+    rig.now += 0.6
+    rig.feed(ask.CancelResponse())
+    done = rig.of(out.ResponseDone)[0].response
+    assert (done.status, done.status_details.reason) == ("cancelled", "client_cancelled")
+    assert transcripts(rig) == ["One"]  # what can have been heard
+    rig.effects.clear()
+    worker.words(1, " three")
+    worker.sounds(1, 80)
+    worker.ends(1)
+    assert rig.types() == []
+    says(worker, 2, " Next")
+    assert "response.created" in rig.types()
+    assert not rig.cancelled(), "Moshi itself goes on"
+
+
+def test_a_user_who_speaks_over_moshi_mutes_it_where_the_session_asks_for_that() -> None:
+    rig = Rig(HEARD)
+    worker = moshi_of(rig)
+    ears = rig.take("asr")
+    says(worker, 1, " One", " two")
+    ears.started(1, 0)
+    done = rig.of(out.ResponseDone)[0].response
+    assert (done.status, done.status_details.reason) == ("cancelled", "turn_detected")
+    assert "input_audio_buffer.speech_started" in rig.types()
+
+
+def test_a_truncated_utterance_says_no_more_and_keeps_what_was_heard() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One", " two")
+    item_id = rig.of(out.ItemAdded)[0].item.id
+    rig.feed(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=500))
+    rig.effects.clear()
+    worker.words(1, " three")
+    worker.sounds(1, 80)
+    assert rig.types() == []
+    worker.ends(1)
+    assert transcripts(rig) == ["One"]
+    assert rig.types().count("response.done") == 1
+
+
+def test_an_utterance_that_is_over_can_be_truncated() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One", " two", " three")
+    worker.ends(1)
+    item_id = rig.of(out.ItemAdded)[0].item.id
+    rig.feed(ask.TruncateItem(item_id=item_id, content_index=0, audio_end_ms=1_000))
+    assert rig.of(out.ItemTruncated)[0].audio_end_ms == 1_000
+    assert transcripts(rig) == ["One two"]
+
+
+# --- beside it, ears
+
+
+def test_ears_tell_what_the_user_says_and_nothing_answers_it_but_moshi() -> None:
+    rig = Rig(HEARD)
+    worker = moshi_of(rig)
+    ears = rig.take("asr")
+    rig.voice_turn(ears, "What time is it?")
+    assert rig.of(out.TranscriptionCompleted)[0].transcript == "What time is it?"
+    assert "input_audio_buffer.speech_stopped" in rig.types()
+    assert not rig.work("llm")
+    assert not rig.of(out.ResponseCreated)
+    says(worker, 1, " Three.")
+    worker.ends(1)
+    assert [item.role for item in rig.stored().values() if isinstance(item, MessageItem)] == [
+        "user",
+        "assistant",
+    ]
+
+
+def test_the_time_from_the_users_last_word_to_moshis_first_sound_is_measured_where_ears_hear() -> None:
+    rig = Rig(HEARD)
+    worker = moshi_of(rig)
+    rig.voice_turn(rig.take("asr"))  # 200 ms of silence at its end
+    worker.begins(1)
+    rig.now += 0.1
+    worker.sounds(1, 80)
+    worker.ends(1)
+    says(worker, 2, " And")  # nobody asked
+    worker.ends(2)
+    answer, other = rig.of(out.TurnMetrics)
+    assert answer.item_id == next(iter(rig.stored()))
+    assert answer.metrics.total_ms == pytest.approx(300, abs=25)
+    assert (other.item_id, other.metrics) == (None, out.TurnTiming())
+
+
+def test_transcription_without_turn_detection_is_cut_by_voice_activity_and_tells_no_speech() -> None:
+    config = MOSHI
+    rig = Rig(config)
+    rig.feed(ask.UpdateSession(patch={"audio": {"input": {"transcription": {"model": "whisper-1"}}}}))
+    worker = moshi_of(rig)
+    leg = rig.work("asr")[0].ears
+    assert leg.config.turn_detection.mode == TurnDetection.MODE_SERVER_VAD
+    ears = rig.take("asr")
+    says(worker, 1, " Well")
+    rig.voice_turn(ears, "Wait")
+    assert rig.of(out.TranscriptionCompleted)[0].transcript == "Wait"
+    assert "input_audio_buffer.speech_started" not in rig.types()
+    assert not rig.of(out.ResponseDone), "and interrupts nothing"
+
+
+def test_ears_that_are_asked_for_in_the_middle_hear_from_there_on() -> None:
+    rig = Rig(MOSHI)
+    moshi_of(rig)
+    rig.speak(1_000)
+    rig.feed(ask.UpdateSession(patch={"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}))
+    rig.speak(20)
+    rig.take("asr")
+    resume = rig.grants()[-1].ears
+    assert (resume.start_us, resume.next_seq) == (1_020_000, 1)
+
+
+def test_a_call_whose_ears_cannot_be_had_goes_on_with_moshi() -> None:
+    rig = Rig(HEARD)
+    worker = moshi_of(rig)
+    for _ in range(10):
+        rig.speak(1_000)
+        worker.heard_input()
+        rig.wait(0)
+    assert rig.errors() == ["overloaded"]
+    assert not list(rig.closes())
+    says(worker, 1, " Here")
+    worker.ends(1)
+    assert transcripts(rig) == ["Here"]
+    rig.feed(ask.CommitAudio())
+    assert rig.errors()[-1] == "not_supported_by_model"
+
+
+# --- workers that are lost
+
+
+def test_an_utterance_is_cut_off_with_its_worker_and_the_next_moshi_numbers_on() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One", " two")
+    worker.gone()
+    done = rig.of(out.ResponseDone)[0].response
+    assert (done.status, done.status_details.error.code) == ("failed", "worker_lost")
+    assert transcripts(rig) == ["One two"]
+    after = rig.claim(rig.work("moshi")[-1])
+    assert rig.grants()[-1].moshi.next_utterance == 2
+    worker.words(1, " zombie")
+    says(after, 2, " Hello")
+    after.ends(2)
+    assert transcripts(rig) == ["One two", "Hello"]
+
+
+def test_an_utterance_whose_worker_gave_the_call_back_is_over_then() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One")
+    worker.say(released=Released(reason="leaving"))
+    assert rig.of(out.ResponseDone)[0].response.status == "failed"
+    rig.claim(worker.work, attempt=1)
+    assert len(rig.of(out.ResponseDone)) == 1
+
+
+def test_an_utterance_of_a_worker_whose_work_was_delivered_to_another_is_over_then() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One")
+    rig.claim(worker.work, attempt=1)
+    assert rig.of(out.ResponseDone)[0].response.status == "failed"
+    assert rig.grants()[-1].moshi.next_utterance == 2
+
+
+def test_a_new_moshi_is_warmed_up_with_the_last_seconds_and_lives_from_what_nobody_has_heard() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    rig.speak(9_980)
+    worker.heard_input(9_000)
+    rig.effects.clear()
+    rig.claim(worker.work, attempt=1)
+    resume = rig.grants()[-1].moshi
+    assert (resume.start_us, resume.live_us) == (5_000_000, 9_000_000)
+    assert [frame.start_us for frame in rig.inputs()][:2] == [5_000_000, 5_020_000]
+    assert rig.inputs()[-1].start_us == 9_980_000
+
+
+def test_a_moshi_that_comes_late_does_not_hear_what_is_too_old_to_be_answered() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    rig.speak(980)
+    worker.heard_input(1_000)
+    worker.gone()
+    rig.speak(7_000)
+    rig.claim(rig.work("moshi")[-1])
+    resume = rig.grants()[-1].moshi
+    assert (resume.start_us, resume.live_us) == (0, 4_000_000)
+
+
+def test_what_is_kept_for_a_new_moshi_is_bounded() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    for _ in range(60):
+        rig.speak(1_000)
+        worker.heard_input()
+    link = rig.call._legs.moshi
+    assert link is not None
+    assert len(link._kept) <= 202
+
+
+def test_a_moshi_that_says_nothing_of_what_it_is_sent_is_replaced() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    worker.heard_input()
+    rig.wait(60)  # nothing is sent to it
+    assert len(rig.work("moshi")) == 1
+    rig.speak(20)
+    rig.wait(5.1)
+    assert len(rig.work("moshi")) == 2
+    assert rig.cancelled() == [worker.work.lease_id]
+
+
+def test_a_call_that_no_moshi_takes_ends_as_overloaded() -> None:
+    rig = Rig(MOSHI)
+    rig.speak(20)
+    rig.wait(8.1)
+    assert rig.errors() == ["overloaded"]
+    assert next(rig.closes()).code == 1013
+
+
+def test_a_call_that_every_moshi_dies_of_ends() -> None:
+    rig = Rig(MOSHI)
+    rig.speak(20)
+    for _ in range(3):
+        rig.claim(rig.work("moshi")[-1]).gone()
+    assert rig.errors() == ["worker_gone"]
+    assert next(rig.closes()).code == 1013
+
+
+# --- formats
+
+
+def test_another_output_format_counts_from_the_utterance_that_has_it() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One")
+    rig.feed(ask.UpdateSession(patch={"audio": {"output": {"format": {"type": "audio/pcmu"}}}}))
+    assert rig.inputs()[-1].output_format == PCMU
+    worker.ends(1)
+    worker.begins(2)  # before it knew
+    worker.ends(2)
+    worker.begins(3, form=PCMU)
+    worker.ends(3)
+    formats = [event.response.audio.output.format.type for event in rig.of(out.ResponseDone)]
+    assert formats == ["audio/pcm", "audio/pcm", "audio/pcmu"]
+    rig.claim(worker.work, attempt=1)
+    assert rig.grants()[-1].moshi.output_format == PCMU
+
+
+# --- what Moshi cannot do
+
+
+@pytest.mark.parametrize(
+    ("patch", "param"),
+    [
+        ({"instructions": "Be kind."}, "session.instructions"),
+        ({"tools": [{"type": "function", "name": "look_up"}]}, "session.tools"),
+        ({"tool_choice": "required"}, "session.tool_choice"),
+        ({"output_modalities": ["text"]}, "session.output_modalities"),
+        ({"max_output_tokens": 10}, "session.max_output_tokens"),
+        ({"audio": {"output": {"voice": "ash"}}}, "session.audio.output.voice"),
+        ({"audio": {"output": {"speed": 1.5}}}, "session.audio.output.speed"),
+        ({"dialtone": {"temperature": 1}}, "session.dialtone.temperature"),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}},
+            "session.audio.input.turn_detection.create_response",
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}}},
+            "session.audio.input.turn_detection.idle_timeout_ms",
+        ),
+    ],
+)
+def test_what_moshi_cannot_do_is_refused_by_name_and_the_rest_applies(
+    patch: dict[str, object], param: str
+) -> None:
+    rig = Rig(MOSHI)
+    rig.feed(ask.UpdateSession(patch={**patch, "tracing": "auto"}, event_id="mine"))
+    (error,) = rig.of(out.Error)
+    assert (error.error.code, error.error.param) == ("not_supported_by_model", param)
+    assert error.error.event_id == "mine"
+    assert rig.of(out.SessionUpdated)[0].config.tracing == "auto"
+    bounded = rig.call.config
+    assert (bounded.instructions, bounded.tools, bounded.audio.output.voice) == ("", [], "moshi")
+
+
+def test_what_is_as_it_is_may_be_said_again() -> None:
+    rig = Rig(MOSHI)
+    patch = {"instructions": "", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf"}
+    rig.feed(ask.UpdateSession(patch={**patch, "audio": {"output": {"voice": "moshi"}}, "model": "gpt-x"}))
+    assert not rig.errors()
+
+
+def test_requests_that_moshi_cannot_fulfil_are_refused_and_the_call_goes_on() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    rig.feed(ask.CreateResponse(event_id="r"))
+    rig.feed(ask.CreateItem(item=MessageItem("", "user", [InputText("Hello.")]), event_id="i"))
+    rig.feed(ask.CommitAudio(event_id="c"))
+    assert rig.errors() == [
+        "response_create_not_supported",
+        "not_supported_by_model",
+        "not_supported_by_model",
+    ]
+    assert [event.error.event_id for event in rig.of(out.Error)] == ["r", "i", "c"]
+    says(worker, 1, " Still here.")
+    worker.ends(1)
+    assert transcripts(rig) == ["Still here."]
+
+
+def test_a_stored_session_is_told_at_once_what_of_it_moshi_cannot_do() -> None:
+    rig = Rig(SessionConfig(model="moshi", instructions="Be kind."))
+    assert [event.error.param for event in rig.of(out.Error)] == ["session.instructions"]
+    assert rig.types()[:2] == ["session.created", "error"]
+    assert rig.of(out.SessionCreated)[0].config.instructions == ""
+
+
+def test_a_live_session_gets_no_moshi_and_loses_none() -> None:
+    chain = Rig()
+    chain.feed(ask.UpdateSession(patch={"model": "moshi"}))
+    assert [event.error.param for event in chain.of(out.Error)] == ["session.model"]
+    assert chain.call.config.moshi is None
+    rig = Rig(MOSHI)
+    rig.feed(ask.UpdateSession(patch={"model": "moshi-base"}))
+    assert [event.error.param for event in rig.of(out.Error)] == ["session.model"]
+    assert rig.call.config.moshi == "sft"
+
+
+# --- the end
+
+
+def test_a_client_that_ends_its_input_hears_what_moshi_still_says() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    rig.feed(ask.EndInput())
+    assert rig.inputs()[-1].HasField("end")
+    says(worker, 1, " Goodbye.")
+    worker.ends(1)
+    assert not list(rig.closes())
+    worker.say(leg_done=LegDone())
+    assert next(rig.closes()).code == 1000
+
+
+def test_a_call_that_ends_in_the_middle_of_an_utterance_keeps_what_was_heard_and_lets_go_of_moshi() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 1, " One", " two")
+    rig.now += 0.5
+    rig.feed(ask.Disconnected())
+    assert rig.cancelled() == [worker.work.lease_id]
+    assert transcripts(rig) == ["One"]
