@@ -70,8 +70,7 @@ class BatchedModel:
             support_out_of_sync=True,
         )
         with torch.no_grad():
-            mimi.streaming_forever(rows)
-            self.gen.streaming_forever(rows)
+            self._streaming = (mimi.streaming(rows), self.gen.streaming(rows))
         pinned = self.device.type == "cuda"
         self._heard = torch.zeros(rows, 1, FRAME, pin_memory=pinned)
         self._active = torch.zeros(rows, dtype=torch.bool, pin_memory=pinned)
@@ -91,6 +90,12 @@ class BatchedModel:
             self.step(silence, everybody, everybody if number == 0 else nobody)
         if self._sampling.seed is not None:
             torch.manual_seed(self._sampling.seed)
+
+    def close(self) -> None:
+        """Give back the state; the models can stream for another batch then."""
+        self._caches.clear()
+        for streaming in self._streaming:
+            streaming.close()
 
     def step(
         self, pcm: NDArray[np.float32], active: NDArray[np.bool_], joining: NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Times of Moshi's steps: `make bench-moshi`."""
