@@ -26,7 +26,7 @@ async def aged(stores: Stores, session_id: str, days: float) -> None:
 
 async def items_in_sql(stores: Stores) -> int:
     async with stores.archive._engine.begin() as connection:
-        return int(await connection.scalar(select(func.count()).select_from(items)))
+        return await connection.scalar(select(func.count()).select_from(items)) or 0
 
 
 async def test_what_nobody_used_is_gone_from_both_stores_and_the_rest_is_not(stores: Stores) -> None:

@@ -100,7 +100,7 @@ class GatewaySettings(ServiceSettings):
     session_ttl_s: int = Field(default=86_400, ge=60)
     """How long a session stays in Redis after it was last used; SQL keeps it for good."""
     session_retention_days: float = Field(default=0, ge=0)
-    """Days after its last use that a session is deleted, with all that was said in it; 1 at least. 0: never."""
+    """Days after its last use that a session is deleted, with its words; 1 at least. 0: never."""
     outbox_entries: int = Field(default=10_000, ge=1)
     """Writes that may wait in memory for SQL to come back."""
     outbox_bytes: int = Field(default=64 * 2**20, ge=2**20)

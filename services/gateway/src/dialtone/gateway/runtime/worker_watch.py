@@ -2,11 +2,16 @@
 
 The broker drops a process's subscriptions with its connection, at once when the process is killed. One that
 stands still, or is cut off, keeps them, and is left to the ack wait.
+
+Where the machine has too much to do, a connection that broke takes its time to be made again, and each worker
+that is only late would have its work done twice, or given up after a few times. So the later the watch is,
+the longer it waits for others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +23,9 @@ log = get_logger(__name__)
 
 PERIOD_S = 0.25
 MISSES = 2  # in a row: a connection that broke is made again sooner
+LATENESSES = 4  # of its own, that it waits for a worker beside
+PATIENCE_S = 1.0  # at most: then the leases of a worker that is gone run out by themselves
+REMEMBERED = 0.9  # of a lateness, after each further round
 RETURN_S = 1.0  # that workers have to come back after the broker was away
 WATCHED = 1_000
 
@@ -27,6 +35,7 @@ class _Worker:
     asked: bool = False  # and nothing has come back
     seen: bool = False
     misses: int = 0
+    missing_since: float = 0.0
 
 
 class WorkerWatch:
@@ -38,6 +47,7 @@ class WorkerWatch:
         self._on_gone = on_gone
         self._workers: dict[str, _Worker] = {}
         self._inbox = bus.new_inbox()
+        self._late_s = 0.0  # how late it was of late
 
     def heard_of(self, instance: str) -> None:
         """A worker claims work; it is watched from here on."""
@@ -57,7 +67,9 @@ class WorkerWatch:
         """Watch, until cancelled; after `start`."""
         generation = self._bus.generation
         while True:
+            due = time.monotonic() + PERIOD_S
             await asyncio.sleep(PERIOD_S)
+            self._late_s = max(time.monotonic() - due, self._late_s * REMEMBERED)
             if generation != self._bus.generation:
                 await asyncio.sleep(RETURN_S)
                 for worker in self._workers.values():
@@ -77,9 +89,13 @@ class WorkerWatch:
         worker = self._workers.get(instance)
         if worker is None or message.status != "503":
             return
+        now = time.monotonic()
+        if worker.misses == 0:
+            worker.missing_since = now
         worker.asked = False
         worker.misses += 1
-        if worker.misses < MISSES:
+        patience_s = min(PATIENCE_S, LATENESSES * self._late_s)
+        if worker.misses < MISSES or now - worker.missing_since < patience_s:
             return
         del self._workers[instance]
         if worker.seen:  # else it may only not be allowed to listen
