@@ -122,6 +122,17 @@ async def test_a_change_of_format_counts_from_the_next_utterance_on(
     assert len(call.audio(2)) == (ANSWER_BYTES + PAUSE_BYTES) * 2 // 3
 
 
+async def test_a_new_attempt_speaks_in_the_format_that_was_set_last(
+    call: MoshiCall, engine: SimulatedEngine, bus_settings: BusSettings
+) -> None:
+    call.resume = MoshiResume(next_seq=1, next_utterance=1, output_format=PCM16_16K)
+    async with moshi_worker(bus_settings, engine):
+        await call.start()
+        await call.ask()
+        await call.has("saying_started")
+    assert call.side.of("saying_started")[0].saying_started.format == PCM16_16K
+
+
 @pytest.mark.parametrize("rate", [4_000, 400_000])
 async def test_a_rate_that_nobody_speaks_at_is_a_clear_error(
     call: MoshiCall, engine: SimulatedEngine, bus_settings: BusSettings, rate: int

@@ -48,7 +48,8 @@ class MoshiLeg:
         self._engine = engine
         self._utterances = utterances
         self._decoder = AudioDecoder(leg.format, SAMPLE_RATE)
-        self._saying = Saying(leg.output_format, resume.next_utterance)
+        output = resume.output_format if resume.HasField("output_format") else leg.output_format
+        self._saying = Saying(output, resume.next_utterance)
         self._live_us = resume.live_us
         self._heard_us = resume.start_us
         self._told_us = resume.start_us
