@@ -11,7 +11,8 @@ from dialtone.telemetry.tracing import turn_span
 
 def trace_turn(turn: TurnOver, *, call_id: str, session_id: str) -> None:
     """Make it: from the end of the user's speech, or from the question to the model, until now."""
-    marks = {name: at for name, at in asdict(turn.marks).items() if at is not None}
+    # Who did the work stands beside the times.
+    marks = {name: at for name, at in asdict(turn.marks).items() if isinstance(at, float)}
     turn_span(
         "turn",
         turn.trace,
