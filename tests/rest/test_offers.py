@@ -15,6 +15,7 @@ from dialtone.bus import Bus, Message, Stage, offers_subject
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.runtime import offerings
+from dialtone.gateway.runtime.moshi_variants import served_names
 from dialtone.gateway.runtime.offerings import Offerings
 from dialtone.gateway.runtime.offers_route import create_offers_router
 from dialtone.gateway.settings import GatewaySettings
@@ -78,6 +79,17 @@ async def test_models_are_those_of_the_workers_the_default_first(bus: Bus, askin
     assert (none.status_code, none.json()["error"]["code"]) == (404, "model_not_found")
 
 
+async def test_moshi_is_a_model_where_the_operator_has_it(bus: Bus, settings: GatewaySettings) -> None:
+    app = FastAPI()
+    with_moshi = settings.model_copy(update={"moshi_variants": ("sft",)})
+    keys = ApiKeys(settings)
+    app.include_router(create_offers_router(Offerings(bus, "default"), keys, served_names(with_moshi)))
+    async with worker(bus, Stage.LLM, *MODELS), client_of(app) as client:
+        answer = (await client.get("/v1/models")).json()
+        assert [model["id"] for model in answer["data"]] == ["local", "org/big", "moshi-sft"]
+        assert (await client.get("/v1/models/moshi-sft")).json()["default"] is False
+
+
 async def test_voices_come_with_their_languages(bus: Bus, asking: httpx.AsyncClient) -> None:
     async with worker(bus, Stage.TTS, Offer(name="joe", language="en", is_default=True)):
         answer = (await asking.get("/v1/voices")).json()
@@ -119,6 +131,6 @@ def test_nobody_without_a_key_is_told(guarded_gateway: Gateway) -> None:
 
 def test_openais_own_client_reads_the_list_of_a_stack(stack: StackState) -> None:
     with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none") as client:
-        assert [model.id for model in client.models.list()] == ["simulated"]
+        assert next(iter(client.models.list())).id == "simulated"
         assert client.models.retrieve("simulated").object == "model"
     assert [voice["id"] for voice in httpx.get(f"{stack.url}/v1/voices").json()["data"]] == ["simulated"]

@@ -19,6 +19,7 @@ from dialtone.gateway.rest.not_served import create_not_served_router
 from dialtone.gateway.rest.page import create_page_router
 from dialtone.gateway.rest.sessions import create_sessions_router
 from dialtone.gateway.runtime.front_door import FrontDoor
+from dialtone.gateway.runtime.moshi_variants import served_names
 from dialtone.gateway.runtime.offerings import Offerings
 from dialtone.gateway.runtime.offers_route import create_offers_router
 from dialtone.gateway.runtime.place_route import create_place_router
@@ -99,7 +100,7 @@ def create_app(
     install_error_handlers(app)
     app.include_router(create_sessions_router(stores.sessions, switchboard.owners, keys, settings, audit))
     app.include_router(create_client_secrets_router(secrets, stores.sessions, keys, settings, audit))
-    app.include_router(create_offers_router(Offerings(bus, settings.pool), keys))
+    app.include_router(create_offers_router(Offerings(bus, settings.pool), keys, served_names(settings)))
     app.include_router(create_not_served_router())
     app.include_router(create_health_router(_readiness(bus, stores, switchboard)))
     if settings.metrics_are_public:

@@ -49,8 +49,8 @@ class VoiceListOut(BaseModel):
     data: list[VoiceOut]
 
 
-def create_offers_router(offerings: Offerings, keys: ApiKeys) -> APIRouter:
-    """The routes of what is served, for whoever has a key."""
+def create_offers_router(offerings: Offerings, keys: ApiKeys, configured: Sequence[str] = ()) -> APIRouter:
+    """The routes of what is served, for whoever has a key. `configured`: models of no worker's telling."""
     router = APIRouter(
         prefix="/v1", tags=["models"], dependencies=[Depends(keys.key)], responses=error_responses(401, 503)
     )
@@ -63,20 +63,24 @@ def create_offers_router(offerings: Offerings, keys: ApiKeys) -> APIRouter:
             retry = {"Retry-After": "2"}
             raise ApiError(503, "bus_unavailable", message, kind="server_error", headers=retry) from error
 
+    async def models() -> list[ModelOut]:
+        told = [ModelOut(id=offer.name, default=offer.is_default) for offer in await names(Stage.LLM)]
+        return told + [ModelOut(id=name, default=False) for name in configured]
+
     @router.get("/models")
     async def list_models() -> ModelListOut:
         """The models that answer, the default first; none while no worker has one.
 
         Names that a pattern of the operator's serves, such as `MiniMax-*`, are not among them.
         """
-        return ModelListOut(data=[_model(offer) for offer in await names(Stage.LLM)])
+        return ModelListOut(data=await models())
 
     @router.get("/models/{name:path}", responses=error_responses(404))
     async def read_model(name: Annotated[str, Path(max_length=128)]) -> ModelOut:
         """One of the models that are listed."""
-        for offer in await names(Stage.LLM):
-            if offer.name == name:
-                return _model(offer)
+        for model in await models():
+            if model.id == name:
+                return model
         raise ApiError(404, "model_not_found", "There is no model of that name in the list.", param="name")
 
     @router.get("/voices")
@@ -91,7 +95,3 @@ def create_offers_router(offerings: Offerings, keys: ApiKeys) -> APIRouter:
         )
 
     return router
-
-
-def _model(offer: Offer) -> ModelOut:
-    return ModelOut(id=offer.name, default=offer.is_default)
