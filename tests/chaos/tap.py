@@ -46,6 +46,8 @@ class Tap:
     _waiting: list[tuple[Callable[[Moment], bool], asyncio.Future[Moment]]] = field(default_factory=list)
     void: int = 0
     """Events of attempts that others have overtaken."""
+    spoken_us: int = 0
+    """How long the sentences were that were spoken, as their voices tell."""
 
     def holder(self, call_id: str, role: str) -> int | None:
         """The process that works in this role for the call: the latest that took something up."""
@@ -127,6 +129,7 @@ class Tap:
             case "audio":
                 self._tell(Phase.SPEAKING, call_id)
             case "leg_done" | "turn_done" | "sentence_done" | "failed" | "released":
+                self.spoken_us += event.sentence_done.duration_us
                 del leases[event.lease_id]
             case _:
                 pass

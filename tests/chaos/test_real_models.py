@@ -26,6 +26,8 @@ from tests.fixtures.speech import recording
 QUESTION = "en_weather_question"
 ANSWER_S = 90.0
 PHASE_S = 60.0
+EXACT_S = 0.01
+BEGUN_AGAIN = re.compile(r"[a-z][.,!?]?[A-Z]")  # "The weather inThe weather in Paris is fine."
 FAULTS = (
     Fault("killed", Phase.LISTENING, kill, "asr", 0.5),
     Fault("killed", Phase.RECOGNISING, kill, "asr"),
@@ -112,6 +114,7 @@ def assert_whole(turn: Turn, transcribe: Callable[[Pcm16], str]) -> None:
     assert list(turn.statuses.values()) == [["completed"]]
     (text,) = turn.answers.values()
     assert text.rstrip()[-1] in ".!?", text
+    assert not BEGUN_AGAIN.search(text), text
     sentences = Counter(plain(sentence) for sentence in re.split(r"(?<=[.!?])\s", text) if plain(sentence))
     assert max(sentences.values()) == 1, text
     heard = transcribe(np.frombuffer(turn.sound, dtype="<i2").astype(np.int16))
@@ -127,6 +130,10 @@ async def test_without_a_fault(undisturbed: Turn, transcribe: Callable[[Pcm16], 
 async def test_a_killed_worker_costs_no_word_and_no_sentence(
     stack: Stack, tap: Tap, undisturbed: Turn, transcribe: Callable[[Pcm16], str], fault: Fault
 ) -> None:
+    spoken_us = tap.spoken_us
     turn = await asked(stack, tap, fault)
+    spoken_us = tap.spoken_us - spoken_us
+    # No moment of a sentence twice: what is said of it first is said by two.
+    assert len(turn.sound) / 2 / RATE == pytest.approx(spoken_us / 1e6, abs=EXACT_S)
     assert [plain(words) for words in turn.recognised] == [plain(words) for words in undisturbed.recognised]
     assert_whole(turn, transcribe)
