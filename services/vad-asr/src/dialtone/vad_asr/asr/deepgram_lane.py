@@ -24,6 +24,7 @@ _IDLE_S = 60.0  # a connection that was not asked anything for so long is closed
 _SLACK_S = 0.1  # by which the times of results may be off
 _QUIET_S = 0.3  # after Finalize: results that overtook each other are all there then
 _SILENT_S, _NOTHING_S = 0.8, 0.5  # Finalize may go unanswered; so long, where so little was left
+_BEHIND_S = 0.5  # by which what is only shown may lag behind what was sent
 _SHOWN_S = 1.0  # how long what is only shown is waited for
 
 
@@ -82,8 +83,10 @@ class Lane:
         """The words of the utterance so far: final ones in their order, then what may change."""
         finals = sorted(self._finals.items())
         texts = [text for _, (_, text) in finals]
-        if self._interim[1] > self._covered_s() + _SLACK_S:
-            texts.append(self._interim[2])
+        start, end, text = self._interim
+        covered = self._covered_s()
+        if start >= covered - _SLACK_S and end > covered + _SLACK_S:
+            texts.append(text)
         return space_of(self.language or self.kind[1]).join(text for text in texts if text)
 
     async def ask(self, pcm: bytes, *, final: bool, deadline: float) -> AsyncGenerator[str, None]:
@@ -209,7 +212,8 @@ class Lane:
         if self.settled:
             return True
         if not final:
-            return self._interim[1] >= self._end_s() - _SHOWN_S or waited_s >= _SHOWN_S
+            shown_s = max(self._interim[1], self._covered_s())
+            return self._base_s < shown_s >= self._end_s() - _BEHIND_S or waited_s >= _SHOWN_S
         if self._flushed == 0:
             # The server's times need not add up to what was sent; it has said that this is all.
             return quiet_s >= _QUIET_S

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -49,7 +49,7 @@ class AsrEntry(BaseModel):
     partials: bool = False
     """Show words while the user speaks though all of the turn has to be recognised anew each time. Backends
     that hear a turn live show them always."""
-    extra: dict[str, str | int | float | bool] = {}
+    extra: dict[str, Any] = {}
     """More fields of every request: of the form (openai), the query (deepgram), `generationConfig`
     (gemini)."""
     limits: AsrLimits = AsrLimits()

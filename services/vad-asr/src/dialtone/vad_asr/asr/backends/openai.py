@@ -72,7 +72,7 @@ class OpenAiBackend:
             return Recognition(text.strip(), language or passage.language, took_us, partial=partial)
 
         text = ""
-        finished = False
+        finished = strange = False
         async with aclosing(answer):
             async for said in answer:
                 if (whole := _whole(said)) is not None:
@@ -82,8 +82,11 @@ class OpenAiBackend:
                 delta, ends = _delta(said)
                 text += delta
                 finished = finished or ends
+                strange = strange or not (delta or ends)
                 if delta:
                     yield recognised(text, partial=True)
+        if strange and not (text or finished):
+            raise UpstreamFailure("bad_upstream", "answered with events that are none of a transcription")
         if not finished:
             raise UpstreamFailure("upstream_cut", "the words broke off", again=True)
         yield recognised(text)
