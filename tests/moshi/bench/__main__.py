@@ -25,7 +25,7 @@ import torch
 
 from tests.moshi.bench.models import FULL, Models, build
 from tests.moshi.bench.report import FRAME_MS, to_markdown
-from tests.moshi.bench.steps import bandwidth, measure
+from tests.moshi.bench.steps import OutOfMemory, bandwidth, measure
 
 _BATCHES = {"cpu": [1, 2, 4, 8, 16, 32], "cuda": [1, 8, 16, 24, 32, 40, 48, 64, 80, 96, 128]}
 _BUILD = Path(__file__).resolve().parents[3] / "build"
@@ -84,7 +84,7 @@ def _of_context(
         label = f"{size}, context {context}, {rows} rows"
         try:
             rows_of.append(measure(models, rows, steps, _progress(f"{label}: step", steps)))
-        except torch.OutOfMemoryError:
+        except OutOfMemory:
             _say(f"{label}: out of memory\n")
             out_of_memory = rows
             break

@@ -33,6 +33,11 @@ class Models:
         set_attention_context(self.lm.transformer, context)
         self.lm.context = context
 
+    def stop_streaming(self) -> None:
+        """Give back what a batch that could not begin has left behind."""
+        for part in (self.mimi, self.lm):
+            part._stop_streaming()
+
 
 def build(size: str, device: torch.device, dtype: torch.dtype) -> Models:
     """`tiny` and `nano` are those of the tests, `full` is the 7B model."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dialtone.llm.moshi import metrics
 from dialtone.llm.moshi.batched_model import BatchedModel, Sampling
-from dialtone.llm.moshi.engine import FRAME, Slot
+from dialtone.llm.moshi.engine import FRAME, Slot, TooFarAhead
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
 from dialtone.llm.moshi.torch_engine import TorchEngine
 from dialtone.llm.moshi.torch_model import LoadedModel
@@ -67,7 +67,7 @@ async def _run(
     engine: TorchEngine, rows: int, seconds: float, progress: Callable[[float], None]
 ) -> dict[str, Any]:
     answers_ms: list[float] = []
-    counted = {"calls": 0, "stalls": 0}
+    counted = {"calls": 0, "stalls": 0, "given_up": 0}
     before = _overruns()
     began = time.monotonic()
 
@@ -81,7 +81,10 @@ async def _run(
             frames = int(rng.uniform(*_CALL_S) / _FRAME_S)
             late = rng.random(frames) < _STALLS
             counted["stalls"] += int(late.sum())
-            await _call(slot, sound, late, rng.uniform(0, _STALL_S, frames), answers_ms, began + seconds)
+            try:
+                await _call(slot, sound, late, rng.uniform(0, _STALL_S, frames), answers_ms, began + seconds)
+            except TooFarAhead:
+                counted["given_up"] += 1
             slot.close()
 
     callers = asyncio.gather(*(caller(number) for number in range(rows)))
@@ -108,7 +111,7 @@ async def _call(
     answers_ms: list[float],
     until: float,
 ) -> None:
-    """One caller, who notes how long after each frame its answer came."""
+    """One caller, who notes how long after each frame its answer came. Raises TooFarAhead."""
     sent: asyncio.Queue[float | None] = asyncio.Queue()
 
     async def listen() -> None:
@@ -118,15 +121,17 @@ async def _call(
 
     listening = asyncio.create_task(listen())
     due = time.monotonic()
-    for is_late, delay_s in zip(late, delays_s, strict=True):
-        if due > until:
-            break
-        await asyncio.sleep(max(0.0, due + is_late * delay_s - time.monotonic()))
-        slot.feed(sound)
-        sent.put_nowait(time.monotonic())
-        due += _FRAME_S
-    sent.put_nowait(None)
-    await listening
+    try:
+        for is_late, delay_s in zip(late, delays_s, strict=True):
+            if due > until:
+                break
+            await asyncio.sleep(max(0.0, due + is_late * delay_s - time.monotonic()))
+            slot.feed(sound)
+            sent.put_nowait(time.monotonic())
+            due += _FRAME_S
+    finally:
+        sent.put_nowait(None)
+        await listening
 
 
 def _overruns() -> float:

@@ -69,6 +69,7 @@ def _below(of_context: dict[str, Any]) -> str:
             f"On the clock for {run['seconds']:g} s, {run['rows']} rows: {run['calls']} calls, "
             f"{run['frames']} frames, {run['stalls']} of them late by up to 400 ms; from frame to answer "
             f"p50 {answer['p50']}, p99 {answer['p99']}, at most {answer['max']} ms; {run['late_answers']} "
-            f"answers after more than {FRAME_MS:g} ms; {run['overruns']:g} steps longer than that."
+            f"answers after more than {FRAME_MS:g} ms; {run['overruns']:g} steps longer than that; "
+            f"{run['given_up']} calls given up, 20 s behind."
         )
     return " ".join(said) + "\n"

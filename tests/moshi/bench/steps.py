@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dialtone.llm.moshi.batched_model import BatchedModel, Sampling
+from dialtone.llm.moshi.batched_model import BatchedModel, Sampling, is_out_of_memory
 from dialtone.llm.moshi.engine import FRAME
 from tests.bench.figures import percentiles
 from tests.moshi.bench.models import Models, state_bytes, weight_bytes
@@ -46,20 +47,30 @@ class _Stopwatch:
         return took
 
 
+class OutOfMemory(Exception):
+    """So many rows have no room."""
+
+
 def measure(models: Models, rows: int, steps: int, progress: Callable[[int], None]) -> dict[str, Any]:
-    """`steps` steps with every row active, after the warm-up and as many more as fill no cache: its length in
-    memory is fixed. Raises torch.OutOfMemoryError."""
+    """Take `steps` steps with every row active. A cache is held and read in full from the first step on, so
+    that it need not be filled before. Raises OutOfMemory."""
     device = models.lm.device
     before = _allocated(device)
-    model = BatchedModel(models.mimi, models.lm, rows, Sampling(seed=1))
     try:
+        model = BatchedModel(models.mimi, models.lm, rows, Sampling(seed=1))
         model.warm_up()
-        return {"rows": rows, **_timed(model, models, steps, before, progress)}
-    finally:
+        figures = _timed(model, models, steps, before, progress)
         model.close()
-        del model
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        models.stop_streaming()
+        raise OutOfMemory from None  # without the frames that hold on to what was allocated
+    finally:
+        gc.collect()
         if device.type == "cuda":
             torch.cuda.empty_cache()
+    return {"rows": rows, **figures}
 
 
 def _timed(

@@ -49,6 +49,11 @@ def _unmarked(_part: str) -> None:
     """Nobody measures."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it says so; on a CPU that is a RuntimeError like many."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 class BatchedModel:
     """The streaming state of `rows` calls. Used by one thread."""
 

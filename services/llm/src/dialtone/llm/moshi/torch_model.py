@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dialtone.llm.moshi.batched_model import BatchedModel
+from dialtone.llm.moshi.batched_model import BatchedModel, is_out_of_memory
 from dialtone.llm.moshi.checkpoint import load_checkpoint
 from dialtone.llm.moshi.engine import CannotLoad
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
@@ -71,11 +71,6 @@ def choose_dtype(asked: str, device: torch.device) -> torch.dtype:
     if asked == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return torch.bfloat16 if asked == "bfloat16" else torch.float32
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it says so; on a CPU that is a RuntimeError like many."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _of(device: torch.device) -> str:
