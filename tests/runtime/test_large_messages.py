@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from dialtone.gateway.runtime.large_messages import LARGE, BoundedSocket, LargeMessages
+from dialtone.gateway.runtime.pinged_sockets import Pings
 from tests.fixtures.nats import free_port
 from tests.fixtures.waiting import eventually
 
@@ -58,10 +59,8 @@ async def serving(places: int = 1, *, within_s: float = 30.0) -> AsyncIterator[S
     config = uvicorn.Config(
         service,
         port=port,
-        ws=partial(BoundedSocket, places=LargeMessages(places, within_s=within_s)),  # type: ignore[arg-type]  # as type
+        ws=partial(BoundedSocket, places=LargeMessages(places, within_s=within_s), pings=Pings(PING_S)),  # type: ignore[arg-type]  # as type
         ws_max_size=4 * LARGE,
-        ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_S,
         lifespan="off",
         log_config=None,
     )

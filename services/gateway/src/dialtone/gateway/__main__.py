@@ -19,6 +19,7 @@ from dialtone.gateway.app import create_metrics_app, open_app
 from dialtone.gateway.runtime.drain import DrainingServer
 from dialtone.gateway.runtime.large_messages import LargeMessages
 from dialtone.gateway.runtime.paced_sockets import PacedSocket
+from dialtone.gateway.runtime.pinged_sockets import Pings
 from dialtone.gateway.runtime.prompt_requests import PromptRequests
 from dialtone.gateway.settings import GatewaySettings
 from dialtone.settings import read_settings
@@ -64,6 +65,7 @@ def _not_a_refusal(record: logging.LogRecord) -> bool:
 async def serve(settings: GatewaySettings) -> None:
     listening = listen(settings)
     places = LargeMessages(settings.large_messages, within_s=settings.large_message_s)
+    pings = Pings(settings.ping_s)
     lag = asyncio.create_task(watch_loop_lag())
     async with open_app(settings) as (app, switchboard), _metrics(settings):
         config = uvicorn.Config(
@@ -73,14 +75,14 @@ async def serve(settings: GatewaySettings) -> None:
                 partial(
                     PacedSocket,
                     places=places,
+                    pings=pings,
                     frames_per_s=settings.messages_per_second,
                     message_s=settings.message_timeout_s,
                 ),
             ),
             ws_max_size=settings.max_message_bytes,
             ws_per_message_deflate=False,
-            ws_ping_interval=settings.ping_s,
-            ws_ping_timeout=settings.ping_s,
+            ws_ping_interval=None,  # `pings` has them
             http=cast(type[asyncio.Protocol], partial(PromptRequests, within_s=settings.request_timeout_s)),
             lifespan="off",
             log_config=None,

@@ -12,9 +12,8 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from dialtone.gateway.runtime import metrics
+from dialtone.gateway.runtime.pinged_sockets import PingedSocket
 
 LARGE = 2**20  # bytes
 POLICY_VIOLATION = 1008
@@ -52,7 +51,7 @@ class LargeMessages:
             metrics.waiting_messages.dec()
 
 
-class BoundedSocket(WebSocketsSansIOProtocol):
+class BoundedSocket(PingedSocket):
     """uvicorn's WebSocket connection, which has no bound but that of one message."""
 
     def __init__(self, *args: Any, places: LargeMessages, **kwargs: Any) -> None:
@@ -88,14 +87,10 @@ class BoundedSocket(WebSocketsSansIOProtocol):
                 self._leave_place()
         return await super().receive()
 
-    def keepalive_timeout(self) -> None:
+    @property
+    def excused(self) -> bool:
         """A pong cannot come in the middle of a message, and may lie unread behind others."""
-        if self.read_paused or self._waits or self._heard_at > self.ping_sent_at:
-            self.pong_timer = None
-            self.pending_ping_payload = None
-            self.schedule_ping()
-        else:
-            super().keepalive_timeout()
+        return self.read_paused or self._waits or self._heard_at > self.ping_sent_at
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_clock()
