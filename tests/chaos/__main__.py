@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from tests.chaos.machines import running_stack
 from tests.chaos.storm import Outcome, storming
 from tests.chaos.table import Row, markdown, promises, total
 
+INTERRUPTED = 128 + signal.SIGINT
 FAULTS_PER_QUIET_TURN, FEWEST_QUIET_TURNS = 6, 3
 
 
@@ -145,8 +147,13 @@ LANES: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main() -> int:
     """Run the lane that is named first, the faults where none is; the exit status."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # else what was started would go on without the lane
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     lane, *rest = sys.argv[1:] if sys.argv[1:2] and sys.argv[1] in LANES else ["faults", *sys.argv[1:]]
-    return LANES[lane](rest)
+    try:
+        return LANES[lane](rest)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
