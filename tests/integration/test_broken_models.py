@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
 
 from dialtone.audio import Float32
 from dialtone.bus import Bus, Handler, LeaseWorker, Stage
@@ -28,6 +29,7 @@ from tests.fixtures.gateway import Gateway
 from tests.integration.caller import Caller, calling
 from tests.tts.test_broken_voices import BrokenEngine
 
+_GONE_S = 5.0  # which is a second on a machine that has nothing else to do
 _QUICK = {"first_token_s": 2.0, "inter_token_s": 2.0, "breaker_failures": 100}
 _WELL = "You said something, and this is the answer."
 _BROKEN = "This sentence breaks it."
@@ -158,6 +160,21 @@ async def test_who_interrupts_a_model_that_is_waited_for_is_heard_at_once(
         assert time.monotonic() - start < 0.5
         await chat_server.until_idle(0.5)
         await _well(caller)
+
+
+async def test_when_the_client_is_gone_its_answer_is_not_streamed_on(
+    open_gateway: Gateway, chat_server: ChatServer
+) -> None:
+    chat_server.script.append(Reply([*_text("La "), 0.3] * 100))  # half a minute
+    asked = {"type": "response.create", "response": {"output_modalities": ["text"]}}
+    async with _workers(open_gateway, chat_server):
+        socket = await connect(f"{open_gateway.socket_url}/v1/realtime?model=default", compression=None)
+        await socket.send(json.dumps(asked))
+        await chat_server.until(lambda: bool(chat_server.streaming), 5)
+        while json.loads(await socket.recv())["type"] != "response.output_text.delta":
+            pass
+        socket.transport.abort()
+        await chat_server.until_idle(_GONE_S)
 
 
 async def _raises() -> AsyncGenerator[Float32, None]:
