@@ -30,12 +30,15 @@ class GatedStore:
         self.gate = asyncio.Event()
         self.gate.set()
         self.items: list[str] = []
+        self.refuses = False
 
     async def put_item(
         self, _tenant: str, _session_id: str, item: Item, _after: str | None, *, epoch: int
     ) -> None:
         del epoch
         await self.gate.wait()
+        if self.refuses:
+            raise ValueError("no such column")
         self.items.append(item.id)
 
 

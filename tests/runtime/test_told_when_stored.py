@@ -58,6 +58,24 @@ async def test_a_store_that_is_away_keeps_the_client_waiting_once_and_not_for_lo
         assert time.monotonic() - began < TOLD_S  # and not each 0.2 s later than the one before
 
 
+async def test_a_store_that_refuses_a_change_is_told_of_once_and_the_call_goes_on(bus: Bus) -> None:
+    async with running(bus) as (held, _):
+        held.runner.put(item())
+        await held.until_said(DONE)
+        held.store.refuses = True
+        for number in range(2, 5):
+            held.runner.put(item())
+            await held.until_said(DONE, number)
+        await held.until_said("not_stored")
+        held.store.refuses = False
+        held.runner.put(item())
+        await held.until_said(DONE, 5)
+        assert held.said("not_stored") == 1
+        assert len(held.store.items) == 2
+        told = next(frame for frame in held.frames if '"not_stored"' in str(frame))
+        assert json.loads(told)["error"]["type"] == "server_error"
+
+
 async def test_the_users_words_are_told_when_they_are_stored_and_the_answer_does_not_wait_for_them(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

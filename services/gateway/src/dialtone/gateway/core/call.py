@@ -42,6 +42,7 @@ from .effects import (
     Effect,
     Expelled,
     GoAway,
+    NotStored,
     Opened,
     PutConfig,
     SubmitFailed,
@@ -80,6 +81,7 @@ CoreEvent = (
     | Displaced
     | Expelled
     | TenantSpent
+    | NotStored
     | GoAway
 )
 
@@ -139,6 +141,7 @@ class Call:
             Displaced: self._displaced,
             Expelled: self._expelled,
             TenantSpent: self._answers.tenant_spent,
+            NotStored: self._not_stored,
             GoAway: self._departure.go_away,
             Tick: self._tick,
             WorkerFrame: self._worker,
@@ -214,6 +217,10 @@ class Call:
     def _expelled(self, event: Expelled) -> None:
         self._ctx.error(event.code, event.message)
         self._close(POLICY_VIOLATION, event.reason)
+
+    def _not_stored(self, _event: NotStored) -> None:
+        text = "What was said cannot all be stored: some of it may be missing when the session is resumed."
+        self._ctx.error("not_stored", text, type="server_error")
 
     def _close(self, code: int, reason: str) -> None:
         self._end()

@@ -134,6 +134,11 @@ class Expelled(msgspec.Struct):
     reason: str  # of the close frame
 
 
+class NotStored(msgspec.Struct):
+    """A change of the session was refused by a store that works, the first one: the call goes on as it does
+    without a store, and its client is to know what that is worth."""
+
+
 class TenantSpent(msgspec.Struct):
     """All calls of the tenant have used what they may: for so long none of them begins a response."""
 

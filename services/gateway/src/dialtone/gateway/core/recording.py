@@ -29,6 +29,7 @@ from .effects import (
     Effect,
     Expelled,
     GoAway,
+    NotStored,
     Opened,
     SubmitFailed,
     TenantSpent,
@@ -69,6 +70,7 @@ _EVENTS: dict[str, type[Any]] = {
         Displaced,
         Expelled,
         TenantSpent,
+        NotStored,
         GoAway,
     )
 }

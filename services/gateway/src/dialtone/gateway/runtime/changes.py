@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from dialtone.gateway.core.effects import Displaced, Expelled
+from dialtone.gateway.core.effects import Displaced, Expelled, NotStored
 from dialtone.gateway.runtime.expulsions import session_deleted
 from dialtone.gateway.stores import SessionDisplaced, UnknownSession
 from dialtone.telemetry import get_logger
@@ -26,15 +26,16 @@ class Changes:
     """Carries out changes in the order in which they were added, in the task that runs `run`."""
 
     def __init__(
-        self, *, on_refused: Callable[[Displaced | Expelled], None], on_done: Callable[[], None]
+        self, *, on_refused: Callable[[Displaced | Expelled | NotStored], None], on_done: Callable[[], None]
     ) -> None:
-        """`on_refused` is told that the session is another's by now, or is no more; `on_done` is called after
-        each change."""
+        """`on_refused` is told that the session is another's by now, or is no more, or that a change was lost
+        for what it is; `on_done` is called after each change."""
         self._on_refused = on_refused
         self._on_done = on_done
         self._queue: asyncio.Queue[Change] = asyncio.Queue()
         self._added = self._done = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._any_lost = False
         self._late = False  # the store is: until it has all of them, nobody waits for it
 
     def __len__(self) -> int:
@@ -79,8 +80,11 @@ class Changes:
             except UnknownSession:
                 log.info("a change came after the session was deleted")
                 self._on_refused(session_deleted())
-            except Exception:
+            except Exception:  # no outage: those the stores bridge
                 log.exception("a change of the session was not stored")
+                if not self._any_lost:
+                    self._any_lost = True
+                    self._on_refused(NotStored())
             finally:
                 self._done += 1
                 self._late = self._late and self._done < self._added

@@ -23,7 +23,7 @@ from dialtone.telemetry import get_logger
 from .archive import SqlArchive
 from .errors import SessionDisplaced, StoreUnavailable, UnknownSession
 from .live_sessions import LiveSessions
-from .metrics import LIVE_STALE
+from .metrics import LIVE_STALE, OUTBOX_LOST
 from .outbox import Outbox
 from .redis_link import RedisLink
 from .session_store import SessionPage
@@ -212,6 +212,11 @@ class StoredSessions:
                 raise
             except SessionDisplaced:
                 copied = True  # there is nothing that a copy would lack
+                raise
+            except StoreUnavailable:
+                raise  # counted by the outbox, which has no room
+            except Exception:
+                OUTBOX_LOST.labels("refused").inc()
                 raise
             finally:
                 if not copied and not isinstance(write, Fence):
