@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from prometheus_client import Counter, Gauge
 
+from dialtone.llm.moshi import metrics
 from dialtone.llm.moshi.batched_model import BatchedModel, StepOutput
 from dialtone.llm.moshi.engine import (
     FRAME,
@@ -273,6 +275,25 @@ async def test_the_event_loop_does_not_wait_for_a_step(nano: Path) -> None:
             turns += 1
         assert time.monotonic() - began >= 0.9
         assert turns > 20
+
+
+async def test_steps_that_overrun_and_calls_that_are_late_are_counted(nano: Path) -> None:
+    def slow(_model: BatchedModel, _step: int) -> None:
+        time.sleep(0.1)
+
+    counted = (metrics.OVERRUNS, metrics.FRAMES, metrics.FROZEN)
+    async with started(nano, load=failing(slow)) as engine:
+        before = [_value(one) for one in counted]
+        speaking = engine.open()
+        engine.open()
+        await talk(speaking, voice(1, 3))
+        assert [_value(one) - was for one, was in zip(counted, before, strict=True)] == [3, 3, 3]
+        assert _value(metrics.OPEN_SLOTS) == 2
+
+
+def _value(metric: Counter | Gauge) -> float:
+    (of_all,) = metric.collect()
+    return float(of_all.samples[0].value)
 
 
 async def test_closing_the_engine_ends_its_thread_and_tells_the_calls(nano: Path) -> None:

@@ -50,8 +50,9 @@ def _unmarked(_part: str) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it says so; on a CPU that is a RuntimeError like many."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+    """Whether it says so; outside of torch's own allocator for GPUs that is a RuntimeError like many."""
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in said or "out of memory" in said
 
 
 class BatchedModel:
