@@ -19,14 +19,15 @@ from tests.stores.conftest import OpenStores
 from tests.stores.databases import Database, SqliteFile
 
 HERE = ("default", "sess_1")
-BEAT_S = 1.2
+BEAT_S = 1.8
 
 
 class Keeping:
     """A gateway's calls, and the task that keeps what they have claimed."""
 
-    def __init__(self, bus: Bus, stores: Stores) -> None:
+    def __init__(self, bus: Bus, stores: Stores, *, claim_s: float) -> None:
         self.registry = CallRegistry(stores.link, beat_s=BEAT_S)
+        self.registry.claim_s = claim_s
         settings = GatewaySettings(session_takeover="refuse")
         self.owners = Ownership(settings, bus, stores.sessions, self.registry, leave=lambda *_: None)
         self.calls: dict[str, Claim] = {}
@@ -39,6 +40,10 @@ class Keeping:
             displaced=self.displaced.append,
         )
         self.task = asyncio.create_task(keeper.run())
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
 
     async def call(self, call_id: str, session_id: str = "sess_1") -> None:
         epoch = await self.registry.claim("default", session_id, call_id=call_id)
@@ -53,10 +58,9 @@ def database(tmp_path: Path) -> Database:
 
 @pytest.fixture
 async def keeping(bus: Bus, stores: Stores) -> AsyncIterator[Keeping]:
-    one = Keeping(bus, stores)
+    one = Keeping(bus, stores, claim_s=3600.0)
     yield one
-    one.task.cancel()
-    await asyncio.wait({one.task})
+    await one.stop()
 
 
 @pytest.fixture
@@ -73,11 +77,11 @@ async def test_claims_are_kept_for_as_long_as_their_gateway_beats(
     keeping: Keeping, other: CallRegistry
 ) -> None:
     await keeping.call("call_a")
-    until = asyncio.get_running_loop().time() + 2 * BEAT_S
+    until = asyncio.get_running_loop().time() + 1.5 * BEAT_S
     while asyncio.get_running_loop().time() < until:
         assert await other.claim(*HERE, call_id="another") is None
         await asyncio.sleep(0.05)
-    keeping.task.cancel()
+    await keeping.stop()
 
     async def free() -> bool:
         return await other.claim(*HERE, call_id="another") is not None
@@ -85,13 +89,14 @@ async def test_claims_are_kept_for_as_long_as_their_gateway_beats(
     await eventually(free, within_s=5)
 
 
-async def test_claims_are_renewed_before_they_run_out(keeping: Keeping) -> None:
-    keeping.registry.claim_s = 1.5
+async def test_claims_are_renewed_before_they_run_out(bus: Bus, stores: Stores) -> None:
+    keeping = Keeping(bus, stores, claim_s=2.4)
     await keeping.call("call_a")
-    until = asyncio.get_running_loop().time() + 2.5
+    until = asyncio.get_running_loop().time() + 3.5
     while asyncio.get_running_loop().time() < until:
         assert await held(keeping.registry)
         await asyncio.sleep(0.05)
+    await keeping.stop()
 
 
 async def test_a_redis_that_comes_back_empty_is_told_of_all_calls(
@@ -99,7 +104,6 @@ async def test_a_redis_that_comes_back_empty_is_told_of_all_calls(
 ) -> None:
     for number in range(450):
         await keeping.call(f"call_{number}", f"sess_{number}")
-    keeping.registry.claim_s = 3600.0
     await asyncio.sleep(BEAT_S)
     valkey.kill()
     valkey.start()
