@@ -14,11 +14,10 @@ import pytest
 from websockets.asyncio.client import connect
 
 from dialtone.audio import Float32
-from dialtone.bus import Bus, Handler, LeaseWorker, Stage
+from dialtone.bus import Stage
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.service import make_registry
 from dialtone.llm.settings import LlmSettings
-from dialtone.settings import BusSettings
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
@@ -27,6 +26,7 @@ from tests.fixtures.chat_answers import openai_chunk
 from tests.fixtures.chat_server import API_KEY, ChatServer, Cut, Reply, sse
 from tests.fixtures.gateway import Gateway
 from tests.integration.caller import Caller, calling
+from tests.integration.workers import worker
 from tests.tts.test_broken_voices import BrokenEngine
 
 _GONE_S = 5.0  # which is a second on a machine that has nothing else to do
@@ -62,21 +62,8 @@ async def _workers(
     async with AsyncExitStack() as held:
         held.push_async_callback(registry.close)
         for stage, handler in ((Stage.LLM, TurnHandler(registry)), (Stage.TTS, speaker.handle)):
-            await held.enter_async_context(_worker(gateway, stage, handler))
+            await held.enter_async_context(worker(gateway, stage, handler))
         yield
-
-
-@asynccontextmanager
-async def _worker(gateway: Gateway, stage: Stage, handler: Handler) -> AsyncIterator[None]:
-    bus = await Bus.connect(BusSettings(nats_url=gateway.nats.url), name=str(stage))
-    worker = LeaseWorker(bus, stage, handler, slots=4, worker_id=str(stage))
-    running = asyncio.create_task(worker.run())
-    try:
-        yield
-    finally:
-        await worker.stop()
-        await running
-        await bus.close()
 
 
 async def _ask(caller: Caller) -> None:

@@ -100,8 +100,8 @@ async def test_geminis_sdk_reads_the_stream_and_the_refusals(http_servers: dict[
     assert chunks[-1].candidates[0].finish_reason is types.FinishReason.STOP
     await client.aio.aclose()
     wrong = genai.Client(api_key="sk-wrong", http_options=options)
+    stream = await wrong.aio.models.generate_content_stream(model=MODEL, contents=audio, config=config)
     with pytest.raises(errors.ClientError) as refused:
-        stream = await wrong.aio.models.generate_content_stream(model=MODEL, contents=audio, config=config)
         await anext(aiter(stream))
     assert refused.value.status == "INVALID_ARGUMENT"
     await wrong.aio.aclose()

@@ -43,11 +43,8 @@ class AsrRegistry:
         self, lines: Lines, default: tuple[str, ...], build: Callable[[AsrEntry], AsrBackend]
     ) -> None:
         self._lines = dict(lines)
-        self._default = default
-        # Names of one entry share its backend.
-        entries = {id(line): line for line in lines.values() if isinstance(line, AsrEntry)}
-        self._served = {at: Served(entry, build(entry)) for at, entry in entries.items()}
-        lists = [("ASR_DEFAULT_MODEL", default)]
+        self._default = tuple(one for name in default for one in self._expanded(name))
+        lists = [("ASR_DEFAULT_MODEL", self._default)]
         lists += [(f"ASR_MODELS.{name}", line) for name, line in lines.items() if isinstance(line, tuple)]
         for where, names in lists:
             if not names:
@@ -55,6 +52,9 @@ class AsrRegistry:
             for name in names:
                 if not isinstance(self._find(name)[1], AsrEntry):
                     raise BadRegistry(f"{where} names {name!r}, which no entry serves")
+        # Names of one entry share its backend.
+        entries = {id(line): line for line in lines.values() if isinstance(line, AsrEntry)}
+        self._served = {at: Served(entry, build(entry)) for at, entry in entries.items()}
 
     def choose(self, name: str) -> tuple[Choice, ...]:
         """Return who is to be asked for a session's model, in turn. Raises UnknownModel."""
@@ -72,6 +72,10 @@ class AsrRegistry:
         """Close every backend."""
         for served in self._served.values():
             await served.backend.close()
+
+    def _expanded(self, name: str) -> tuple[str, ...]:
+        line = self._find(name)[1]
+        return line if isinstance(line, tuple) else (name,)
 
     def _list(self, names: tuple[str, ...]) -> tuple[Choice, ...]:
         found = [(name, *self._find(name)) for name in names]

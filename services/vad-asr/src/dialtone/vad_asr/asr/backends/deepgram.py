@@ -1,8 +1,8 @@
 """Deepgram's live WebSocket.
 
 https://developers.deepgram.com/reference/speech-to-text/listen-streaming. By plain `websockets`, which the
-vendor's SDK is a wrapper of: the SDK adds types to four kinds of message, no reconnecting, and a dependency on
-parts of `websockets` that are deprecated. The tests hold their server to its types.
+vendor's SDK is a wrapper of: the SDK adds types to four kinds of message, no reconnecting, and a dependency
+on parts of `websockets` that are deprecated. The tests hold their server to its types.
 
 A call holds a connection (`Lane`). What is asked about a turn is, mostly, the audio that was asked about
 before and some more: then only that is sent. So the audio goes out while the user speaks, and at a pause all
