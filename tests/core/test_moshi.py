@@ -489,6 +489,16 @@ def test_a_live_session_gets_no_moshi_and_loses_none() -> None:
 # --- the end
 
 
+def test_a_call_that_goes_on_with_a_session_has_its_items_and_a_moshi_that_knows_none() -> None:
+    before = MessageItem("item_old", "assistant", [OutputAudio("Hello.")])
+    rig = Rig(MOSHI, items=[before])
+    worker = moshi_of(rig)
+    assert (rig.grants()[-1].moshi.next_utterance, rig.grants()[-1].moshi.start_us) == (1, 0)
+    says(worker, 1, " Who", " is it?")
+    worker.ends(1)
+    assert rig.of(out.ItemAdded)[0].previous_item_id == "item_old"
+
+
 def test_a_client_that_ends_its_input_hears_what_moshi_still_says() -> None:
     rig = Rig(MOSHI)
     worker = moshi_of(rig)
@@ -509,3 +519,18 @@ def test_a_call_that_ends_in_the_middle_of_an_utterance_keeps_what_was_heard_and
     rig.feed(ask.Disconnected())
     assert rig.cancelled() == [worker.work.lease_id]
     assert transcripts(rig) == ["One"]
+
+
+@pytest.mark.parametrize(
+    ("model", "variant"),
+    [("moshi", "sft"), ("moshi-base", "base"), ("moshi-", ""), ("moshiko", None), ("default", None)],
+)
+def test_the_variant_is_in_the_name_of_the_model(model: str, variant: str | None) -> None:
+    assert SessionConfig(model=model).moshi == variant
+
+
+def test_a_transcription_session_has_ears_whatever_its_model_is_called() -> None:
+    rig = Rig(SessionConfig(type="transcription", model="moshi"))
+    rig.speak(20)
+    assert rig.work("asr")
+    assert not rig.work("moshi")

@@ -183,3 +183,7 @@ def test_a_call_has_the_temperature_and_the_rate_that_its_session_shows() -> Non
     assert config.dialtone.temperature == 0.8
     cold = SessionConfig(dialtone=Extensions(temperature=0.0))
     assert RealtimeBetaDialect().configure(cold).dialtone.temperature == 0.0
+
+
+def test_a_session_whose_model_has_no_temperature_to_be_set_gets_none() -> None:
+    assert RealtimeBetaDialect().configure(SessionConfig(model="moshi")).dialtone.temperature is None

@@ -10,12 +10,14 @@ import wave
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import server_events as out
+from dialtone.gateway.core.moshi_limits import blank_session
 from dialtone.gateway.core.session import (
     PCM_16K,
     PCM_24K,
@@ -280,3 +282,13 @@ def test_clients_see_only_frames_of_their_protocol(event: out.ServerEvent) -> No
             assert message["type"] in ("text", "error")
         else:
             assert isinstance(event, out.OutputAudioDelta)
+
+
+def test_a_call_that_moshi_answers_has_no_turns_to_be_detected_unless_it_asks() -> None:
+    moshi = blank_session("moshi", "")
+    assert VoiceCallDialect().configure(moshi).audio.input.turn_detection is None
+    asking = msgspec.structs.replace(
+        moshi, audio=Audio(AudioInput(turn_detection=ServerVad(interrupt_response=False)))
+    )
+    kept = VoiceCallDialect().configure(asking).audio.input.turn_detection
+    assert kept == ServerVad(interrupt_response=False)

@@ -63,3 +63,12 @@ def test_a_folder_for_recordings_that_is_empty_is_none(
     """As Compose says it where nobody wants recordings; not the folder that the gateway was started in."""
     monkeypatch.setenv("RECORD_CALLS_DIR", value)
     assert GatewaySettings().record_calls_dir == folder
+
+
+def test_variants_of_moshi_come_as_a_list_and_only_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GatewaySettings().moshi_variants == ()
+    monkeypatch.setenv("MOSHI_VARIANTS", "sft, base")
+    assert GatewaySettings().moshi_variants == ("sft", "base")
+    monkeypatch.setenv("MOSHI_VARIANTS", "sft,large")
+    with pytest.raises(ValidationError, match="'large'"):
+        GatewaySettings()

@@ -87,8 +87,8 @@ class EarsLink(LegLink):
 
     def _needed_from_us(self, heard_us: int) -> int:
         limits, oldest = self._ctx.limits, self._keep_from_us
-        by_hand = self._ctx.config.audio.input.turn_detection is None  # all of it may be committed
-        if not (self._in_turn or by_hand):
+        # What is committed by hand may be all of it.
+        if not (self._in_turn or self._ctx.config.commits_by_hand):
             oldest = max(oldest, heard_us - limits.replay_idle_us)
         return max(oldest, heard_us - limits.replay_us)
 

@@ -77,11 +77,10 @@ def _turn_detection(
     config: SessionConfig, candidate_pause_ms: int, sustained_speech_ms: int
 ) -> TurnDetection:
     wire, extra = config.audio.input.turn_detection, config.dialtone
-    if wire is None and config.moshi is not None and config.transcription is not None:
-        wire = ServerVad()
-    if wire is None:
+    if config.commits_by_hand:
         return TurnDetection(mode=TurnDetection.MODE_MANUAL)
     pause = candidate_pause_ms if extra.candidate_pause_ms is None else extra.candidate_pause_ms
+    wire = wire or ServerVad()
     mode = DEFAULT_AGGRESSIVENESS if extra.vad_aggressiveness is None else extra.vad_aggressiveness
     common = TurnDetection(
         engine=ENGINES[extra.vad_engine],

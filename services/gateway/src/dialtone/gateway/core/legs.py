@@ -13,10 +13,7 @@ class Legs:
         self._ctx = context
         self.ears = EarsLink(context)
         self.moshi = MoshiLink(context) if context.config.moshi is not None else None
-
-    @property
-    def _all(self) -> list[LegLink]:
-        return [self.ears] if self.moshi is None else [self.moshi, self.ears]
+        self._all: list[LegLink] = [self.ears] if self.moshi is None else [self.moshi, self.ears]
 
     @property
     def has_ears(self) -> bool:

@@ -131,8 +131,10 @@ class Extensions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def moshi_variant(model: str) -> str | None:
     """The variant of Moshi that a model's name asks for; None: it is no Moshi."""
-    family, _, variant = model.partition("-")
-    return (variant or MOSHI_DEFAULT) if family == MOSHI else None
+    family, dash, variant = model.partition("-")
+    if family != MOSHI:
+        return None
+    return variant if dash else MOSHI_DEFAULT
 
 
 class SessionConfig(msgspec.Struct, frozen=True):
@@ -170,6 +172,11 @@ class SessionConfig(msgspec.Struct, frozen=True):
         heard = self.audio.input
         asked = heard.transcription is not None or heard.turn_detection is not None
         return asked or self.dialtone.partial_transcripts or self.moshi is None
+
+    @property
+    def commits_by_hand(self) -> bool:
+        """Only the client says where a turn ends. Beside Moshi, which has no turns, nobody does."""
+        return self.audio.input.turn_detection is None and (self.moshi is None or not self.wants_ears)
 
     @property
     def tells_speech(self) -> bool:
