@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from dialtone.bus import Bus, NoResponders, control_subject, events_subject
+from dialtone.bus import (
+    Bus,
+    BusError,
+    BusUnavailable,
+    NoResponders,
+    Overloaded,
+    PayloadTooLarge,
+    control_subject,
+    events_subject,
+)
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import effects as do
 from dialtone.gateway.runtime import call_runner
@@ -127,6 +136,30 @@ async def test_a_call_that_takes_nothing_in_is_given_so_many_bytes_and_no_more(
     await asyncio.wait_for(large, 5)
     held.runner.put(ask.Disconnected())
     await asyncio.wait_for(running, 5)
+
+
+@pytest.mark.parametrize("kind", [Overloaded, PayloadTooLarge, BusUnavailable])
+async def test_why_work_was_not_queued_is_told_in_words_of_our_own(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, kind: type[BusError]
+) -> None:
+    inside = "nats: no response from stream WORK_default at 10.1.2.3:4222"
+
+    async def refuse(*_: object) -> None:
+        raise kind(inside)
+
+    monkeypatch.setattr(bus, "submit", refuse)
+    told: list[do.SubmitFailed] = []
+    async with running(bus) as (held, _):
+        monkeypatch.setattr(held.runner, "put", told.append)
+        await held.runner.offer(ask.CreateResponse(), 0)
+
+        async def failed() -> bool:
+            return bool(told)
+
+        await eventually(failed)
+        monkeypatch.undo()
+        assert told[0].code in ("overloaded", "work_too_large", "bus_unavailable")
+        assert not set(inside.split()) & set(told[0].message.split()) - {"no", "from", "at"}
 
 
 async def test_only_audio_waits_for_the_ears(bus: Bus) -> None:

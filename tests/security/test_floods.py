@@ -69,6 +69,19 @@ async def test_a_client_that_sends_nothing_right_is_shown_out(gateway: Gateway) 
         assert await ended(socket) == ("too_many_errors", 1008)
 
 
+async def test_nor_may_it_before_it_has_named_its_session(gateway: Gateway) -> None:
+    errors = 0
+    async with connect(f"{gateway.socket_url}/chat/voice_call", compression=None) as socket:
+        with suppress(ConnectionClosed):
+            async with asyncio.timeout(20):
+                for _ in range(2 * WRONG_PER_MINUTE):
+                    await socket.send("no frame")
+                while True:
+                    errors += json.loads(await socket.recv())["code"] == 500
+    assert socket.close_code == 1008
+    assert WRONG_PER_MINUTE < errors <= WRONG_PER_MINUTE + 3
+
+
 async def test_a_client_that_sends_too_fast_is_read_at_the_rate_and_loses_nothing(gateway: Gateway) -> None:
     burst, more = PER_SECOND * 2, PER_SECOND
     async with calling(gateway) as socket:

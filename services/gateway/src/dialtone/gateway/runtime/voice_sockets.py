@@ -17,6 +17,7 @@ from dialtone.gateway.ids import is_client_id
 from dialtone.gateway.rest.auth import ApiKey, ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
+from dialtone.gateway.runtime.manners import Limits, Manners
 from dialtone.gateway.runtime.moshi_variants import is_not_served, not_served
 from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
@@ -30,6 +31,10 @@ POLICY_VIOLATION, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1012, 1013
 
 class NoVoice(Exception):
     """The session only listens."""
+
+
+class TooManyErrors(Exception):
+    """The client sends what is no frame, again and again."""
 
 
 class NoMoshi(Exception):
@@ -62,16 +67,22 @@ class VoiceSockets:
         except GatewayDraining:
             await deny(socket, draining())
 
+    def _manners(self) -> Manners:
+        return Manners(Limits(self.settings.wrong_messages_per_minute, NAMING_S))
+
     async def _serve(self, socket: WebSocket, key: ApiKey) -> None:
         tenant = key.tenant
         dialect = VoiceCallDialect()
         try:
             async with asyncio.timeout(NAMING_S):
-                session_id, first = await _named_session(socket, dialect)
+                session_id, first = await _named_session(socket, dialect, self._manners())
         except TimeoutError:
             await socket.close(POLICY_VIOLATION, "no session was named")
             return
         except WebSocketDisconnect:
+            return
+        except TooManyErrors as error:
+            await _refuse(socket, 500, "too_many_errors", str(error), POLICY_VIOLATION)
             return
 
         async def find() -> SessionRecord:
@@ -120,8 +131,13 @@ class VoiceSockets:
             await _refuse(socket, 503, "service_unavailable", why, TRY_AGAIN_LATER)
 
 
-async def _named_session(socket: WebSocket, dialect: VoiceCallDialect) -> tuple[str, ClientEvent | None]:
-    """Read frames until one names the session; wrong ones are answered, heartbeats passed over."""
+async def _named_session(
+    socket: WebSocket, dialect: VoiceCallDialect, manners: Manners
+) -> tuple[str, ClientEvent | None]:
+    """Read frames until one names the session; wrong ones are answered, heartbeats passed over.
+
+    Raises TooManyErrors.
+    """
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -131,6 +147,8 @@ async def _named_session(socket: WebSocket, dialect: VoiceCallDialect) -> tuple[
         if isinstance(event, Invalid):
             for frame in dialect.encode_invalid(event):
                 await socket.send_text(str(frame))
+            if (expelled := manners.wrong()) is not None:
+                raise TooManyErrors(expelled.message)
         elif dialect.session_id is not None:
             return dialect.session_id, event
 
