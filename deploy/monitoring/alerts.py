@@ -96,6 +96,14 @@ ALERTS = (
         "The process of {{ $labels.model }} crashed or hung more than twice in ten minutes.",
     ),
     Alert(
+        "DialtoneMoshiTooSlow",
+        "sum by (instance) (rate(dialtone_moshi_overruns_total[5m]))"
+        " / sum by (instance) (rate(dialtone_moshi_step_seconds_count[5m])) > 0.02",
+        "2m",
+        "warning",
+        "{{ $value | humanizePercentage }} of the steps of {{ $labels.instance }} take longer than 80 ms.",
+    ),
+    Alert(
         "DialtoneBrokerLost",
         "dialtone_bus_connected == 0",
         "1m",

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement, TooltipDisplayMode
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from deploy.monitoring.boards import Board, Panel
+from deploy.monitoring.panels import Board, Panel
 
 _WIDTH, _HEIGHT = 12, 8  # of Grafana's 24 columns
 _LEGEND = (

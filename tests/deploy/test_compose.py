@@ -133,7 +133,7 @@ def test_files_that_are_mounted_exist() -> None:
 def test_prometheus_asks_where_metrics_are() -> None:
     config = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
     asked = {job["job_name"]: job["dns_sd_configs"][0]["port"] for job in config["scrape_configs"]}
-    assert asked == {"gateway": 9090, "vad-asr": 8080, "llm": 8080, "tts": 8080}
+    assert asked == {"gateway": 9090, "vad-asr": 8080, "llm": 8080, "tts": 8080, MOSHI: 8080}
     for name, port in asked.items():
         assert (
             str(port)

@@ -13,6 +13,8 @@ ONCE = "0+0x4 1+0x20"
 """Happens for the first time after two and a half minutes, and not again."""
 _CALL, _TURN = "dialtone_gateway_active_calls", 'dialtone_turn_seconds_bucket{part="total"'
 _REFUSED = "dialtone_gateway_refused_total"
+_OVERRUNS = 'dialtone_moshi_overruns_total{instance="m1"}'
+_STEPS = 'dialtone_moshi_step_seconds_count{instance="m1"}'
 _LOSSES = 'dialtone_model_losses_total{model="asr"'
 
 
@@ -130,6 +132,16 @@ CASES = (
     Case(
         "DialtoneWorkersLost", "one left", {'dialtone_redeliveries_total{stage="asr"}': "0+0x4 12+0x20"}, "6m"
     ),
+    Case(
+        "DialtoneMoshiTooSlow",
+        "every tenth step",
+        {_OVERRUNS: "0+37x40", _STEPS: "0+375x40"},
+        "9m",
+        "9.867% of the steps of m1 take longer than 80 ms.",
+        {"instance": "m1"},
+    ),
+    Case("DialtoneMoshiTooSlow", "one now and then", {_OVERRUNS: "0+3x40", _STEPS: "0+375x40"}, "9m"),
+    Case("DialtoneMoshiTooSlow", "no calls", {_OVERRUNS: "7+0x40", _STEPS: "900+0x40"}, "9m"),
     Case(
         "DialtoneModelLost",
         "three times",

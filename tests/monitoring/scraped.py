@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dialtone.local.state import StackState
 
-JOBS = ("gateway", "vad-asr", "llm", "tts")
+JOBS = ("gateway", "vad-asr", "llm", "tts", "moshi")
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 """Of the names of the samples of a family, by its type."""
 

@@ -20,7 +20,12 @@ from tests.fixtures.stack import running
 from tests.fixtures.waiting import eventually
 from tests.integration.voice_caller import new_session, voice_calling
 
-OF_REAL_MODELS = {"Recognition", "Servers of models", "Servers that are not asked just now"}
+OF_REAL_MODELS = {
+    "Recognition",
+    "Servers of models",
+    "Servers that are not asked just now",
+    "A step of all calls",
+}
 """Panels of what simulated stages do not have."""
 _ANSWERED = 'dialtone_gateway_responses_total{status="completed"}'
 

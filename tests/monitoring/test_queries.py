@@ -18,7 +18,16 @@ from dialtone.local.state import StackState
 from tests.monitoring.scraped import ENDINGS, JOBS, families_of
 
 # Whatever declares metrics, so that the labels are known here.
-for _name in ("fence", "telemetry", "gateway.runtime", "gateway.stores", "vad_asr", "llm", "tts"):
+for _name in (
+    "fence",
+    "telemetry",
+    "gateway.runtime",
+    "gateway.stores",
+    "vad_asr",
+    "llm",
+    "llm.moshi",
+    "tts",
+):
     importlib.import_module(f"dialtone.{_name}.metrics")
 
 # Of every Python process, by prometheus_client.
