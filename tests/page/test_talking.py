@@ -18,10 +18,10 @@ def test_a_call_from_the_first_word_to_the_last(stack: StackState, tmp_path: Pat
     run_browser("talking.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
 
 
-def test_names_are_offered_and_a_turn_may_end_by_a_button(stack: StackState, tmp_path: Path) -> None:
+def test_names_are_offered_and_the_user_ends_turns_and_calls(stack: StackState, tmp_path: Path) -> None:
     question = recording("en_weather_question").samples()
     heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
-    run_browser("choosing.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
+    run_browser("deciding.test.ts", GATEWAY=stack.url, MICROPHONE=heard)
 
 
 @pytest.mark.models

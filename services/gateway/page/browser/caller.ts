@@ -151,7 +151,10 @@ export class Caller {
 /** Wait until it is so: the gateway answers in its own time. */
 export async function until(itIs: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 20_000;
-  while (!(await itIs())) assert.ok(performance.now() < deadline, "it never came to be so");
+  while (!(await itIs())) {
+    assert.ok(performance.now() < deadline, "it never came to be so");
+    await new Promise((again) => setTimeout(again, 50));
+  }
 }
 
 /** How many samples are no silence. */

@@ -27,7 +27,7 @@ test("words are shown while they are spoken, and taken to be what was said in th
     await caller.press("Call");
     await caller.entry("user.open", /fellow/i); // of "And so, my fellow Americans, ..."
     assert.equal(await caller.page.locator("#state").getAttribute("data-phase"), "hearing");
-    await caller.entry("user.final", /fellow americans.*country/i);
+    await caller.entry("user.final", /fellow american.*country/i);
     assert.equal(await caller.page.locator("#conversation li.user").count(), 1);
     assert.deepEqual(caller.complaints, []);
   } finally {

@@ -83,7 +83,7 @@ class Page {
     this.apiProblem = null;
     const listener: CallListener = {
       changed: () => this.changed(),
-      announce: ({ kind, text }) => this.announce(kind, text),
+      announce: ({ kind, text, code }) => this.announce(kind, (code && this.texts.ofCode(code, {})) || text),
       level: (side, value) => {
         this.levels[side].take(value);
         this.changed();
@@ -155,9 +155,10 @@ class Page {
     }
     const open = this.inCall && phase !== "connecting" && phase !== "reconnecting";
     this.state.dataset["phase"] = phase;
-    const words = this.texts.say(phase) + (open && call?.muted ? ` (${this.texts.say("muted")})` : "");
+    const deaf = open && phase === "listening" && !call?.hasMicrophone;
+    const words = this.texts.say(deaf ? "deaf" : phase) + (open && call?.muted ? ` (${this.texts.say("muted")})` : "");
     if (this.state.textContent !== words) this.state.textContent = words;
-    this.button("call", true, this.inCall ? "hangUp" : this.session === null ? "call" : "callAgain");
+    this.button("call", true, this.inCall ? "hangUp" : this.session === null ? "call" : "callAgain").dataset["ends"] = String(this.inCall);
     this.button("mute", this.inCall && call !== null && call.hasMicrophone).setAttribute("aria-pressed", String(call?.muted ?? false));
     this.button("microphone", this.inCall && call !== null && call.microphoneProblem !== null);
     this.button("commit", open && this.choices.choices.detection === "manual" && (call?.hasMicrophone ?? false));
@@ -167,7 +168,7 @@ class Page {
     byId("save-log", HTMLButtonElement).disabled = call === null;
     byId("save-audio", HTMLButtonElement).disabled = call?.recording.isEmpty ?? true;
     this.drawProblem();
-    this.conversationView.show(this.conversation, open);
+    this.conversationView.show(this.conversation, open, open ? (deaf ? "emptyDeaf" : "emptyCall") : "empty");
     this.turnsView.show(this.times);
     this.levels.user.show(this.inCall);
     this.levels.answer.show(this.inCall);

@@ -19,7 +19,7 @@ export type Effect =
   | { do: "cut" }
   | { do: "speech"; what: "started" | "committed" }
   /** Something is complete that one who does not see the page should be told. */
-  | { do: "announce"; kind: Entry["kind"]; text: string };
+  | { do: "announce"; kind: Entry["kind"]; text: string; code?: string | null };
 
 export type Activity = "listening" | "hearing" | "thinking" | "speaking";
 
@@ -221,8 +221,9 @@ export class CallCore {
     this.lastErrorCode = code;
     // The answer ended in the moment in which it was interrupted.
     if (code === "response_cancel_not_active") return [];
-    this.conversation.note("problem", message);
-    return [{ do: "announce", kind: "problem", text: message }];
+    if (code !== null && ENDINGS.has(code)) return [];
+    this.conversation.note("problem", message, code);
+    return [{ do: "announce", kind: "problem", text: message, code }];
   }
 
   private partial(itemId: string, transcript: string): Effect[] {
@@ -324,4 +325,6 @@ export class CallCore {
   }
 }
 
+// The call is closed for these, and the page says so where everybody looks.
+const ENDINGS = new Set(["session_taken_over", "session_deleted", "session_expired", "session_idle", "key_withdrawn"]);
 const CUT: Effect = { do: "cut" };

@@ -11,6 +11,8 @@ export interface Entry {
   text: string;
   /** `open`: more is to come. `cut`: the rest was not heard. */
   state: "open" | "final" | "cut";
+  /** Of a problem: the gateway's code, by which it can be said in the page's language. */
+  code?: string;
   /** Of a tool's call: its name and id, and whether it waits for a result. */
   tool?: { name: string; callId: string; answered: boolean };
 }
@@ -36,9 +38,9 @@ export class Conversation {
     return entry;
   }
 
-  note(kind: "note" | "problem", text: string): void {
+  note(kind: "note" | "problem", text: string, code: string | null = null): void {
     this.notes += 1;
-    Object.assign(this.entry(`note-${this.notes}`, kind), { text, state: "final" });
+    Object.assign(this.entry(`note-${this.notes}`, kind), { text, state: "final", ...(code === null ? {} : { code }) });
   }
 
   remove(id: string): void {

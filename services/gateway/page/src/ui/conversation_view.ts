@@ -37,8 +37,8 @@ export class ConversationView {
     new ResizeObserver(() => this.follow()).observe(list);
   }
 
-  /** `live`: there is a call, in which tools can be answered. */
-  show(conversation: Conversation, live: boolean): void {
+  /** `live`: there is a call, in which tools can be answered; `empty` is said where nothing else is. */
+  show(conversation: Conversation, live: boolean, empty: TextName): void {
     const entries = conversation.entries.filter((entry) => entry.text !== "" || entry.tool);
     const present = new Set(entries);
     for (const [entry, { element }] of this.shown) {
@@ -47,7 +47,7 @@ export class ConversationView {
       this.shown.delete(entry);
     }
     this.list.querySelector(".empty")?.remove();
-    if (entries.length === 0) this.list.append(make("li", { class: "empty", text: this.texts.say("empty") }));
+    if (entries.length === 0) this.list.append(make("li", { class: "empty", text: this.texts.say(empty) }));
     for (const [index, entry] of entries.entries()) this.place(entry, index, live);
     this.follow();
   }
@@ -67,7 +67,8 @@ export class ConversationView {
       this.shown.set(entry, shown);
     }
     const words = shown.element.querySelector(".words");
-    if (words && words.textContent !== entry.text) words.textContent = entry.text;
+    const text = (entry.code && this.texts.ofCode(entry.code, {})) || entry.text;
+    if (words && words.textContent !== text) words.textContent = text;
     if (this.list.children[index] !== shown.element) this.list.insertBefore(shown.element, this.list.children[index] ?? null);
   }
 
