@@ -105,6 +105,10 @@ async def test_a_store_that_dies_is_no_news_for_clients(gateway: Gateway) -> Non
         gateway.valkey.kill()
         await socket.send(json.dumps({"type": "conversation.item.create", "item": SAID}))
         await until(socket, "conversation.item.done")
+    async with httpx.AsyncClient(base_url=gateway.url) as http:
+        answer = await http.post("/v1/realtime/client_secrets", json={})
+    assert answer.status_code == 503
+    clean(answer.text + str(answer.headers))
     for path in (REALTIME, f"{REALTIME}&session_id=sess_1"):
         with pytest.raises(InvalidStatus) as refused:
             await connect(gateway.socket_url + path)
