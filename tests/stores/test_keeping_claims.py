@@ -156,6 +156,7 @@ async def test_a_call_that_ends_while_redis_is_away_gives_its_session_back_when_
 async def test_a_change_that_redis_took_without_an_answer_holds_nobody_up_for_long(
     keeping: Keeping, other: CallRegistry, valkey: ValkeyServer
 ) -> None:
+    await keeping.call("call_b", "sess_2")  # Redis knows the script from here on
     valkey.freeze()
     try:
         with pytest.raises(Exception, match="redis"):
