@@ -139,6 +139,13 @@ ALERTS = (
         "The server of {{ $labels.backend }} fails and is not asked.",
     ),
     Alert(
+        "DialtoneRecogniserFails",
+        "max by (backend) (dialtone_asr_open_breakers) > 0",
+        "2m",
+        "warning",
+        "The server of {{ $labels.backend }} fails and is not asked to recognise.",
+    ),
+    Alert(
         "DialtoneEventLoopBlocked",
         "sum by (instance) (increase(dialtone_event_loop_stalls_total[10m])) > 0",
         "0m",

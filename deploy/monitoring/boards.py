@@ -337,8 +337,21 @@ FAULTS = Board(
                     [
                         Query(rate("dialtone_asr_failed_total"), "the model raised"),
                         Query(rate("dialtone_asr_refused_total", "urgency"), "no room: {{urgency}}"),
+                        Query(
+                            rate("dialtone_asr_upstream_failures_total", "backend, code"),
+                            "{{backend}} {{code}}",
+                        ),
                     ],
-                    "A turn without its words gets no answer.",
+                    "A turn without its words gets no answer, unless the next of the backends has them.",
+                ),
+                Panel(
+                    "Who recognises",
+                    RATE,
+                    [
+                        Query(rate("dialtone_asr_answers_total", "backend"), "{{backend}}"),
+                        Query(rate("dialtone_asr_passed_over_total", "backend"), "{{backend}} passed over"),
+                    ],
+                    "One is passed over while its server is not asked.",
                 ),
                 Panel(
                     "Servers of models",
@@ -357,7 +370,10 @@ FAULTS = Board(
                 Panel(
                     "Servers that are not asked just now",
                     COUNT,
-                    [Query("max by (backend) (dialtone_llm_open_breakers)", "{{backend}}")],
+                    [
+                        Query("max by (backend) (dialtone_llm_open_breakers)", "{{backend}}"),
+                        Query("max by (backend) (dialtone_asr_open_breakers)", "{{backend}}, recognising"),
+                    ],
                     "It failed too often; it is tried again after a while.",
                 ),
                 Panel(

@@ -1,4 +1,4 @@
-"""Options that no overlay of ours takes: traces to a collector, recordings of calls."""
+"""Options that no overlay of ours takes: traces to a collector, recordings of calls, vendors' recognisers."""
 
 from __future__ import annotations
 
@@ -58,6 +58,18 @@ def test_without_network_policies_traces_close_no_way(tmp_path: Path) -> None:
     made = made_of("../laptop", ["tracing"], f"tracing-{tmp_path.name}")
     assert not of_kind(made, "NetworkPolicy")
     assert edges(made) == edges(overlay("laptop"))
+
+
+def test_vendors_are_reached_by_the_ears_alone_and_the_local_model_stays(tmp_path: Path) -> None:
+    made = made_of("../production", ["asr-vendors"], f"asr-vendors-{tmp_path.name}")
+    wrong = [problem for manifest in made for problem in schema_problems(manifest)]
+    assert wrong + [p for policy in (*POD_POLICIES, *REFERENCE_POLICIES) for p in policy(made)] == []
+    assert edges(made) - EXPECTED == {Edge("vad-asr", "0.0.0.0/0", "443")}
+    assert edges(made) >= EXPECTED
+    told = _variables(made, "vad-asr")
+    assert told["ASR_DEFAULT_MODEL"].endswith(",whisper")
+    assert {"DEEPGRAM_API_KEY", "ASR_OPENAI_API_KEY", "GEMINI_API_KEY"} <= set(told)
+    assert "DEEPGRAM_API_KEY" not in _variables(made, "llm")
 
 
 def test_recordings_outlive_the_gateway_and_only_gateways_have_them(manifests: list[Manifest]) -> None:

@@ -228,6 +228,20 @@ CASES = (
         "4m",
     ),
     Case(
+        "DialtoneRecogniserFails",
+        "for two minutes",
+        {'dialtone_asr_open_breakers{backend="deepgram",instance="vad-asr:8080"}': "0+0x2 1+0x20"},
+        "4m",
+        "The server of deepgram fails and is not asked to recognise.",
+        {"backend": "deepgram"},
+    ),
+    Case(
+        "DialtoneRecogniserFails",
+        "for one",
+        {'dialtone_asr_open_breakers{backend="deepgram",instance="vad-asr:8080"}': "0+0x2 1 1 0+0x20"},
+        "4m",
+    ),
+    Case(
         "DialtoneEventLoopBlocked",
         "the first time",
         {'dialtone_event_loop_stalls_total{instance="gateway:9090"}': ONCE},
