@@ -7,9 +7,11 @@ from pathlib import Path
 from tests.fixtures.gateway import KEY, Gateway, running_gateway
 from tests.page.browser import run_browser
 
+# Nobody works here: what is said is waited for, what is typed is given up.
+_PATIENCE = {"WORK_CLAIM_TIMEOUT_ASR_S": "600", "WORK_CLAIM_TIMEOUT_LLM_S": "1"}
+
 
 def test_whatever_is_wrong_is_said_with_what_to_do(guarded_gateway: Gateway, tmp_path: Path) -> None:
     """A full gateway, a broken line, a session that is gone, no microphone, no permission, no key."""
-    # Nobody hears these calls, which is none of the troubles.
-    with running_gateway(tmp_path, MAX_CALLS="1", WORK_CLAIM_TIMEOUT_ASR_S="600") as gateway:
+    with running_gateway(tmp_path, MAX_CALLS="1", **_PATIENCE) as gateway:
         run_browser("troubles.test.ts", GATEWAY=gateway.url, GUARDED=guarded_gateway.url, KEY=KEY)

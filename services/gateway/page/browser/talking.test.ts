@@ -146,10 +146,16 @@ test("all of it can be used without seeing it, in the dark, and on a narrow scre
   await caller.isAccessible();
   await caller.page.emulateMedia({ colorScheme: "dark" });
   await caller.isAccessible();
-  await caller.page.setViewportSize({ width: 320, height: 640 });
+  await caller.page.setViewportSize({ width: 320, height: 568 });
   await caller.isAccessible();
-  const sideways = await caller.page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-  assert.equal(sideways, false, "the page is wider than the screen");
+  const [wide, low] = await caller.page.evaluate(() => [
+    document.documentElement.scrollWidth - innerWidth,
+    (document.getElementById("write") as HTMLElement).getBoundingClientRect().bottom - innerHeight,
+  ]);
+  assert.ok(wide !== undefined && wide <= 0, "the page is wider than the screen");
+  assert.ok(low !== undefined && low <= 0, "what a call needs is not all on the screen");
+  const unread = await caller.page.locator("#conversation").evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+  assert.ok(unread < 40, "the latest words are out of sight");
 });
 
 test("the keyboard is enough, and the page speaks Chinese", async () => {

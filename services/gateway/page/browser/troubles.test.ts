@@ -88,9 +88,15 @@ test("where the microphone is not allowed, the page says how to allow it, and th
   await caller.press("Call");
   await caller.problem(/not allowed/);
   await caller.phase("listening");
+  assert.equal(await caller.page.locator("#state").textContent(), "in a call, without a microphone");
   await caller.type("hello");
   await caller.entry("user", "hello");
+  // Nobody answers here, which is told in the language of the page.
+  await caller.entry("problem", "Nobody was free for this");
+  await caller.page.getByLabel("Language of this page").selectOption("zh");
+  await caller.entry("problem", "暂时无人处理");
   await caller.isAccessible();
+  await caller.page.getByLabel("页面语言").selectOption("en");
   await caller.page.context().grantPermissions(["microphone"], { origin: GATEWAY });
   await caller.press("Use microphone");
   await caller.page.getByRole("button", { name: "Mute" }).waitFor();

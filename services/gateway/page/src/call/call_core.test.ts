@@ -154,6 +154,14 @@ test("a response that fails says why, and the call goes on", () => {
   assert.equal(core.activity, "listening");
 });
 
+test("why a call ends is not told twice; other problems keep the code by which they are translated", () => {
+  const core = opened();
+  assert.deepEqual(core.server({ type: "error", error: { code: "session_taken_over", message: "Another call." } }), []);
+  assert.deepEqual([words(core), core.lastErrorCode], [[], "session_taken_over"]);
+  core.server({ type: "error", error: { code: "overloaded", message: "No worker." } });
+  assert.deepEqual(core.conversation.entries.map((entry) => [entry.text, entry.code]), [["No worker.", "overloaded"]]);
+});
+
 test("after the line broke, what had come of an answer is heard to its end", () => {
   const core = answering();
   assert.deepEqual(core.reconnected(), [{ do: "end", itemId: "item_a" }]);

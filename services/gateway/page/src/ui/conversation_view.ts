@@ -22,6 +22,7 @@ interface Shown {
 export class ConversationView {
   private readonly list = byId("conversation", HTMLOListElement);
   private following = true; // the list's end is to be seen
+  private seenRoom = "";
   private readonly shown = new Map<Entry, Shown>();
   private readonly texts: Texts;
   private readonly answerTool: (callId: string, output: string) => void;
@@ -31,7 +32,8 @@ export class ConversationView {
     this.answerTool = answerTool;
     const { list } = this;
     list.addEventListener("scroll", () => {
-      this.following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+      // The browser scrolls, too, where what is shown has changed its size.
+      if (this.room() === this.seenRoom) this.following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     });
     // A phone that is turned, or shows its keyboard, leaves less room.
     new ResizeObserver(() => this.follow()).observe(list);
@@ -53,7 +55,12 @@ export class ConversationView {
   }
 
   private follow(): void {
+    this.seenRoom = this.room();
     if (this.following) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  private room(): string {
+    return `${this.list.clientHeight} of ${this.list.scrollHeight}`;
   }
 
   private place(entry: Entry, index: number, live: boolean): void {
