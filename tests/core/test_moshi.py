@@ -101,6 +101,17 @@ def test_an_utterance_without_words_is_told_as_sound_alone() -> None:
     assert rig.of(out.ResponseDone)[0].response.status == "completed"
 
 
+def test_an_utterance_that_was_told_is_not_begun_again() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    says(worker, 2, " Yes")
+    worker.ends(2)
+    says(worker, 1, " No")
+    says(worker, 2, " No")
+    assert rig.types().count("response.created") == 1
+    assert transcripts(rig) == ["Yes"]
+
+
 def test_what_moshi_heard_and_said_is_counted() -> None:
     rig = Rig(MOSHI)
     worker = moshi_of(rig)
@@ -341,10 +352,10 @@ def test_a_moshi_that_comes_late_does_not_hear_what_is_too_old_to_be_answered() 
     rig.speak(980)
     worker.heard_input(1_000)
     worker.gone()
-    rig.speak(7_000)
+    rig.speak(11_000)
     rig.claim(rig.work("moshi")[-1])
     resume = rig.grants()[-1].moshi
-    assert (resume.start_us, resume.live_us) == (0, 4_000_000)
+    assert (resume.start_us, resume.live_us) == (4_000_000, 8_000_000)
 
 
 def test_what_is_kept_for_a_new_moshi_is_bounded() -> None:
@@ -385,6 +396,18 @@ def test_a_call_that_every_moshi_dies_of_ends() -> None:
         rig.claim(rig.work("moshi")[-1]).gone()
     assert rig.errors() == ["worker_gone"]
     assert next(rig.closes()).code == 1013
+
+
+def test_a_call_outlives_any_number_of_moshis_as_long_as_each_was_there_for_a_while() -> None:
+    rig = Rig(MOSHI)
+    worker = moshi_of(rig)
+    for _ in range(10):
+        for _ in range(6):
+            rig.speak(1_000)
+            worker.heard_input()
+        worker.gone()
+        worker = rig.claim(rig.work("moshi")[-1])
+    assert not list(rig.closes())
 
 
 # --- formats

@@ -132,10 +132,9 @@ class Hearing:
             self._idle.stirred()
         if utterance.backchannel:
             utterance.words = count_words(turn.text)
-            answer = answer and self._is_enough(utterance)
-            interrupts = self._ctx.config.interrupts
-            if (
-                interrupts and turn.text and self._is_enough(utterance)
-            ):  # its words came too late to be weighed before
+            enough = self._is_enough(utterance)
+            answer = answer and enough
+            # Its words came too late to be weighed before.
+            if self._ctx.config.interrupts and turn.text and enough:
                 self._answers.interrupted()
         self._answers.understood(turn, answer=answer)
