@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from moshi.models import LMGen
 from numpy.typing import NDArray
 
 from dialtone.llm.moshi.batched_model import BatchedModel, Sampling
 from dialtone.llm.moshi.checkpoint import load_checkpoint
 from dialtone.llm.moshi.engine import FRAME, SAMPLE_RATE
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
+
+# Two that wait for each other on busy processors make a step several times slower.
+torch.set_num_threads(1)
 
 GREEDY = Sampling(temperature=0, text_temperature=0)
 Frames = NDArray[np.float32]
@@ -23,7 +27,6 @@ def loaded(
     folder: Path, rows: int, dtype: torch.dtype = torch.float32, kind: type[BatchedModel] = BatchedModel
 ) -> BatchedModel:
     """A model of the checkpoint, greedy, warmed up as the engine's is."""
-    torch.set_num_threads(1)
     checkpoint = load_checkpoint(MoshiEngineSettings(moshi_sft_path=folder), torch.device("cpu"), dtype)
     model = kind(checkpoint.mimi, checkpoint.lm, rows, GREEDY)
     model.warm_up()
@@ -109,6 +112,33 @@ def alone(model: BatchedModel, audio: Frames, row: int = 0) -> Answer:
     call = Call(audio, row, joins=0)
     run(model, [call])
     return call.answer
+
+
+def served_singly(folder: Path, audios: list[Frames]) -> list[Answer]:
+    """The same one after the other in a batch of one, as the package's own server does it: without masks, and
+    without what a row needs that is not alone (github.com/kyutai-labs/moshi, moshi/server.py)."""
+    checkpoint = load_checkpoint(
+        MoshiEngineSettings(moshi_sft_path=folder), torch.device("cpu"), torch.float32
+    )
+    mimi, gen = checkpoint.mimi, LMGen(checkpoint.lm, use_sampling=False)
+    answers = []
+    with torch.no_grad(), mimi.streaming(1), gen.streaming(1):
+        for audio in audios:
+            mimi.reset_streaming()
+            gen.reset_streaming()
+            answers.append(answer := Answer())
+            for number, frame in enumerate(audio):
+                codes = mimi.encode(torch.from_numpy(frame)[None, None])
+                if number == 0:
+                    mimi.reset_streaming()
+                tokens = gen.step(codes)
+                if tokens is None:
+                    answer.silent_steps += 1
+                    continue
+                answer.text.append(int(tokens[0, 0, 0]))
+                answer.codes.append(tokens[0, 1:, 0].tolist())
+                answer.pcm.append(mimi.decode(tokens[:, 1:])[0, 0].numpy().copy())
+    return answers
 
 
 def churn(frames: int) -> list[Call]:

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from dialtone.llm.moshi.batched_model import BatchedModel
-from tests.moshi.calls import Answer, Call, alone, churn, loaded, run, voice
+from tests.moshi.calls import Answer, Call, alone, churn, loaded, run, served_singly, voice
+
+pytestmark = pytest.mark.timeout(300)  # all of it is computing, which may be slow where others compute too
 
 # Past the context of the language model (48) and of Mimi's transformers, so that both rings have gone round.
 _FRAMES = 72
@@ -20,9 +22,8 @@ _FRAMES = 72
 
 @pytest.fixture(scope="module")
 def answers_alone(tiny: Path) -> list[Answer]:
-    """Of the churning calls, each in a batch of one."""
-    model = loaded(tiny, rows=1)
-    return [alone(model, call.audio) for call in churn(_FRAMES)]
+    """Of the churning calls, each by itself, as the package's own server holds them."""
+    return served_singly(tiny, [call.audio for call in churn(_FRAMES)])
 
 
 def test_in_float32_a_call_in_a_churning_batch_is_token_for_token_the_call_alone(
