@@ -32,11 +32,13 @@ def load_model(settings: MoshiEngineSettings) -> LoadedModel:
     dtype = choose_dtype(settings.moshi_dtype, device)
     if device.type == "cpu":
         torch.set_num_threads(settings.moshi_threads)
+    else:
+        torch.cuda.set_device(device)  # of this thread: where its graphs are recorded
     try:
         checkpoint = load_checkpoint(settings, device, dtype)
         model = BatchedModel(checkpoint.mimi, checkpoint.lm, settings.moshi_slots, checkpoint.sampling)
         model.warm_up()
-    except (torch.OutOfMemoryError, RuntimeError) as error:
+    except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         raise CannotLoad(
@@ -58,12 +60,12 @@ def load_model(settings: MoshiEngineSettings) -> LoadedModel:
 
 def choose_device(asked: str) -> torch.device:
     """The device of a setting. Raises CannotLoad for a GPU that is not there."""
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(asked)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    index = int(asked.partition(":")[2] or 0)
+    if index >= torch.cuda.device_count():
         raise CannotLoad(f"MOSHI_DEVICE={asked}: torch sees {torch.cuda.device_count()} GPUs here")
-    return device
+    return torch.device("cuda", index)
 
 
 def choose_dtype(asked: str, device: torch.device) -> torch.dtype:
