@@ -55,13 +55,20 @@ class WordTranscriber:
     """Recognises the words of a turn, in a fixed time."""
 
     early = False
+    live = False
     idle = False
+
+    def use(self, model: str) -> None:
+        """There is one."""
 
     def begin(
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
     ) -> Transcription:
         del urgency, so_far
         return _Words(" ".join(recognise(passage.samples) for passage in passages).strip())
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
 
 
 class _Words:
