@@ -10,7 +10,8 @@ ROWS = [*range(1, 17), 19, 20, 22, *range(23, 29), 30]
 
 
 def test_every_row_names_tests_that_exist() -> None:
-    lines = (ROOT / "docs/security.md").read_text(encoding="utf-8").splitlines()
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    lines = text.partition("## Shown to fail")[0].splitlines()
     rows = {int(found[1]): line for line in lines if (found := re.match(r"\| S(\d+) \|", line))}
     assert sorted(rows) == ROWS
     for number, line in rows.items():

@@ -88,6 +88,10 @@ class GatewaySettings(ServiceSettings):
     """Requests, handshakes included, that may come from one address in a minute, a quarter of them at once;
     more are refused with 429. 0 sets no limit."""
 
+    tenant_requests_per_minute: int = Field(default=6000, ge=0)
+    """Requests, handshakes included, that may come with the keys and secrets of one tenant in a minute, from
+    wherever, a quarter of them at once; more are refused with 429. 0 sets no limit."""
+
     redis_url: str = "redis://127.0.0.1:6379/0"
     """Where live sessions and the call registry are kept."""
     redis_timeout_s: float = Field(default=0.5, gt=0)

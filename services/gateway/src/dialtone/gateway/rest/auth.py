@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -12,10 +13,13 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
+from dialtone.gateway.runtime.rates import Rates
 from dialtone.gateway.settings import OPEN_TENANT, SECRET_PREFIX, GatewaySettings, split_api_key
 
 from .errors import ApiError
 
+TOO_OFTEN = "Too many requests with keys of this tenant, try again later."
+_RETRY_AFTER_S = 5
 _bearer = HTTPBearer(auto_error=False, description="An API key; not needed where none are configured.")
 
 
@@ -37,6 +41,8 @@ class ApiKeys:
         self._needed = settings.needs_keys
         self._fixed = _keys_of(settings.api_keys)
         self._keys = self._fixed
+        per_minute = settings.tenant_requests_per_minute if self._needed else 0
+        self._rates = Rates(per_minute) if per_minute else None
 
     def replace_further(self, entries: Iterable[SecretStr]) -> None:
         """These count beside those of the settings, and no others."""
@@ -45,6 +51,10 @@ class ApiKeys:
     def counts(self, fingerprint: str | None) -> bool:
         """Whether a key that somebody came with is still one."""
         return fingerprint is None or any(key.fingerprint == fingerprint for key in self._keys)
+
+    def comes_too_often(self, tenant: str) -> bool:
+        """Count a request of this tenant, or a handshake, wherever from; whether it is one too many."""
+        return self._rates is not None and self._rates.take(tenant, time.monotonic()) > 0
 
     def find(self, presented: str | None) -> ApiKey | None:
         """The key that this is; None: the client may not enter.
@@ -64,14 +74,17 @@ class ApiKeys:
         return found
 
     def key(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> ApiKey:
-        """FastAPI dependency: the key of a request. Raises a 401 `ApiError`."""
+        """FastAPI dependency: the key of a request. Raises a 401 or 429 `ApiError`."""
         found = self.find(given.credentials if given else None)
         if found is None:
             raise ApiError(401, "invalid_api_key", _why(given), headers={"WWW-Authenticate": "Bearer"})
+        if self.comes_too_often(found.tenant):
+            headers = {"Retry-After": str(_RETRY_AFTER_S)}
+            raise ApiError(429, "rate_limit_exceeded", TOO_OFTEN, headers=headers)
         return found
 
     def tenant(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
-        """FastAPI dependency: the tenant of a request. Raises a 401 `ApiError`."""
+        """FastAPI dependency: the tenant of a request. Raises a 401 or 429 `ApiError`."""
         return self.key(given).tenant
 
 

@@ -30,7 +30,7 @@ from dialtone.gateway.ids import is_client_id, new_id
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.runtime.callers import Caller, caller_of
 from dialtone.gateway.runtime.moshi_variants import is_not_served, not_served
-from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, unavailable
+from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, tenant_too_often, unavailable
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
@@ -55,6 +55,8 @@ class RealtimeSockets:
         """Hold a call on the socket to its end, or refuse the handshake."""
         try:
             caller = await caller_of(socket, self.keys, self.secrets)
+            if self.keys.comes_too_often(caller.tenant):
+                raise tenant_too_often()
             with self.switchboard.place(), self.places.place(caller.tenant):
                 try:
                     await self._connect(socket, caller)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
+from dialtone.gateway.rest.auth import TOO_OFTEN
 from dialtone.gateway.runtime import metrics
 
 RETRY_AFTER_S = 5
@@ -51,6 +52,10 @@ def too_many_calls() -> Refusal:
 
 def too_often() -> Refusal:
     return Refusal(429, "rate_limit_exceeded", "Too many requests from this address, try again later.")
+
+
+def tenant_too_often() -> Refusal:
+    return Refusal(429, "rate_limit_exceeded", TOO_OFTEN)
 
 
 def unreadable() -> Refusal:

@@ -19,7 +19,7 @@ from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
 from dialtone.gateway.runtime.manners import Limits, Manners
 from dialtone.gateway.runtime.moshi_variants import is_not_served, not_served
-from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, wrong_key
+from dialtone.gateway.runtime.refusals import Refusal, deny, draining, full, tenant_too_often, wrong_key
 from dialtone.gateway.runtime.switchboard import GatewayDraining, GatewayFull, Switchboard
 from dialtone.gateway.runtime.tenant_places import TenantPlaces
 from dialtone.gateway.settings import GatewaySettings
@@ -55,6 +55,9 @@ class VoiceSockets:
         key = self.keys.find(bearer(socket))
         if key is None:
             await deny(socket, wrong_key())
+            return
+        if self.keys.comes_too_often(key.tenant):
+            await deny(socket, tenant_too_often())
             return
         try:
             with self.switchboard.place(), self.places.place(key.tenant):
