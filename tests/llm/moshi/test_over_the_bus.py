@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from dialtone.bus import Bus
 from dialtone.llm.moshi.engine import FRAME
-from dialtone.llm.moshi.simulated import SimulatedEngine
+from dialtone.llm.moshi.simulated import SimulatedEngine, SimulatedSlot
 from dialtone.settings import BusSettings
 from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AUDIO_ENCODING_PCMU, AudioFormat
 from dialtone.v1.moshi_pb2 import MoshiResume
@@ -301,6 +302,38 @@ async def test_an_engine_that_fails_gives_its_calls_to_another_worker(
             await call.put(end={})
             await call.has("leg_done")
     assert len(call.audio(2, attempt)) == ANSWER_BYTES + PAUSE_BYTES
+
+
+class _HalfStanding(SimulatedEngine):
+    """Its first call's steps stand still."""
+
+    def open(self) -> SimulatedSlot:
+        """As `Engine.open`."""
+        slot = super().open()
+        if self.free == self.slots - 1:
+            slot.next = asyncio.Event().wait  # type: ignore[method-assign,assignment] # for ever
+        return slot
+
+
+async def test_an_engine_that_stands_still_shows(
+    call: MoshiCall, bus: Bus, bus_settings: BusSettings
+) -> None:
+    """It is silent about what it was fed, as one is whose gateway will look for another."""
+    half = _HalfStanding(2)
+    await half.start()
+    other = MoshiCall(bus, "call-other")
+    await other.side.open()
+    async with moshi_worker(bus_settings, half):
+        await call.start()
+        await until(lambda: half.free == 1, "the first slot")
+        await other.start()
+        await call.say(silence(1.0))
+        for count in (1, 2, 3):
+            await other.say(silence(0.2))
+            await other.has("progress", count)
+    await other.side.close()
+    told = [(event.progress.audio_us, event.progress.next_seq) for event in call.side.of("progress")]
+    assert set(told) <= {(0, 4)}  # three pieces that are less than a frame, or nothing
 
 
 async def test_who_is_sent_minutes_at_once_does_not_hold_up_another(

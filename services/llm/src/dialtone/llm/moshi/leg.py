@@ -97,8 +97,6 @@ class MoshiLeg:
                 self._taken_seq = frame.seq + 1
                 if kind == "end":
                     return
-                if self._lease.behind:
-                    await asyncio.sleep(0)  # who catches up holds nobody else up
         except HandBack:
             # Between two steps: what was said to the last one is sent whole, and how far that was is known.
             async with self._telling:
