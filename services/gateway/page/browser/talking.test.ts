@@ -31,15 +31,15 @@ function standstill(sent: number[], from: number, to: number): number {
   return Math.max(0, ...gaps);
 }
 
-/** Samples of the first answer that sounded: to the first silence of a second, without the gaps of a slow machine. */
-function firstAnswer(answers: Int16Array): number {
-  let [sounded, silent] = [0, 0];
+/** Of the first answer: the samples that sounded, without the gaps of a slow machine, and where it ended for a second. */
+function firstAnswer(answers: Int16Array): { sounded: number; end: number } {
+  let [sounded, silent, end] = [0, 0, 0];
   for (let at = 0; at < answers.length && !(sounded && silent > 24_000); at += 480) {
     const block = answers.subarray(at, at + 480);
-    if (loud(block)) [sounded, silent] = [sounded + block.length, 0];
+    if (loud(block)) [sounded, silent, end] = [sounded + block.length, 0, at + block.length];
     else silent += block.length;
   }
-  return sounded;
+  return { sounded, end };
 }
 
 test("a spoken turn is heard, transcribed, answered and measured; speech over the answer ends it", async () => {
@@ -65,9 +65,14 @@ test("a spoken turn is heard, transcribed, answered and measured; speech over th
   assert.ok(wentOn <= 100 + stood, `the sound went on for ${wentOn} ms, in which the browser stood still for ${stood}`);
 
   const [user, answers] = await caller.audio();
+  const { sounded, end: ended } = firstAnswer(answers);
+  const recorded = events.find((logged) => logged.event.type === "recording");
+  assert.ok(recorded);
+  const soundWentOn = recorded.at_ms + (ended - (recorded.event["sample"] as number)) / 24 - started;
+  assert.ok(soundWentOn <= 100 + stood, `by the recording the sound went on for ${soundWentOn} ms`);
   assert.ok(loud(user) > 24_000, "the user's side of the recording is silent");
+  assert.ok(loud(user.subarray(ended - 24_000, ended)) > 0, "nobody is heard to speak over the answer");
   const end = (cut.event["audio_end_ms"] as number) * 24;
-  const sounded = firstAnswer(answers);
   // What was truncated is what sounded, less what was still on its way to the ear.
   assert.ok(Math.abs(sounded - end) < 24_000 * 0.25, `${sounded} samples sounded, ${end} were told`);
 

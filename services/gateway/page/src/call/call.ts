@@ -166,6 +166,8 @@ export class Call {
     });
     if (this.link === "ended") await opened.close();
     else this.speaker = opened;
+    // By this the log and the recording can be laid beside each other.
+    this.log.add("page", { type: "recording", sample: opened.now });
   }
 
   private async connect(): Promise<void> {
