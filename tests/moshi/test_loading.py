@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,21 +63,28 @@ def hub_cache(folder: Path, at: Path, repo: str, leave_out: str = "") -> Path:
     return at
 
 
-def in_another_process(cache: Path, repo: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Loads from the hub's cache, without a network: the hub's client reads its environment when imported."""
+def in_another_process(
+    cache: Path, repo: str, tmp_path: Path, hub: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Loads from the hub's cache, without a network or with this hub: its client reads its environment when
+    imported."""
     script = f"""
+import time
 import torch
 from dialtone.llm.moshi.checkpoint import load_checkpoint
 from dialtone.llm.moshi.engine import CannotLoad
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
 settings = MoshiEngineSettings(moshi_variant="base", moshi_base_repo={repo!r}, models_dir={str(tmp_path)!r})
+began = time.monotonic()
 try:
     checkpoint = load_checkpoint(settings, torch.device("cpu"), torch.float32)
     print("loaded", checkpoint.lm.text_card)
 except CannotLoad as refused:
     print("refused", refused)
+    print(time.monotonic() - began)
 """
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(cache)}
+    of_hub = {"HF_ENDPOINT": hub, "HF_HUB_OFFLINE": "0"} if hub else {"HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **of_hub, "HF_HUB_CACHE": str(cache)}
     return subprocess.run(
         [sys.executable, "-c", script],
         env=environment,
@@ -118,6 +126,18 @@ def test_a_repository_is_not_asked_for_where_there_is_no_network(tmp_path: Path)
     done = in_another_process(tmp_path / "empty", "some-team/nothing", tmp_path)
     assert done.stdout.startswith("refused MOSHI_BASE_REPO=some-team/nothing: ")
     assert "cannot be fetched" in done.stdout
+
+
+def test_a_hub_that_does_not_answer_is_given_up_within_seconds(tmp_path: Path) -> None:
+    """Its own client tries for most of a minute."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = in_another_process(tmp_path / "empty", "some-team/moshi", tmp_path, url)
+    said, seconds = done.stdout.splitlines()
+    assert said.startswith("refused MOSHI_BASE_REPO=some-team/moshi: config.json is in no cache here")
+    assert float(seconds) < 9
 
 
 @pytest.mark.parametrize("variant", ["base", "pretrain"])
