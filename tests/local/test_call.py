@@ -118,6 +118,28 @@ def test_a_call_to_a_running_stack_saves_the_answer_and_shows_its_times(
     assert ("LLM first token" in shown) is (protocol == "realtime")
 
 
+@pytest.mark.models
+@pytest.mark.parametrize("protocol", ["realtime", "voice_call"])
+def test_moshi_can_be_called_too(
+    stack: StackState,
+    question: Recording,
+    protocol: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It answers when it likes, which may be before the turn's end is known."""
+    save_wav(tmp_path / "question.wav", question.samples.astype("<i2").tobytes(), question.rate)
+    files = {"wav": tmp_path / "question.wav", "out": tmp_path / "a.wav"}
+    given = {"url": stack.url, "protocol": protocol, "model": "moshi", "answer_timeout_s": 30, **files}
+    status = call(
+        CallSettings.model_validate(given), StackSettings(run_dir=tmp_path / "run"), Console(width=120)
+    )
+    shown = capsys.readouterr().out
+    assert status == 0, shown
+    assert "simulated answer" in shown
+    assert load_wav(tmp_path / "a.wav").last_voiced_frame() is not None
+
+
 def test_a_gateway_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_wav(tmp_path / "q.wav", tone(0.5, 16000).tobytes(), 16000)
     settings = CallSettings(url="http://127.0.0.1:9", wav=tmp_path / "q.wav", out=tmp_path / "a.wav")

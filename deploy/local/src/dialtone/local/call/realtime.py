@@ -188,7 +188,10 @@ class RealtimeCall:
         self._speaking = False
 
     def _on_committed(self, _event: Event) -> None:
-        self._committed, self._awaited = True, ""
+        self._committed = True
+        # Moshi answers when it likes, often before its caller's silence is long enough to be a turn's end.
+        if self._settings.model.partition("-")[0] != "moshi":
+            self._awaited = ""
 
     def _on_partial(self, event: Event) -> None:
         self._transcript.partial(event["transcript"])
