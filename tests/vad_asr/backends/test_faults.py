@@ -16,6 +16,7 @@ _QUICK = {"limits": {"answer_s": 0.4, "answer_per_audio_s": 0.0}}
 _HTML = (b"<html><body>Bad gateway</body></html>", "text/html")
 _LIST = (b"[1, 2]", "application/json")
 _OTHER = (b'{"type": "Results", "answer": 42}', "application/json")
+_CHUNK = b'data: {"object": "transcription.chunk", "choices": [%s]}\n\n'
 _NO_JSON = (b"data: words\n\n", "text/event-stream")
 
 
@@ -98,6 +99,52 @@ async def test_another_format_is_said(make_rig: MakeRig, vendor: str, raw: tuple
 async def test_words_that_break_off_are_no_answer(make_rig: MakeRig, vendor: str, after: int) -> None:
     failure = await _failure(make_rig, vendor, Scene(cut_after=after))
     assert (failure.code, failure.again) == ("upstream_cut", True)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "event"),
+    [
+        ("openai", b'{"type": "transcript.text.delta", "delta": "Hello"}'),
+        ("openai", b'{"object": "transcription.chunk", "choices": [{"delta": {"content": "Hello"}}]}'),
+        ("gemini", b'{"candidates": [{"content": {"parts": [{"text": "en\\nHello"}]}}]}'),
+    ],
+)
+async def test_a_stream_that_ends_without_an_end_is_no_answer(
+    make_rig: MakeRig, vendor: str, event: bytes
+) -> None:
+    scene = Scene(raw=(b"data: " + event + b"\n\n", "text/event-stream"))
+    failure = await _failure(make_rig, vendor, scene)
+    assert (failure.code, failure.again) == ("upstream_cut", True)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        (b'{"text": "Hello there."}', "application/json"),
+        (
+            _CHUNK % b'{"delta": {"content": "Hello there."}}'
+            + _CHUNK % b'{"delta": {}, "finish_reason": "stop"}'
+            + b"data: [DONE]\n\n",
+            "text/event-stream",
+        ),
+    ],
+    ids=["JSON, as whisper-1", "chunks, as vLLM"],
+)
+async def test_other_servers_that_speak_openais_protocol_are_understood(
+    make_rig: MakeRig, raw: tuple[bytes, str]
+) -> None:
+    rig = await make_rig("openai")
+    rig.server.script.append(Scene(raw=raw))
+    assert (await rig.hear())[-1].text == "Hello there."
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION"])
+async def test_a_model_that_will_not_write_it_down_says_so(make_rig: MakeRig, reason: str) -> None:
+    event = b'{"candidates": [{"content": {}, "finishReason": "' + reason.encode() + b'"}]}'
+    failure = await _failure(
+        make_rig, "gemini", Scene(raw=(b"data: " + event + b"\n\n", "text/event-stream"))
+    )
+    assert failure.code == "content_filter"
 
 
 async def test_a_server_that_says_nothing_is_given_up(make_rig: MakeRig, vendor: str) -> None:

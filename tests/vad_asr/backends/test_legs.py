@@ -1,4 +1,4 @@
-"""Ears whose words come from a vendor: turns are found as with any other, and a call lets go of what it held."""
+"""Ears whose words come from a vendor: turns are found as with any, and a call lets go of what it held."""
 
 from __future__ import annotations
 
