@@ -13,11 +13,11 @@ import pytest
 from dialtone.v1.ears_pb2 import EarsConfig, Transcript, Transcription
 from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.registry import AsrRegistry, lines_of
-from dialtone.vad_asr.service import Ears
+from dialtone.vad_asr.service import Ears, load_ears
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.transcriber import BackendTranscriber
 from dialtone.vad_asr.vad.level import LevelGate
-from tests.fixtures.speech import Samples, silence, voice_like
+from tests.fixtures.speech import Samples, recording, silence, voice_like
 from tests.vad_asr.backends.conftest import until
 from tests.vad_asr.backends.deepgram_server import DeepgramServer
 from tests.vad_asr.backends.http_server import HttpServer
@@ -124,3 +124,26 @@ async def test_minutes_of_speech_go_out_in_passages(ears: Ears, http_servers: di
     assert final.text == " ".join(["Hello there."] * len(asked))
     assert max(question.seconds for question in asked) <= 20.0
     assert sum(question.seconds for question in asked) < 80
+
+
+@pytest.mark.models
+async def test_the_local_model_answers_where_the_vendor_is_away() -> None:
+    spoken = recording("en_weather_question").samples()
+    settings = EarsSettings.model_validate(
+        {
+            "deepgram_api_key": API_KEY,
+            "deepgram_base_url": "ws://127.0.0.1:9/v1",
+            "asr_default_model": "deepgram,whisper",
+        }
+    )
+    ears = await load_ears(settings)
+    try:
+        call = EarsCall(_config()).start(ears.handle)
+        call.say(np.concatenate([spoken, silence(0.8)]))
+        await call.until(call.transcripts)
+        await call.finish()
+    finally:
+        await ears.close()
+    (final,) = call.transcripts()
+    assert "weather" in final.text.lower()
+    assert final.backend == "whisper"
