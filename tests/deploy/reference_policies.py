@@ -20,6 +20,7 @@ from dialtone.vad_asr.settings import EarsSettings
 from tests.deploy.cluster_secrets import make_secrets
 from tests.deploy.rendered import (
     K8S,
+    MOSHI,
     NAME,
     ROOT,
     Manifest,
@@ -90,6 +91,21 @@ def settings_of(service: str, variables: dict[str, str]) -> ServiceSettings | Va
         return SETTINGS[service].model_validate(values)
     except ValidationError as wrong:
         return wrong
+
+
+def what_is_offered_is_served(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """Gateways offer the variants of Moshi that workers serve, and no others."""
+    deployed = {found["metadata"]["name"]: found for found in of_kind(manifests, "Deployment")}
+
+    def told(service: str, variable: str) -> str:
+        if service not in deployed:
+            return ""
+        (container,) = pod_of(deployed[service])["containers"]
+        return environment(manifests, container).get(variable, "")
+
+    offered, served = told("gateway", "MOSHI_VARIANTS"), told(MOSHI, "MOSHI_VARIANT")
+    if offered != served:
+        yield f"gateways offer Moshi's variants {offered!r}, workers serve {served!r}"
 
 
 def ports_are_those_of_the_process(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -286,6 +302,7 @@ def _port_names(pod: Manifest) -> set[Any]:
 
 REFERENCE_POLICIES = (
     settings_exist,
+    what_is_offered_is_served,
     ports_are_those_of_the_process,
     services_find_their_pods,
     references_lead_somewhere,

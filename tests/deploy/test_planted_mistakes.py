@@ -194,6 +194,14 @@ AGAINST_POLICIES: dict[str, tuple[Mistake, str]] = {
         lambda m: _container(m, "llm")["env"].append({"name": "EARS_SLOTS", "value": "4"}),
         "no setting EARS_SLOTS",
     ),
+    "a variant that nobody serves": (
+        lambda m: _variable(m, "gateway", "MOSHI_VARIANTS").update(value="sft,base"),
+        "gateways offer Moshi's variants 'sft,base', workers serve 'sft'",
+    ),
+    "a GPU that Moshi does not use": (
+        lambda m: _variable(m, "moshi", "MOSHI_DEVICE").update(value="cpu"),
+        "moshi: a GPU, the setting that uses it",
+    ),
     "a value that is none": (
         lambda m: _variable(m, "tts", "TTS_SLOTS").update(value="many"),
         "does not take its settings",
@@ -326,7 +334,7 @@ def _mistaken(mistake: Mistake) -> list[Manifest]:
 
 @cache
 def _right() -> str:
-    return json.dumps(overlay("production-gpu"))
+    return json.dumps(overlay("production-moshi"))
 
 
 @pytest.mark.parametrize("name", AGAINST_SCHEMAS)

@@ -78,6 +78,7 @@ async def test_a_call_that_finds_no_slot_waits_and_is_overloaded_if_none_comes(t
     [
         pytest.param(signal.SIGKILL, id="killed"),
         pytest.param(signal.SIGSTOP, id="frozen", marks=pytest.mark.chaos),
+        pytest.param(signal.SIGTERM, id="told to leave", marks=pytest.mark.chaos),
     ],
 )
 async def test_a_call_outlives_its_moshi(tmp_path: Path, number: signal.Signals) -> None:
