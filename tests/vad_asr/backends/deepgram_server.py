@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import deque
 from http import HTTPStatus
 from typing import Any
@@ -60,7 +61,9 @@ class DeepgramServer:
         return len(self._server.connections) if self._server else 0
 
     async def start(self) -> None:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._handshake)
+        quiet = logging.getLogger(__name__)  # what it is sent is not to be taken for what is logged of it
+        quiet.setLevel(logging.INFO)
+        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._handshake, logger=quiet)
 
     async def stop(self) -> None:
         assert self._server is not None

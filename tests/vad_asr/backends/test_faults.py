@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import aclosing
 
@@ -10,7 +11,7 @@ import pytest
 
 from dialtone.vendors.failures import UpstreamFailure
 from tests.vad_asr.backends.conftest import MakeRig, passage
-from tests.vad_asr.backends.scenes import UNSPOKEN, Scene
+from tests.vad_asr.backends.scenes import API_KEY, UNSPOKEN, Scene
 
 _QUICK = {"limits": {"answer_s": 0.4, "answer_per_audio_s": 0.0}}
 _HTML = (b"<html><body>Bad gateway</body></html>", "text/html")
@@ -71,6 +72,14 @@ async def test_a_wrong_key_is_said_and_not_shown(
     assert failed.value.code == "invalid_api_key"
     shown = f"{failed.value} {failed.value.message} {failed.value.detail} {''.join(capsys.readouterr())}"
     assert "sk-wrong" not in shown
+
+
+async def test_the_key_is_in_no_log_however_much_is_logged(
+    make_rig: MakeRig, vendor: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await (await make_rig(vendor)).hear()
+    assert API_KEY not in caplog.text
 
 
 async def test_an_unknown_model_is_named(make_rig: MakeRig, vendor: str) -> None:

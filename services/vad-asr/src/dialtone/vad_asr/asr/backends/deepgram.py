@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -33,6 +34,10 @@ from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Recognition
 from dialtone.vendors.failures import UpstreamFailure, failure_of_status
 from dialtone.vendors.http import without_secret
+
+# At DEBUG the library writes down all it says, the key of the handshake and the audio among it.
+_wire_log = logging.getLogger(__name__ + ".wire")
+_wire_log.setLevel(logging.INFO)
 
 _URL = "wss://api.deepgram.com/v1"
 _LANES = 3  # of a call: turns that overlap; a fourth waits
@@ -92,6 +97,7 @@ class DeepgramBackend:
                 close_timeout=1.0,
                 max_size=_MESSAGE_BYTES,
                 compression=None,
+                logger=_wire_log,
             )
         except InvalidStatus as refused:
             raise self._refused(refused.response, language) from None
