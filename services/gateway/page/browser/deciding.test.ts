@@ -77,3 +77,15 @@ test("who hangs up in the middle of an answer finds as much of it as was heard",
   await caller.page.reload();
   await answer.filter({ hasText: await kept() }).waitFor();
 });
+
+test("where the model hears alone, the page takes no text", async () => {
+  await caller.press("New conversation");
+  await caller.page.getByText("Settings", { exact: true }).click();
+  await caller.page.getByLabel("Model").fill("moshi-sft");
+  await caller.press("Call");
+  await caller.phase("listening", "hearing", "thinking", "speaking");
+  const field = caller.page.getByPlaceholder("This model hears you, and does not read");
+  await field.waitFor();
+  assert.equal(await field.isDisabled(), true);
+  await caller.press("Hang up");
+});

@@ -164,7 +164,9 @@ class Page {
     this.button("commit", open && this.choices.choices.detection === "manual" && (call?.hasMicrophone ?? false));
     this.button("interrupt", open && (call?.core.answering ?? false));
     this.button("fresh", !this.inCall && this.session !== null);
-    this.written.disabled = byId("send", HTMLButtonElement).disabled = !open;
+    const reads = !call?.core.model.startsWith("moshi");
+    this.written.disabled = byId("send", HTMLButtonElement).disabled = !(open && reads);
+    this.written.placeholder = this.texts.say(open && !reads ? "hearsOnly" : "writePlaceholder");
     byId("save-log", HTMLButtonElement).disabled = call === null;
     byId("save-audio", HTMLButtonElement).disabled = call?.recording.isEmpty ?? true;
     this.drawProblem();

@@ -134,7 +134,7 @@ export class CallCore {
       case "response.done":
         return this.done(event.response);
       case "dialtone.turn.metrics":
-        this.times.add(event.metrics, event.trace_id ?? "", event.notices ?? []);
+        this.times.add(event.item_id !== null, event.metrics, event.trace_id ?? "", event.notices ?? []);
         for (const notice of event.notices ?? []) this.conversation.note("note", notice);
         return [];
       default:

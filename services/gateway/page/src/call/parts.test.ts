@@ -36,9 +36,10 @@ test("percentiles are of spoken turns, by the nearest rank", () => {
   const times = new TurnTimes();
   const metrics = { endpointing_ms: 200, asr_ms: 1, llm_first_token_ms: 1, first_sentence_ms: 1, tts_first_chunk_ms: 1 };
   assert.equal(times.percentile(0.5), null);
-  for (const total_ms of [400, 100, 300, 200]) times.add({ ...metrics, total_ms }, "", []);
-  times.add({ ...metrics, endpointing_ms: null, total_ms: 9000 }, "", []);
-  assert.deepEqual([times.percentile(0.5), times.percentile(0.95)], [200, 400]);
+  for (const total_ms of [400, 100, 300, 200]) times.add(true, { ...metrics, total_ms }, "", []);
+  times.add(false, { ...metrics, total_ms: 9000 }, "", []);
+  times.add(true, { ...metrics, endpointing_ms: null, total_ms: 250 }, "", []); // ended by the button
+  assert.deepEqual([times.percentile(0.5), times.percentile(0.95)], [250, 400]);
 });
 
 test("the log has sizes in the place of sound", () => {

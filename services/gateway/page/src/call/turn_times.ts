@@ -7,6 +7,8 @@ export type TurnStage = (typeof STAGES)[number];
 
 export interface Turn {
   number: number;
+  /** Whether it answers something that was said, and not written. */
+  spoken: boolean;
   metrics: TurnMetrics;
   traceId: string;
   notices: string[];
@@ -18,16 +20,16 @@ export class TurnTimes {
   readonly turns: Turn[] = [];
   private count = 0;
 
-  add(metrics: TurnMetrics, traceId: string, notices: string[]): void {
+  add(spoken: boolean, metrics: TurnMetrics, traceId: string, notices: string[]): void {
     this.count += 1;
-    this.turns.push({ number: this.count, metrics, traceId, notices });
+    this.turns.push({ number: this.count, spoken, metrics, traceId, notices });
     if (this.turns.length > MOST_TURNS) this.turns.shift();
   }
 
   /** Of voice to voice, in ms, by the nearest rank; null before the first spoken turn. */
   percentile(share: number): number | null {
     const totals = this.turns
-      .filter((turn) => turn.metrics.endpointing_ms !== null) // a typed turn has no voice to begin with
+      .filter((turn) => turn.spoken) // a typed turn has no voice to begin with
       .map((turn) => turn.metrics.total_ms)
       .filter((total) => total !== null)
       .sort((a, b) => a - b);

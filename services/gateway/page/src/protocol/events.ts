@@ -64,7 +64,7 @@ export type ServerEvent =
         status_details?: { reason?: string; error?: ApiErrorBody | null } | null;
       };
     }
-  | { type: "dialtone.turn.metrics"; response_id: string; metrics: TurnMetrics; trace_id?: string; notices?: string[] };
+  | { type: "dialtone.turn.metrics"; response_id: string; item_id: string | null; metrics: TurnMetrics; trace_id?: string; notices?: string[] };
 
 /** A message of the server. Throws SyntaxError, TypeError for what is no event. */
 export function readEvent(text: string): ServerEvent {

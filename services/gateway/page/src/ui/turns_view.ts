@@ -45,7 +45,7 @@ export class TurnsView {
 
   private row(turn: Turn, longest: number): HTMLLIElement {
     const { metrics, number } = turn;
-    const name = this.texts.say(metrics.endpointing_ms === null ? "typedTurn" : "turn", { number });
+    const name = this.texts.say(turn.spoken ? "turn" : "typedTurn", { number });
     const total = metrics.total_ms === null ? "–" : this.texts.say("ms", { value: Math.round(metrics.total_ms) });
     const known = STAGES.filter((stage) => metrics[stage] !== null);
     const words = known.map((stage) => `${this.texts.say(stage)} ${Math.round(metrics[stage] as number)}`).join(" · ");
