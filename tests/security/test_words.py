@@ -12,6 +12,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from dialtone.local.call.recording import Recording
 from dialtone.local.state import StackState
 from tests.fixtures.chat_server import ChatServer, Reply
 from tests.fixtures.stack import running
@@ -36,11 +37,12 @@ def quoting() -> Reply:
     return Reply([json.dumps({"error": error}).encode()], status=400, content_type="application/json")
 
 
-async def talk(stack: StackState, chat_server: ChatServer) -> str:
-    """Say it in every place there is; what the assistant said to it."""
+async def talk(stack: StackState, chat_server: ChatServer, question: Recording) -> tuple[str, str]:
+    """Say it in every place there is; the session, and what the assistant said to it."""
     url = stack.url.replace("http", "ws", 1)
     tool = {"type": "function", "name": "pay", "description": CANARY, "parameters": {"type": "object"}}
     async with connect(f"{url}/v1/realtime?model=default", compression=None) as socket:
+        session_id: str = json.loads(await socket.recv())["session"]["id"]
         by_hand = {"input": {"turn_detection": None}}
         session = {"type": "realtime", "instructions": CANARY, "tools": [tool], "audio": by_hand}
         await socket.send(json.dumps({"type": "session.update", "session": session}))
@@ -51,8 +53,9 @@ async def talk(stack: StackState, chat_server: ChatServer) -> str:
         response = {"instructions": CANARY, "metadata": {"note": CANARY}}
         await socket.send(json.dumps({"type": "response.create", "response": response}))
         await until(socket, HEARD)
-        for _ in range(20):
-            await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": SOUND}))
+        spoken = [base64.b64encode(piece).decode() for piece in question.at_rate(24_000).frames()]
+        for audio in [SOUND] * 20 + spoken:
+            await socket.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
         for kind in ("input_audio_buffer.commit", "response.create"):
             await socket.send(json.dumps({"type": kind}))
         answer = await until(socket, HEARD)
@@ -68,19 +71,32 @@ async def talk(stack: StackState, chat_server: ChatServer) -> str:
         await socket.send(json.dumps({"type": "response.create"}))
         assert (await until(socket, HEARD))["response"]["status"] == "failed"
     transcript: str = answer["response"]["output"][0]["content"][0]["transcript"]
-    return transcript
+    return session_id, transcript
+
+
+async def recognised(stack: StackState, session_id: str) -> str:
+    """What the ears took the sound for."""
+    async with httpx.AsyncClient(base_url=stack.url) as http:
+        messages = (await http.get(f"/v1/sessions/{session_id}")).json()["messages"]
+    (words,) = {m["content"] for m in messages if m["role"] == "user"} - {CANARY}
+    return str(words)
 
 
 @pytest.mark.timeout(180)
 async def test_no_word_and_no_sound_is_in_a_log_a_measurement_or_a_trace(
-    tmp_path: Path, chat_server: ChatServer, trace_collector: TraceCollector, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    chat_server: ChatServer,
+    trace_collector: TraceCollector,
+    question: Recording,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in chat_server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", trace_collector.url)
     with running("simulated", tmp_path / "run") as stack:
-        said = await talk(stack, chat_server)
-        assert len(said) > 20
+        session_id, said = await talk(stack, chat_server, question)
+        heard = await recognised(stack, session_id)
+        assert min(len(said), len(heard)) > 15, heard
         async with httpx.AsyncClient() as http:
             urls = [stack.url, *(process.url for process in stack.processes.values() if process.url)]
             measured = [(await http.get(f"{url}/metrics")).text for url in dict.fromkeys(urls)]
@@ -90,6 +106,6 @@ async def test_no_word_and_no_sound_is_in_a_log_a_measurement_or_a_trace(
     assert any("upstream failed" in log for log in logs)
     traces = str(trace_collector.spans)  # all of them: the processes have ended
     assert '"chat' in traces
-    secrets = [CANARY, base64.b64encode(CANARY.encode()).decode()[:24], *said.split(". ")]
+    secrets = [CANARY, base64.b64encode(CANARY.encode()).decode()[:24], *said.split(". "), heard]
     for text in [*logs, *measured, traces]:
         assert [secret for secret in secrets if secret in text] == []
