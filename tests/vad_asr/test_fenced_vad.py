@@ -178,6 +178,26 @@ async def test_who_leaves_with_a_question_on_its_way_holds_nobody_up(ears: Ears)
         assert turns(call) == expected
 
 
+async def test_who_leaves_is_not_asked_about_and_nobody_twice_for_it(
+    model: ModelProcess[Network], journal: Path
+) -> None:
+    network = FencedNetwork(model, TIMEOUT_S, every_s=0.3)
+    loud = bytes(CONTEXT_BYTES) + voice_like(0.032).tobytes()
+    nothing_heard = np.zeros((2, 128), dtype=np.float32)
+    await network.judge(loud, nothing_heard)
+    streams = [asyncio.create_task(network.judge(loud, nothing_heard)) for _ in range(8)]
+    await asyncio.sleep(0)  # they have asked, and wait for the next question
+    streams[0].cancel()
+    while network._asking is None:  # noqa: ASYNC110 - nobody is told of that
+        await asyncio.sleep(0)
+    for _ in range(3):  # and it is on its way
+        await asyncio.sleep(0)
+    streams[1].cancel()
+    assert [said for said, _ in await asyncio.gather(*streams[2:])] == [[1.0]] * 6
+    assert [len(heard) for _, *heard in asked(journal)] == [1, 7]
+    await network.close()
+
+
 @pytest.mark.models
 async def test_streams_that_are_judged_together_are_judged_as_alone(silero: ModelProcess[Network]) -> None:
     spoken = {"en_weather_question": 40, "en_hello_world": 7}  # chunks of each
