@@ -15,6 +15,7 @@ try {
   await caller.press("Call");
   await caller.page.locator("#conversation li.user").nth(1).waitFor();
   await caller.page.locator("#conversation li.assistant").nth(1).waitFor();
+  await caller.page.locator("#turns li").nth(1).waitFor();
   await caller.page.screenshot({ path: `${FOLDER}/page.png` });
   await caller.page.emulateMedia({ colorScheme: "dark" });
   await caller.page.setViewportSize({ width: 390, height: 780 });
