@@ -17,8 +17,8 @@ from tests.fixtures.gateway import Gateway
 from tests.fixtures.waiting import eventually
 
 _MARK = "mark"
-# What the servers and their clients say by themselves.
-_THEIR_OWN = ("$", "_INBOX.", "HELLO", "CLIENT", "AUTH", "SELECT", "PING")
+# What the servers and their clients say by themselves, and the gateway's own beat.
+_THEIR_OWN = ("$", "_INBOX.", "HELLO", "CLIENT", "AUTH", "SELECT", "PING", "SET dialtone:gateway:")
 
 
 class Inside:
