@@ -30,5 +30,7 @@ def test_a_question_is_understood_and_answered_and_a_tool_is_called(
 ) -> None:
     question = recording("en_weather_question").samples()
     heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
-    speech = write_wav(tmp_path / "speech.wav", silence(1), recording("en_jfk").samples(), silence(2))
+    speech = write_wav(
+        tmp_path / "speech.wav", silence(1), recording("en_jfk").samples()[: 5 * 16_000], silence(2)
+    )
     run_browser("understood.test.ts", GATEWAY=real_stack.url, MICROPHONE=heard, SPEECH=speech)
