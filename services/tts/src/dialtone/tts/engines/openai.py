@@ -1,0 +1,122 @@
+"""OpenAI's speech, and any server that speaks it: Kokoro-FastAPI, vLLM-Omni and others.
+
+https://platform.openai.com/docs/api-reference/audio/createSpeech: with `response_format` `pcm` the body is
+the samples alone, 16 bits, little-endian, mono, at 24 kHz, sent as they are made. Servers of others want
+`stream` for that, which belongs in the voice's `extra`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
+from dialtone.telemetry import get_logger
+from dialtone.tts.engines.base import Style, UnknownSpeaker
+from dialtone.tts.engines.entry import VendorVoice
+from dialtone.tts.engines.vendor_http import VendorHttp
+from dialtone.vendors.failures import UpstreamFailure
+
+log = get_logger(__name__)
+
+_URL = "https://api.openai.com/v1"
+_KINDS = ("audio/pcm", "audio/l16", "audio/raw", "application/octet-stream")
+# What files of other formats begin with, where a server names them wrongly. PCM that begins so is improbable.
+_OTHER_FORMATS = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3": "MP3"}
+_LONGEST_TEXT = 4096  # characters
+_SLOWEST, _FASTEST = 0.25, 4.0
+# By the parameters that OpenAI's errors name.
+_OF_PARAM = {"voice": "invalid_voice", "model": "model_not_found", "input": "unspeakable_text"}
+
+
+class OpenAiEngine:
+    """One voice of one server."""
+
+    name: ClassVar = "openai"
+
+    def __init__(self, entry: VendorVoice) -> None:
+        self._entry = entry
+        self._gain = np.float32(entry.gain)
+        self._http = VendorHttp(entry, entry.base_url or _URL, refusal=_refusal)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio that the server is said to send, in Hz."""
+        return self._entry.sample_rate
+
+    async def speak(self, text: str, style: Style) -> AsyncGenerator[Float32, None]:
+        """Yield the audio as the server sends it; of the style, length scale and speed apply.
+
+        Raises UpstreamFailure, or UnknownSpeaker.
+        """
+        parts = self._http.parts("audio/speech", self._request(text, style), _KINDS)
+        odd = b""
+        begun = False
+        async with aclosing(parts):
+            async for kind, part in parts:
+                data = odd + part
+                if not begun:
+                    if len(data) < len(b"RIFF"):
+                        odd = data
+                        continue
+                    self._check(kind, data)
+                    begun = True
+                odd = data[len(data) - len(data) % 2 :]
+                if samples := data[: len(data) - len(odd)]:
+                    yield self._gain * pcm16_to_float(pcm16_from_bytes(samples))
+        if odd and not begun:
+            raise UpstreamFailure("upstream_cut", "the audio broke off at its beginning", again=True)
+        if odd:
+            log.warning("audio ended in the middle of a sample", backend=self.name)
+
+    async def warm_up(self) -> None:
+        """Nothing is computed here, and each sentence is paid for."""
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.close()
+
+    def _request(self, text: str, style: Style) -> dict[str, Any]:
+        if len(text) > _LONGEST_TEXT:
+            raise UpstreamFailure(
+                "text_too_long", f"{len(text)} characters, at most {_LONGEST_TEXT} are taken"
+            )
+        if style.speaker:
+            raise UnknownSpeaker(f"the voice has one speaker, not {style.speaker!r}")
+        speed = style.speed / (1.0 if style.length_scale is None else style.length_scale)
+        if not _SLOWEST <= speed <= _FASTEST:
+            raise UpstreamFailure(
+                "invalid_voice", f"speed is {speed:g}, from {_SLOWEST} to {_FASTEST} is taken"
+            )
+        request: dict[str, Any] = {
+            "model": self._entry.model,
+            "voice": self._entry.voice,
+            "input": text,
+            "response_format": "pcm",
+        }
+        if speed != 1.0:  # some servers do not know the field
+            request["speed"] = speed
+        return request | self._entry.extra
+
+    def _check(self, kind: str, data: bytes) -> None:
+        """Raise UpstreamFailure for what is not the audio that the entry describes."""
+        for magic, what in _OTHER_FORMATS.items():
+            if data.startswith(magic):
+                raise UpstreamFailure("bad_upstream", f"answered {what} instead of PCM")
+        fields = (field.partition("=") for field in kind.split(";")[1:])
+        rate = {name.strip(): value.strip(' "') for name, _, value in fields}.get("rate", "")
+        if rate and rate != str(self.sample_rate):
+            message = f"answered audio of {rate[:16]} Hz, its sample_rate is {self.sample_rate}"
+            raise UpstreamFailure("bad_upstream", message)
+
+
+def _refusal(status: int, error: dict[str, Any]) -> UpstreamFailure | None:
+    if status not in (400, 404, 422):
+        return None
+    code = _OF_PARAM.get(str(error.get("param")))
+    if error.get("code") == "string_above_max_length":
+        code = "text_too_long"
+    return UpstreamFailure(code, f"the server answered HTTP {status}") if code else None
