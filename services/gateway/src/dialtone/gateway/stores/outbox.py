@@ -62,8 +62,10 @@ class Outbox:
                 await self._carry_out(write)
                 self._entries.popleft()
                 self._bytes -= size
-                self._by_session[write.tenant, write.session_id] -= 1
-                self._by_session += Counter()  # forgets those at zero
+                key = write.tenant, write.session_id
+                self._by_session[key] -= 1
+                if not self._by_session[key]:
+                    del self._by_session[key]
                 OUTBOX_ENTRIES.set(len(self._entries))
 
     async def close(self, *, deadline_s: float) -> None:
