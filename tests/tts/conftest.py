@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from dialtone.bus import Handler
+from dialtone.fence import ModelProcess
 from dialtone.models import ModelMissing, locate
+from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.loading import load
 from dialtone.tts.settings import TtsSettings
 from dialtone.worker import Loaded
@@ -42,6 +44,14 @@ def real_stage() -> Iterator[Loaded]:
 def real(real_stage: Loaded) -> Handler:
     """The handler of a real stage."""
     return real_stage.handler
+
+
+@pytest.fixture(scope="session")
+def piper_process(real_stage: Loaded) -> ModelProcess[PiperModels]:
+    """The process that has the default voice."""
+    [model] = real_stage.models
+    assert isinstance(model, ModelProcess)
+    return model
 
 
 @pytest.fixture(scope="session")

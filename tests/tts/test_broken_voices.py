@@ -12,17 +12,17 @@ import pytest
 
 from dialtone.audio import Float32
 from dialtone.bus import Bus, HandBack, Handler, LeaseWorker, Stage, WorkError
-from dialtone.fence import ModelCrashed, ModelGone
+from dialtone.fence import ModelCrashed, ModelGone, ModelProcess
 from dialtone.settings import BusSettings
 from dialtone.tts.engines.base import SpeechFailed, Style
 from dialtone.tts.engines.piper import PiperEngine
+from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.voices import EVERY_LANGUAGE, Voice, VoiceRegistry
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.work_pb2 import Work
-from dialtone.worker import Loaded
 from tests.contract.bus.call_side import CallSide, until
 from tests.tts.leases import PCM_24K, SentenceLease, assert_continuous
 from tests.tts.test_piper import LONG, STILL
@@ -183,31 +183,33 @@ async def test_a_sentence_that_hangs_is_tried_twice_and_given_up_while_others_ar
 
 
 @pytest.fixture
-def patient(real_stage: Loaded, model_file: Path) -> Handler:
+def patient(piper_process: ModelProcess[PiperModels], model_file: Path) -> Handler:
     """A handler that waits for a model that is loaded again, however busy the machine is."""
-    engine = PiperEngine("joe", model_file, real_stage.models[0])
+    engine = PiperEngine("joe", model_file, piper_process)
     settings = TtsSettings(tts_block_timeout_s=100)
     return Speaker(VoiceRegistry({"joe": Voice("joe", "en", engine)}, {}), settings).handle
 
 
 @pytest.mark.models
-async def test_a_sentence_goes_on_when_its_model_is_killed(real_stage: Loaded, patient: Handler) -> None:
+async def test_a_sentence_goes_on_when_its_model_is_killed(
+    piper_process: ModelProcess[PiperModels], patient: Handler
+) -> None:
     whole = SentenceLease(LONG, index=1, **STILL)
     await patient(whole)
     lease = SentenceLease(LONG, index=1, **STILL)
     task = asyncio.ensure_future(patient(lease))
     await lease.first_chunk.wait()
-    [model] = real_stage.models
-    psutil.Process(model.pid).kill()
+    psutil.Process(piper_process.pid).kill()
     await task
     assert lease.audio == whole.audio
 
 
 @pytest.mark.models
-async def test_a_model_that_hangs_costs_one_sentence(real_stage: Loaded, patient: Handler) -> None:
-    [model] = real_stage.models
-    await until(lambda: model.ready, "a process, where a test before this one killed it", timeout=30)
-    psutil.Process(model.pid).suspend()
+async def test_a_model_that_hangs_costs_one_sentence(
+    piper_process: ModelProcess[PiperModels], patient: Handler
+) -> None:
+    await until(lambda: piper_process.ready, "a process, where a test before this one killed it", timeout=30)
+    psutil.Process(piper_process.pid).suspend()
     lease = SentenceLease("The weather today is sunny and warm.")
     with pytest.raises(WorkError) as failed:
         await asyncio.wait_for(patient(lease), 30)

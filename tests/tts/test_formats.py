@@ -9,8 +9,10 @@ import pytest
 
 from dialtone.audio import AudioDecoder, AudioEncoder, Pcm16
 from dialtone.bus import Handler
+from dialtone.fence import ModelProcess
 from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.piper import PiperEngine
+from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.worker import Loaded
 from tests.fixtures.client_formats import FORMATS
@@ -101,11 +103,11 @@ async def test_the_voice_has_no_click_within_sentences_nor_between_them(
 @pytest.mark.models
 @pytest.mark.parametrize("name", FORMATS)
 async def test_the_voice_is_what_one_conversion_makes_of_it(
-    real_stage: Loaded, model_file: Path, name: str
+    real_stage: Loaded, piper_process: ModelProcess[PiperModels], model_file: Path, name: str
 ) -> None:
     lease = SentenceLease(SENTENCES[0], target=FORMATS[name], index=1, **STILL)
     await real_stage.handler(lease)
-    engine = PiperEngine("joe", model_file, real_stage.models[0], gain=1.4)
+    engine = PiperEngine("joe", model_file, piper_process, gain=1.4)
     style = Style(noise_scale=0.0, noise_scale_w=0.0)
     samples = np.concatenate([block async for block in engine.speak(SENTENCES[0], style)])
     encoder = AudioEncoder(engine.sample_rate, FORMATS[name])

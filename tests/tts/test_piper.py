@@ -13,9 +13,10 @@ import pytest
 import soxr
 
 from dialtone.bus import Handler, WorkError
+from dialtone.fence import ModelProcess
 from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.piper import PiperEngine, piper_process
-from dialtone.tts.engines.piper_models import cut_runs
+from dialtone.tts.engines.piper_models import PiperModels, cut_runs
 from dialtone.tts.engines.vits import CONTEXT_FRAMES, Scales, UndividedModel, VitsModel, load_model, windows
 from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCM16, AudioFormat
 from dialtone.worker import Loaded
@@ -140,12 +141,14 @@ async def test_a_speaker_that_the_voice_lacks_is_refused(real: Handler) -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000])
-async def test_chunks_join_as_if_converted_at_once(real_stage: Loaded, model_file: Path, rate: int) -> None:
+async def test_chunks_join_as_if_converted_at_once(
+    real_stage: Loaded, piper_process: ModelProcess[PiperModels], model_file: Path, rate: int
+) -> None:
     """No click or gap at a chunk's or window's edge: the same samples as of one conversion."""
     target = AudioFormat(encoding=AUDIO_ENCODING_PCM16, sample_rate=rate)
     lease = SentenceLease("The weather today is sunny and warm.", target=target, index=1, **STILL)
     await real_stage.handler(lease)
-    engine = PiperEngine("joe", model_file, real_stage.models[0], gain=1.4)
+    engine = PiperEngine("joe", model_file, piper_process, gain=1.4)
     style = Style(noise_scale=0.0, noise_scale_w=0.0)
     text = "The weather today is sunny and warm."
     at_once = np.concatenate([block async for block in engine.speak(text, style)])
