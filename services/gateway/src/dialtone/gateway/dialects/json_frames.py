@@ -18,7 +18,7 @@ MAX_LARGE_SIZE = 8 * 1_048_576
 # grows with these far more than with size. A hundred tools have about ten thousand.
 MAX_PARTS = 50_000
 # Nesting of a frame; tool schemas reach about 20.
-MAX_DEPTH = 64
+MAX_DEPTH = 32
 
 _decode = msgspec.json.Decoder().decode
 
