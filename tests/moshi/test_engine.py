@@ -218,6 +218,24 @@ async def test_a_step_that_fails_is_told_to_every_call_and_to_the_worker(nano: P
             one.feed(voice(1, 1)[0])
 
 
+async def test_a_worker_whose_gpu_is_lost_ends_without_waiting_for_it(
+    nano: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error of CUDA every further call of it fails, the one that gives its memory back too."""
+
+    def lost(*_: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    async with started(nano, load=failing(lost), moshi_step_limit_s=120.0) as engine:
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.cuda, "empty_cache", lost)
+        slot = engine.open()
+        slot.feed(voice(1, 1)[0])
+        with pytest.raises(EngineFailed, match="device-side assert"):
+            await said(slot, 1)
+        await asyncio.wait_for(engine.close(), _PATIENCE_S)
+
+
 async def test_a_step_that_does_not_end_is_told_as_well_and_the_worker_can_end(nano: Path) -> None:
     let_go = threading.Event()
 

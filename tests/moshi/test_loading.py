@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from moshi.models import loaders
 from safetensors.torch import load_file, save_file
 
 from dialtone.llm.moshi.batched_model import Sampling
@@ -241,6 +242,24 @@ def test_caches_that_memory_has_no_room_for_are_refused_with_the_setting_to_chan
     said = refusal(moshi_sft_path=nano, moshi_slots=1024, moshi_context=10**9, moshi_device="cpu")
     assert said.startswith("MOSHI_SLOTS=1024: the CPU has not the memory")
     assert "MOSHI_CONTEXT" in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    ],
+    ids=["of a GPU", "of the machine"],
+)
+def test_weights_that_memory_has_no_room_for_are_not_taken_for_wrong_ones(
+    nano: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loaders.CheckpointInfo, "get_moshi", full)
+    assert refusal(moshi_sft_path=nano).startswith("MOSHI_SLOTS=")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -19,7 +19,7 @@ import torch
 from moshi.models import LMModel, MimiModel, loaders
 from safetensors import SafetensorError
 
-from dialtone.llm.moshi.batched_model import Sampling
+from dialtone.llm.moshi.batched_model import Sampling, is_out_of_memory
 from dialtone.llm.moshi.checkpoint_files import CheckpointFiles
 from dialtone.llm.moshi.engine import FRAME, SAMPLE_RATE, CannotLoad
 from dialtone.llm.moshi.engine_settings import MoshiEngineSettings
@@ -53,7 +53,7 @@ class Checkpoint:
 def load_checkpoint(settings: MoshiEngineSettings, device: torch.device, dtype: torch.dtype) -> Checkpoint:
     """Find the files of the settings' variant, fetch what is missing, and load them (blocking).
 
-    Raises CannotLoad; what a GPU's lack of memory raises is left to the caller.
+    Raises CannotLoad; what the lack of memory raises, of a GPU or not, is left to the caller.
     """
     files = CheckpointFiles(settings)
     config_path = files.find_if_there(_CONFIG)
@@ -118,11 +118,11 @@ def _safetensors(files: CheckpointFiles, name: str) -> Path:
 def _named(files: CheckpointFiles, path: Path, said_by: str) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except (SafetensorError, OSError) as error:
         raise CannotLoad(f"{files.setting}: {path} cannot be read: {error}") from error
     except (RuntimeError, TypeError, KeyError, ValueError, AssertionError) as error:
+        if is_out_of_memory(error):
+            raise
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         # load_state_dict lists every tensor, below a first line that names the class.
         first = next((line for line in lines if line.startswith("size mismatch")), lines[-1])

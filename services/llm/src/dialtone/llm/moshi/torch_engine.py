@@ -116,8 +116,7 @@ class TorchEngine:
             self._tell(partial(self._fail, EngineFailed(f"a step failed: {error!r}"[:500])))
         finally:
             del model
-            if torch.cuda.is_initialized():
-                torch.cuda.empty_cache()
+            _give_back_memory()
             self._tell(self._ended.set)
 
     def _take_steps(self, loaded: LoadedModel) -> None:
@@ -206,6 +205,15 @@ class TorchEngine:
                 self._hung = True
                 self._fail(EngineFailed(f"a step has not ended in {limit_s:g} s"))
                 return
+
+
+def _give_back_memory() -> None:
+    if not torch.cuda.is_initialized():
+        return
+    try:
+        torch.cuda.empty_cache()
+    except RuntimeError as error:  # the error of CUDA that ended the steps is that of every later call, too
+        log.warning("the memory of the GPU is given back by the end of the process", error=str(error)[:300])
 
 
 def _unless_done(loaded: asyncio.Future[None], error: CannotLoad | None) -> None:
