@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 
 from dialtone.gateway.core.items import (
     FunctionCallItem,
@@ -147,6 +148,55 @@ async def test_a_system_message_at_the_start_is_the_instructions(client: httpx.A
     both = await created(client, {"instructions": "Be kind.", "messages": [opening, question]})
     assert both["instructions"] == "Be kind."
     assert [message["role"] for message in both["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"instructions": "Talk like a pirate."}, "instructions"),
+        ({"llm": {"max_tokens": 300}}, "llm.max_tokens"),
+        ({"llm": {"temperature": 0.5}}, "llm.temperature"),
+        ({"tts": {"voice": "joe"}}, "tts.voice"),
+        ({"tts": {"length_scale": 2}}, "tts.length_scale"),
+        ({"turn_detection": {"create_response": False}}, "turn_detection.create_response"),
+        ({"turn_detection": {"idle_timeout_ms": 5_000}}, "turn_detection.idle_timeout_ms"),
+        ({"turn_detection": {"candidate_pause_ms": 300}}, "turn_detection.candidate_pause_ms"),
+    ],
+)
+async def test_what_moshi_cannot_do_is_refused_by_name_when_it_is_asked_for(
+    client: httpx.AsyncClient, asked: dict[str, Any], field: str
+) -> None:
+    def says_so(answer: httpx.Response) -> None:
+        error = error_of(answer, 422)
+        assert (error["code"], error["param"]) == ("not_supported_by_model", field)
+        assert error["message"].startswith(f"'{field}' cannot be set: Moshi ")
+
+    with_moshi = asked | {"llm": {"model": "moshi"} | asked.get("llm", {})}
+    says_so(await client.post("/v1/sessions", json=with_moshi))
+    created = (await client.post("/v1/sessions", json={"llm": {"model": "moshi"}})).json()
+    path = f"/v1/sessions/{created['id']}"
+    says_so(await client.patch(path, json=asked))
+    assert (await client.get(path)).json() == created
+
+
+async def test_moshi_takes_no_system_message_and_all_that_it_can_have(client: httpx.AsyncClient) -> None:
+    moshi = {"llm": {"model": "moshi-sft"}}
+    pirate = {"messages": [{"role": "system", "content": "Talk like a pirate."}]}
+    refused = await client.post("/v1/sessions", json=moshi | pirate)
+    assert error_of(refused, 422)["param"] == "instructions"
+
+    able = {"tts": {"voice": None}, "turn_detection": {"silence_duration_ms": 400}, "instructions": ""}
+    created = await client.post("/v1/sessions", json=moshi | able)
+    assert created.status_code == 201, created.text
+    changed = await client.patch(f"/v1/sessions/{created.json()['id']}", json=able)
+    assert changed.status_code == 200, changed.text
+
+
+async def test_only_what_a_change_asks_for_is_held_against_it(client: httpx.AsyncClient) -> None:
+    """A session that had instructions is given to Moshi: its call is told of them."""
+    created = (await client.post("/v1/sessions", json={"instructions": "Be brief."})).json()
+    changed = await client.patch(f"/v1/sessions/{created['id']}", json={"llm": {"model": "moshi"}})
+    assert changed.status_code == 200, changed.text
 
 
 async def test_turn_detection_can_be_semantic_or_left_to_the_client(

@@ -17,7 +17,7 @@ from dialtone.gateway.core.items import (
     OutputText,
     SessionRecord,
 )
-from dialtone.gateway.core.moshi_limits import blank_session
+from dialtone.gateway.core.moshi_limits import blank_session, within_moshi
 from dialtone.gateway.ids import new_id
 from dialtone.gateway.stores import SessionSummary
 
@@ -94,6 +94,12 @@ def apply_settings(
         output=_replace(config.audio.output, **audio_out),
     )
     return _replace(config, **changes, audio=audio, dialtone=_replace(config.dialtone, **extra))
+
+
+def changed_alone(config: core.SessionConfig, wanted: schemas.SessionSettings) -> core.SessionConfig:
+    """What `wanted` makes of a session that had nothing which Moshi cannot have: what else the session holds
+    was not asked for now, and its call is told."""
+    return apply_settings(within_moshi(config)[0], wanted)
 
 
 def session_out(record: SessionRecord) -> schemas.SessionOut:

@@ -18,6 +18,7 @@ from . import mapping
 from .auth import ApiKeys
 from .body_limit import bounded_route
 from .errors import ApiError, error_responses
+from .moshi_refusals import refuse_unable
 from .schemas import NewSession, SessionListOut, SessionOut, SessionSettings
 
 SessionId = Annotated[str, Path(description="Id of the session", examples=["sess_4fWbR1uZ0aQp9xLmKc2TnE"])]
@@ -68,6 +69,7 @@ def create_sessions_router(
             now=time.time(),
             default_instructions=settings.default_instructions,
         )
+        refuse_unable(record.config)
         await store.create(record)
         response.headers["Location"] = f"{router.prefix}/{record.id}"
         return mapping.session_out(record)
@@ -102,6 +104,7 @@ def create_sessions_router(
         try:
             async with holders.changing((tenant, session_id)) as epoch:
                 record = await find(tenant, session_id, CHANGE, request)  # as the last call left it
+                refuse_unable(mapping.changed_alone(record.config, wanted))
                 record.config = mapping.apply_settings(record.config, wanted)
                 await store.put_config(tenant, session_id, record.config, epoch=epoch)
         except UnknownSession as error:
