@@ -111,6 +111,20 @@ async def test_workers_that_do_not_answer_are_not_taken_for_none(
     assert "Retry-After" in answer.headers
 
 
+async def test_who_asks_beside_others_of_workers_that_do_not_answer_does_not_wait_for_each(
+    bus: Bus, asking: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offerings, "_ANSWER_S", 0.05)
+    questions: list[Message] = []
+    await bus.subscribe(offers_subject(Stage.LLM, "default"), questions.append)
+    answers = await asyncio.gather(*(asking.get("/v1/models") for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {503}
+    assert len(questions) == 1
+    monkeypatch.setattr(offerings, "_AGAIN_S", 0.0)
+    await asking.get("/v1/models")
+    assert len(questions) == 2
+
+
 async def test_workers_are_asked_once_however_many_clients_ask(bus: Bus, asking: httpx.AsyncClient) -> None:
     questions: list[Message] = []
     async with AsyncExitStack() as stack:

@@ -156,6 +156,36 @@ async def test_a_call_that_ends_while_redis_is_away_gives_its_session_back_when_
     assert await other.claim(*HERE, call_id="another") is not None
 
 
+async def test_sessions_that_wait_for_sql_to_be_given_back_hold_up_no_beat(
+    keeping: Keeping,
+    other: CallRegistry,
+    stores: Stores,
+    valkey: ValkeyServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await keeping.call("call_a")
+    await keeping.call("call_b", "sess_2")
+    valkey.freeze()
+    try:
+        del keeping.calls["call_b"]
+        await keeping.owners.release(("default", "sess_2"), "call_b")
+    finally:
+        valkey.thaw()
+    waiting = asyncio.Event()
+
+    async def settle(*_: str) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(stores.sessions, "settle", settle)
+    async with asyncio.timeout(5):
+        await waiting.wait()
+    until = asyncio.get_running_loop().time() + 1.5 * BEAT_S
+    while asyncio.get_running_loop().time() < until:
+        assert await other.claim(*HERE, call_id="another") is None
+        await asyncio.sleep(0.05)
+
+
 async def test_a_change_that_redis_took_without_an_answer_holds_nobody_up_for_long(
     keeping: Keeping, other: CallRegistry, valkey: ValkeyServer
 ) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update
 
-from dialtone.gateway.stores import Stores, UnknownSession
+from dialtone.gateway.stores import Stores, UnknownSession, retention
 from dialtone.gateway.stores.tables import items, sessions
 from tests.fixtures.valkey import ValkeyServer
 from tests.fixtures.waiting import eventually
@@ -66,3 +67,29 @@ async def test_a_copy_that_redis_could_not_be_told_to_drop_is_dropped_when_it_is
         return await Redis.from_url(valkey.url).exists("dialtone:acme:session:sess_1") == 0
 
     await eventually(dropped)
+
+
+async def test_what_goes_wrong_once_does_not_keep_sessions_for_good(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stores.sessions.create(record("sess_1", "acme", message("item_1")))
+    await aged(stores, "sess_1", 31)
+    forget, tries = stores.sessions.forget_unused, 0
+
+    async def wrong_at_first(*, for_s: float) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise RuntimeError("no outage")
+        return await forget(for_s=for_s)
+
+    monkeypatch.setattr(stores.sessions, "forget_unused", wrong_at_first)
+    monkeypatch.setattr(retention, "PERIOD_S", 0.01)
+    forgetting = asyncio.create_task(retention.forget_unused(stores.sessions, days=30))
+
+    async def gone() -> bool:
+        return await stores.sessions.get("acme", "sess_1") is None
+
+    await eventually(gone)
+    forgetting.cancel()
+    await asyncio.wait({forgetting})

@@ -18,6 +18,8 @@ def test_a_secret_is_read_from_the_file_that_is_named(
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert read_settings(LlmSettings).openai_api_key.get_secret_value() == "sk-from-a-file"
     assert secret_of_environment("OPENAI_API_KEY").get_secret_value() == "sk-from-a-file"
+    monkeypatch.setenv("OPENAI_API_KEY", "")  # as compose files set what is not given
+    assert read_settings(LlmSettings).openai_api_key.get_secret_value() == "sk-from-a-file"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-the-environment")
     assert read_settings(LlmSettings).openai_api_key.get_secret_value() == "sk-from-the-environment"
 

@@ -10,6 +10,8 @@ import pytest
 
 from dialtone.vad_asr.asr import deepgram_lane
 from dialtone.vad_asr.asr.backend import Listener
+from dialtone.vad_asr.asr.backends.deepgram import DeepgramBackend
+from dialtone.vad_asr.asr.entry import AsrEntry
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import Passage
 from tests.vad_asr.backends.conftest import MakeRig, Rig, passage, until
@@ -52,6 +54,17 @@ async def test_the_next_turn_has_the_same_connection_and_words_of_its_own(
     other = replace(passage(1.0), samples=np.flip(passage(1.0).samples))
     assert await _ask(deepgram, listener, other) == "Second."
     assert len(deepgram_server.queries) == 1
+
+
+@pytest.mark.parametrize(
+    ("base_url", "asked"),
+    [
+        ("https://api.example/v1/", "wss://api.example/v1/listen"),
+        ("wss://http.example/v1", "wss://http.example/v1/listen"),
+    ],
+)
+def test_its_address_may_be_given_as_that_of_a_socket_or_of_its_http(base_url: str, asked: str) -> None:
+    assert DeepgramBackend(AsrEntry(backend="deepgram", base_url=base_url)).url == asked
 
 
 async def test_finals_that_overtook_each_other_are_put_in_order(

@@ -50,6 +50,9 @@ class BusSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is passed goes before the environment, and that before the files that it names."""
+        """What is passed goes before the environment, and that before the files that it names.
+
+        Of secrets `SecretFiles` reads both: a variable that is empty leaves it to the file.
+        """
         del dotenv_settings, file_secret_settings  # not used: a service reads no file that it was not told of
-        return init_settings, env_settings, SecretFiles(settings_cls)
+        return init_settings, SecretFiles(settings_cls), env_settings

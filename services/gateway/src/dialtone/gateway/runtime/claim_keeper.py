@@ -40,12 +40,19 @@ class ClaimKeeper:
         self._holds = holds
         self._displaced = displaced
         self._renew_at = 0.0  # monotonic
+        self._kept = asyncio.Event()  # since sessions were last given back
 
     async def run(self) -> None:
-        """Keep them, until cancelled."""
+        """Keep them, and give back what is owed, until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_all())
+            both.create_task(self._give_back())
+
+    async def _keep_all(self) -> None:
         while True:
             try:
                 await self._keep()
+                self._kept.set()
                 await asyncio.sleep(self._registry.beat_s / 3)
             except StoreUnavailable as error:  # calls that live go on without it
                 log.warning("claims of sessions were not renewed", error=str(error))
@@ -65,7 +72,18 @@ class ClaimKeeper:
             for first in range(0, len(claims), RENEWED_AT_ONCE):
                 await self._renew(claims[first : first + RENEWED_AT_ONCE])
             self._renew_at = began + self._registry.claim_s / 3
-        await self._owners.release_owed()
+
+    async def _give_back(self) -> None:
+        # Apart from the beat: thousands of sessions, or a few that wait for SQL, take longer than one lasts.
+        while True:
+            await self._kept.wait()
+            self._kept.clear()
+            try:
+                await self._owners.release_owed()
+            except StoreUnavailable as error:
+                log.warning("sessions are not given back yet", error=str(error))
+            except Exception:  # those of other calls are still to be given back
+                log.exception("sessions were not given back")
 
     async def _renew(self, claims: Sequence[Claim]) -> None:
         """Renew those of calls that are not over since the round began."""

@@ -12,6 +12,7 @@ from dialtone.v1.offers_pb2 import Offer, Offers
 
 _ANSWER_S = 1.0
 _FRESH_S = 5.0  # however many clients ask, workers are asked no more often
+_AGAIN_S = 2.0  # nor than this when they did not answer: else all who ask wait, one after the other
 log = get_logger(__name__)
 
 
@@ -26,6 +27,7 @@ class Offerings:
         self._bus = bus
         self._pool = pool
         self._known: dict[Stage, tuple[float, list[Offer]]] = {}
+        self._unanswered: dict[Stage, float] = {}  # when
         self._asking = asyncio.Lock()
 
     async def of(self, stage: Stage) -> Sequence[Offer]:
@@ -36,7 +38,13 @@ class Offerings:
         async with self._asking:
             asked_at, offers = self._known.get(stage, (-_FRESH_S, []))
             if time.monotonic() - asked_at >= _FRESH_S:
-                offers = await self._ask(stage)
+                if time.monotonic() - self._unanswered.get(stage, -_AGAIN_S) < _AGAIN_S:
+                    raise NobodyAnswers(stage)
+                try:
+                    offers = await self._ask(stage)
+                except NobodyAnswers:
+                    self._unanswered[stage] = time.monotonic()
+                    raise
                 self._known[stage] = time.monotonic(), offers
         return offers
 

@@ -25,6 +25,8 @@ async def forget_unused(sessions: StoredSessions, *, days: float) -> None:
             forgotten = await sessions.forget_unused(for_s=days * DAY_S)
         except StoreUnavailable as error:
             log.warning("old sessions were not deleted", error=str(error))
+        except Exception:  # what is wrong now may be mended in an hour
+            log.exception("old sessions were not deleted")
         else:
             if forgotten:
                 log.info("old sessions were deleted", sessions=forgotten)

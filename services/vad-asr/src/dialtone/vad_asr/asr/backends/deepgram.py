@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -63,7 +64,7 @@ class DeepgramBackend:
 
     def __init__(self, entry: AsrEntry) -> None:
         self._key = entry.key()
-        self._url = (entry.base_url or _URL).rstrip("/").replace("http", "ws", 1) + "/listen"
+        self.url = re.sub("^http", "ws", (entry.base_url or _URL).rstrip("/")) + "/listen"
         self.limits = entry.limits
         self._extra = entry.extra
 
@@ -91,7 +92,7 @@ class DeepgramBackend:
         }
         try:
             return await connect(
-                f"{self._url}?{urlencode(query)}",
+                f"{self.url}?{urlencode(query)}",
                 additional_headers={"Authorization": f"Token {self._key}"} if self._key else None,
                 open_timeout=self.limits.connect_s,
                 close_timeout=1.0,
