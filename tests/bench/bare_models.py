@@ -34,6 +34,7 @@ from dialtone.tts.engines.piper import PiperEngine, piper_process
 from dialtone.tts.engines.piper_models import model_file
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.text import say
+from dialtone.tts.voices import VoiceSpec
 from dialtone.v1.turn_pb2 import LlmTurn, Message, TextDelta
 from dialtone.vad_asr.asr.fenced import warm_up
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage
@@ -121,7 +122,7 @@ async def measure(questions: Sequence[Question], repeats: int) -> dict[str, Any]
     )
     warm_up(whisper)
     registry = make_registry(llm)
-    spec = next(iter(tts.tts_voices.values()))
+    spec = next(line for line in tts.tts_voices.values() if isinstance(line, VoiceSpec))
     file = model_file(locate(spec.model, tts.models_dir))
     voices = piper_process({"voice": file}, parallel=tts.tts_parallel, threads=tts.tts_threads)
     await voices.start()

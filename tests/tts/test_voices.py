@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dialtone.tts.engines.simulated import SimulatedEngine
 from dialtone.tts.settings import TtsSettings
-from dialtone.tts.voices import Voice, VoiceRegistry
+from dialtone.tts.voices import Voice, VoiceRegistry, VoiceSpec
 
 JOE = Voice("joe", "en", SimulatedEngine())
 ANN = Voice("ann", "en", SimulatedEngine())
@@ -98,7 +98,9 @@ def test_voices_are_configured_as_json_or_toml(monkeypatch: pytest.MonkeyPatch, 
     toml.write_text('[amy]\nmodel = "/voices/amy.onnx"\nlanguage = "en"\ngain = 1.2\n')
     monkeypatch.setenv("TTS_VOICES", str(toml))
     assert TtsSettings().tts_voices == from_json
-    assert from_json["amy"].model == "/voices/amy.onnx"
+    amy = from_json["amy"]
+    assert isinstance(amy, VoiceSpec)
+    assert amy.model == "/voices/amy.onnx"
     assert list(from_json) == ["amy"]
 
 

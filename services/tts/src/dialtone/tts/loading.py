@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
+from dialtone.fence import ModelProcess
 from dialtone.models import locate
 from dialtone.telemetry import get_logger
+from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.engines.espeak import (
     READS_LATIN_AS_PINYIN,
     EspeakEngine,
     espeak_name,
     installed_languages,
 )
+from dialtone.tts.engines.kinds import VENDORS
 from dialtone.tts.engines.simulated import SimulatedEngine
+from dialtone.tts.metrics import OPEN_BREAKERS
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.text import say
 from dialtone.tts.voices import EVERY_LANGUAGE, Voice, VoiceRegistry, VoiceSpec, spoken_language
+from dialtone.vendors.breaker import Breaker
 from dialtone.worker import Loaded
+
+if TYPE_CHECKING:
+    from dialtone.tts.engines.piper_models import PiperModels
 
 log = get_logger(__name__)
 
@@ -40,11 +50,43 @@ async def load(settings: TtsSettings) -> Loaded:
 
 
 async def _load_voices(settings: TtsSettings) -> Loaded:
-    # The model library comes with the voices that need it: a simulated stage starts without it.
+    async with AsyncExitStack() as stack:
+        models, local = await _piper_voices(settings, stack)
+        lines: dict[str, Voice | tuple[str, ...]] = {}
+        for name, line in settings.tts_voices.items():
+            if isinstance(line, tuple):
+                lines[name] = line
+            elif isinstance(line, VendorVoice):
+                lines[name] = _vendor_voice(name, line, stack)
+            else:
+                lines[name] = local[name]
+        fallbacks = await _fallbacks(settings.tts_espeak)
+        log.info("voices", voices=sorted(lines), fallback_languages=len(fallbacks))
+        for voice in lines.values():
+            if isinstance(voice, Voice):
+                await voice.engine.warm_up()
+        await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
+        registry = VoiceRegistry(lines, fallbacks)
+        return Loaded(
+            handler=Speaker(registry, settings).handle,
+            slots=settings.tts_slots,
+            close=stack.pop_all().aclose,
+            models=models,
+            offers=registry.offers,
+        )
+
+
+async def _piper_voices(
+    settings: TtsSettings, stack: AsyncExitStack
+) -> tuple[tuple[ModelProcess[PiperModels], ...], dict[str, Voice]]:
+    """Return the process of the local voices, if there are any, and these."""
+    specs = {name: line for name, line in settings.tts_voices.items() if isinstance(line, VoiceSpec)}
+    if not specs:
+        return (), {}
+    # The model library comes with the voices that need it: a stage without them starts without it.
     from dialtone.tts.engines.piper import PiperEngine, piper_process
     from dialtone.tts.engines.piper_models import model_file
 
-    specs = settings.tts_voices
     files = {name: model_file(locate(spec.model, settings.models_dir)) for name, spec in specs.items()}
     models = piper_process(files, parallel=settings.tts_parallel, threads=settings.tts_threads)
 
@@ -55,23 +97,20 @@ async def _load_voices(settings: TtsSettings) -> Loaded:
         return Voice(name, spoken_language(spec), engine)
 
     await models.start()
-    try:
-        voices = {name: voice(name, spec) for name, spec in specs.items()}
-        fallbacks = await _fallbacks(settings.tts_espeak)
-        log.info("voices", voices=sorted(voices), fallback_languages=len(fallbacks))
-        for one in voices.values():
-            await one.engine.warm_up()
-        await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
-    except BaseException:
-        await models.close()
-        raise
-    registry = VoiceRegistry(voices, fallbacks)
-    return Loaded(
-        handler=Speaker(registry, settings).handle,
-        slots=settings.tts_slots,
-        close=models.close,
-        models=(models,),
-        offers=registry.offers,
+    stack.push_async_callback(models.close)
+    return (models,), {name: voice(name, spec) for name, spec in specs.items()}
+
+
+def _vendor_voice(name: str, entry: VendorVoice, stack: AsyncExitStack) -> Voice:
+    engine = VENDORS[entry.engine](entry)
+    stack.push_async_callback(engine.close)
+    return Voice(
+        name,
+        spoken_language(entry),
+        engine,
+        any_script=entry.language == EVERY_LANGUAGE,
+        backend=entry.engine,
+        breaker=Breaker(entry.engine, entry.limits, OPEN_BREAKERS),
     )
 
 

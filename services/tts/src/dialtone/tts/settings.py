@@ -5,15 +5,34 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from dialtone.settings import ServiceSettings
+from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.voices import VoiceSpec
 
-DEFAULT_VOICES = {"joe": VoiceSpec(engine="piper", model="piper-en-joe", language="en", gain=1.4)}
+
+def _kind(line: Any) -> str:
+    if isinstance(line, list | tuple):
+        return "list"
+    engine = line.get("engine", "piper") if isinstance(line, dict) else getattr(line, "engine", "piper")
+    return "piper" if engine == "piper" else "vendor"
+
+
+VoiceLine = Annotated[
+    Annotated[VoiceSpec, Tag("piper")]
+    | Annotated[VendorVoice, Tag("vendor")]
+    | Annotated[tuple[str, ...], Tag("list")],
+    Discriminator(_kind),
+]
+"""A voice, or names of voices to try in turn."""
+DEFAULT_VOICES: dict[str, VoiceSpec | VendorVoice | tuple[str, ...]] = {
+    "joe": VoiceSpec(engine="piper", model="piper-en-joe", language="en", gain=1.4)
+}
 
 
 class TtsSettings(ServiceSettings):
@@ -22,8 +41,9 @@ class TtsSettings(ServiceSettings):
     stages: Literal["real", "simulated"] = "real"
     """`simulated` speaks tones with a known timing, for measuring what is around the models."""
 
-    tts_voices: Annotated[dict[str, VoiceSpec], NoDecode] = Field(default=DEFAULT_VOICES)
-    """Voices by name, the default of each language first: JSON, or the path of a TOML file of tables."""
+    tts_voices: Annotated[dict[str, VoiceLine], NoDecode] = Field(default=DEFAULT_VOICES)
+    """Voices by name, the default of each language first: JSON, or the path of a TOML file of tables. In
+    place of a voice may stand a list of names: the first of them that can speak a sentence does."""
     tts_espeak: str = "espeak-ng"
     """The program that speaks the languages without a voice of their own; empty: none does."""
 
@@ -54,3 +74,18 @@ class TtsSettings(ServiceSettings):
             return tomllib.loads(Path(value).read_text(encoding="utf-8"))
         except OSError as error:
             raise ValueError(f"neither JSON nor a file that can be read: {error}") from error
+
+    @model_validator(mode="after")
+    def _check_voices(self) -> Self:
+        for name, line in self.tts_voices.items():
+            if isinstance(line, tuple):
+                voices = [self.tts_voices.get(one) for one in line]
+                if not voices or not all(isinstance(one, VoiceSpec | VendorVoice) for one in voices):
+                    raise ValueError(f"tts_voices.{name} has to name voices of tts_voices")
+            elif isinstance(line, VendorVoice) and self.require_tls and _is_plain(line.base_url):
+                raise ValueError(f"require_tls is set, and tts_voices.{name}.base_url is without TLS")
+        return self
+
+
+def _is_plain(url: str) -> bool:
+    return urlsplit(url).scheme == "http"

@@ -12,6 +12,7 @@ from dialtone.audio import Float32
 from dialtone.fence import ModelLost
 from dialtone.telemetry import get_logger
 from dialtone.tts.engines.base import Engine, SpeechFailed, Style, UnknownSpeaker
+from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 
@@ -33,7 +34,8 @@ async def sound(
     """Yield an engine's blocks, float32 [n], of which each comes within `block_timeout_s`.
 
     SpeechFailed where the engine raises, stops, has nothing to say of a text, or gives what is no audio: not
-    a number, or without end. Raises UnknownSpeaker and ModelLost as the engine does.
+    a number, or without end. Raises UnknownSpeaker, ModelLost and UpstreamFailure as the engine
+    does.
     """
     stretch = (1.0 if style.length_scale is None else style.length_scale) / style.speed
     left = round(
@@ -59,7 +61,7 @@ async def _next(blocks: AsyncGenerator[Float32, None], timeout_s: float) -> Floa
             return await anext(blocks, None)
     except TimeoutError:
         raise SpeechFailed(f"no audio for {timeout_s:g} s") from None
-    except (SpeechFailed, UnknownSpeaker, ModelLost):
+    except (SpeechFailed, UnknownSpeaker, ModelLost, UpstreamFailure):
         raise
     except Exception as error:
         log.error("a voice broke", exc_info=error)

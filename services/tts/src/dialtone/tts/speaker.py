@@ -14,17 +14,18 @@ from dialtone.bus import HandBack, Lease, WorkError
 from dialtone.fence import ModelGone, ModelLost
 from dialtone.telemetry import get_logger
 from dialtone.telemetry.tracing import stage_span
+from dialtone.tts.chain import spoken
 from dialtone.tts.chunks import Chunker
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.metrics import AUDIO_SECONDS, FIRST_CHUNK
 from dialtone.tts.onset import Onset
 from dialtone.tts.settings import TtsSettings
-from dialtone.tts.sound import sound, sound_rate
 from dialtone.tts.text import is_speakable, say, strip_markup
 from dialtone.tts.voices import Casting, VoiceRegistry
 from dialtone.v1.common_pb2 import AudioFormat
 from dialtone.v1.speech_pb2 import Sentence, SentenceDone
 from dialtone.v1.speech_pb2 import Voice as WantedVoice
+from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 
@@ -45,8 +46,9 @@ class Speaker:
         """Speak the lease's sentence: AudioChunks as they are computed, then SentenceDone.
 
         A sentence that holds nothing to say is done without audio. Raises WorkError, retryable once for
-        `synthesis_failed`, not for `unspeakable_text`, `text_too_long`, `invalid_voice`, `model_lost`,
-        `unsupported_format`; HandBack when this worker's model is gone for good.
+        `synthesis_failed` and a vendor's trouble that may pass, not for `unspeakable_text`, `text_too_long`,
+        `invalid_voice`, `model_lost`, `unsupported_format`, nor for what a vendor refuses; HandBack when this
+        worker's model is gone for good.
         """
         started = time.monotonic()
         sentence = lease.work.sentence
@@ -56,18 +58,21 @@ class Speaker:
         if casting.notice:
             log.info("not spoken as asked", reason=casting.notice)
         first_chunk_us = 0
+        first = lease.attempt == lease.work.attempt_base
+        speakers: dict[str, None] = {}
         try:
             with speak_span(lease, casting):
-                async with aclosing(self._audio(casting, style, sentence)) as audio:
+                async with aclosing(self._audio(casting, style, sentence, speakers)) as audio:
                     async for piece in audio:
                         for chunk in chunker.push(piece):
                             first_chunk_us = first_chunk_us or _us_since(started)
                             await lease.send(audio=chunk)
         except UnknownSpeaker as error:
             raise WorkError("invalid_voice", str(error)) from error
+        # A sentence that fails twice is left out rather than waited for: what follows it can be said.
+        except UpstreamFailure as error:
+            raise WorkError(error.code, error.message, retryable=error.retryable and first) from error
         except SpeechFailed as error:
-            # A sentence that fails twice is left out rather than waited for: what follows it can be said.
-            first = lease.attempt == lease.work.attempt_base
             raise WorkError("synthesis_failed", str(error), retryable=first) from error
         except ModelGone as error:
             raise HandBack(str(error)) from error
@@ -76,7 +81,7 @@ class Speaker:
         for chunk in chunker.flush():
             first_chunk_us = first_chunk_us or _us_since(started)
             await lease.send(audio=chunk)
-        voice = voices_of(casting)
+        voice = "+".join(speakers)
         if first_chunk_us:
             FIRST_CHUNK.labels(voice).observe(first_chunk_us / 1e6)
             AUDIO_SECONDS.labels(voice).inc(chunker.total_us / 1e6)
@@ -113,21 +118,28 @@ class Speaker:
             raise WorkError("unspeakable_text", f"no voice of this worker speaks {languages}")
         return casting
 
-    async def _audio(self, casting: Casting, style: Style, sentence: Sentence) -> AsyncGenerator[bytes, None]:
+    async def _audio(
+        self, casting: Casting, style: Style, sentence: Sentence, speakers: dict[str, None]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes, and note in `speakers` who speaks."""
         opening = sentence.index == 0
         for part in casting.parts:
-            rate = sound_rate(part.voice.engine)
-            encoder = AudioEncoder(rate, sentence.format)
-            onset = Onset(rate) if opening else None
-            opening = False
             text = say(part.text, part.language)
             if not is_speakable(text):
                 continue
-            blocks = sound(part.voice.engine, text, style, block_timeout_s=self._settings.tts_block_timeout_s)
+            encoder: AudioEncoder | None = None
+            onset: Onset | None = None
+            blocks = spoken(part, text, style, block_timeout_s=self._settings.tts_block_timeout_s)
             async with aclosing(blocks):
-                async for block in blocks:
+                async for voice, block in blocks:
+                    if encoder is None:
+                        encoder = AudioEncoder(voice.engine.sample_rate, sentence.format)
+                        onset = Onset(voice.engine.sample_rate) if opening else None
+                        opening = False
+                        speakers.setdefault(voice.name)
                     yield encoder.feed(onset.feed(block) if onset else block)
-            yield encoder.flush()
+            if encoder is not None:
+                yield encoder.flush()
 
 
 def voices_of(casting: Casting) -> str:

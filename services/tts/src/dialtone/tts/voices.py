@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.tts.engines.base import Engine
+from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.text.language import (
     is_latin,
     language_of,
@@ -17,6 +18,7 @@ from dialtone.tts.text.language import (
     split_latin,
 )
 from dialtone.v1.offers_pb2 import Offer
+from dialtone.vendors.breaker import Breaker
 
 # Clients written for OpenAI's API name these; here each is the default voice of the language.
 _OPENAI_NAMES = "alloy ash ballad cedar coral echo fable marin nova onyx sage shimmer verse"
@@ -47,6 +49,8 @@ class Voice:
     fallback: bool = False  # stands in where its language has no voice of its own
     any_script: bool = False  # copes with words in other scripts by itself
     latin: bool = True  # of a language in another script: copes with words in Latin letters
+    backend: str = ""  # of a vendor's: the kind of its server
+    breaker: Breaker | None = None  # of that server
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Part:
     text: str
     language: str
     voice: Voice
+    others: tuple[Voice, ...] = ()  # who speaks it, in turn, where that voice fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +73,32 @@ class Casting:
 
 
 class VoiceRegistry:
-    """The voices of this worker: `voices` by name, the first of each language its default."""
+    """The voices of this worker by name, the first of each language its default.
 
-    def __init__(self, voices: Mapping[str, Voice], fallbacks: Mapping[str, Voice]) -> None:
-        self._voices = voices
+    A name may stand for a list of other names: the first of them that speaks the language and can, does.
+    """
+
+    def __init__(self, lines: Mapping[str, Voice | tuple[str, ...]], fallbacks: Mapping[str, Voice]) -> None:
+        voices = {name: line for name, line in lines.items() if isinstance(line, Voice)}
+        self._lines = {
+            name: (line,) if isinstance(line, Voice) else tuple(voices[one] for one in line)
+            for name, line in lines.items()
+        }
         self._fallbacks = fallbacks  # by language
 
     @property
     def offers(self) -> list[Offer]:
         """Every voice that a session may name."""
         of_language: dict[str, str] = {}
-        for name, voice in self._voices.items():
-            of_language.setdefault(voice.language, name)
+        for name, voices in self._lines.items():
+            of_language.setdefault(voices[0].language, name)
         return [
-            Offer(name=name, language=voice.language, is_default=of_language[voice.language] == name)
-            for name, voice in self._voices.items()
+            Offer(
+                name=name,
+                language=voices[0].language,
+                is_default=of_language[voices[0].language] == name,
+            )
+            for name, voices in self._lines.items()
         ]
 
     def cast(self, text: str, *, name: str = "", language: str = "") -> Casting:
@@ -93,11 +109,12 @@ class VoiceRegistry:
         Latin words leaves these to the English one. No parts: nobody can speak it.
         """
         notices = []
-        named = self._voices.get(name)
-        if name and named is None and name not in OPENAI_VOICES:
+        named = self._lines.get(name, ())
+        if name and not named and name not in OPENAI_VOICES:
             notices.append(f"voice {name} is not installed")
-        main_language = language_of(text, language or (named.language if named else ""))
-        main = self._voice(main_language, named)
+        own_language = named[0].language if named and named[0].language != EVERY_LANGUAGE else ""
+        main_language = language_of(text, language or own_language)
+        main = next(iter(self._speaking(main_language, named)), None)
         stretches = [(main_language, text)]
         if main is not None and not main.latin:
             stretches = split_latin(text, main_language)
@@ -107,22 +124,21 @@ class VoiceRegistry:
         parts: list[Part] = []
         unspoken: list[str] = []
         for stretch_language, stretch in stretches:
-            voice = self._voice(stretch_language, named)
-            if voice is None:
-                unspoken.append(stretch_language)
+            voices = self._speaking(stretch_language, named)
+            if voices:
+                parts.append(Part(stretch, stretch_language, voices[0], voices[1:]))
             else:
-                parts.append(Part(stretch, stretch_language, voice))
+                unspoken.append(stretch_language)
         notices += _about_fallbacks(parts)
         notices += [f"no voice speaks {missing}" for missing in dict.fromkeys(unspoken)]
         return Casting(tuple(parts), tuple(dict.fromkeys(unspoken)), "; ".join(notices))
 
-    def _voice(self, language: str, named: Voice | None) -> Voice | None:
-        if named is not None and named.language in (language, EVERY_LANGUAGE):
-            return named
-        own = next(
-            (voice for voice in self._voices.values() if voice.language in (language, EVERY_LANGUAGE)), None
-        )
-        return own or self._fallbacks.get(language)
+    def _speaking(self, language: str, named: tuple[Voice, ...]) -> tuple[Voice, ...]:
+        for line in (named, *self._lines.values()):
+            if speaking := tuple(one for one in line if one.language in (language, EVERY_LANGUAGE)):
+                return speaking
+        fallback = self._fallbacks.get(language)
+        return (fallback,) if fallback else ()
 
 
 def _about_fallbacks(parts: list[Part]) -> list[str]:
@@ -130,6 +146,6 @@ def _about_fallbacks(parts: list[Part]) -> list[str]:
     return [f"fallback voice {name} speaks {language}" for name, language in used]
 
 
-def spoken_language(spec: VoiceSpec) -> str:
+def spoken_language(spec: VoiceSpec | VendorVoice) -> str:
     """ISO 639-1 of a voice."""
     return primary_subtag(spec.language)

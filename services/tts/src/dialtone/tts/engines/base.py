@@ -34,7 +34,7 @@ class Engine(Protocol):
     def speak(self, text: str, style: Style) -> AsyncGenerator[Float32, None]:
         """Yield the audio of one normalised sentence in order, float32 [n] in [-1, 1), as it is computed.
 
-        Raises UnknownSpeaker, SpeechFailed when another attempt may succeed, or ModelLost.
+        Raises UnknownSpeaker, SpeechFailed when another attempt may succeed, ModelLost, or UpstreamFailure.
         """
 
     async def warm_up(self) -> None:

@@ -1,0 +1,9 @@
+"""The engines of vendors, by the names that voices of the registry give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dialtone.tts.engines.openai import OpenAiEngine
+
+VENDORS: Mapping[str, type[OpenAiEngine]] = {engine.name: engine for engine in (OpenAiEngine,)}
