@@ -25,7 +25,7 @@ help:
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
 	@echo "make test-live  what backends of vendors promise, of the vendors themselves: of those whose key is in the"
-	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY)"
+	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY)"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
@@ -99,7 +99,7 @@ bench-moshi: $(MOSHI_VENV)/.ready
 	@$(MOSHI_VENV)/bin/python -m tests.moshi.bench $(ARGS)
 
 test-live: $(VENV)/.ready
-	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends
+	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends tests/tts/backends
 
 check: $(VENV)/.ready
 	@scripts/proto.sh --check

@@ -10,6 +10,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dialtone.tts.engines.espeak import EspeakEngine
+from dialtone.tts.engines.kinds import VENDORS
+from dialtone.tts.engines.piper import PiperEngine
 from dialtone.vad_asr.asr.kinds import KINDS
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "backends.md"
@@ -46,7 +49,19 @@ def recognisers() -> str:
     return _table(head, rows)
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"asr": recognisers}
+def voices() -> str:
+    """What each engine of voices can do."""
+    head = ("engine", "where the text goes", "audio as it is made", "languages", "speeds", "longest text")
+    vendors = {name: engine.abilities for name, engine in VENDORS.items()}
+    can = {"piper": PiperEngine.abilities, **vendors, "espeak-ng": EspeakEngine.abilities}
+    rows = [
+        (f"`{name}`", one.where, one.streams, one.languages, one.speeds, one.longest)
+        for name, one in can.items()
+    ]
+    return _table(head, rows)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {"asr": recognisers, "tts": voices}
 
 
 def written(document: str) -> str:

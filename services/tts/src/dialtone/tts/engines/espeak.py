@@ -7,10 +7,11 @@ import contextlib
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Awaitable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
 from dialtone.telemetry import get_logger
+from dialtone.tts.engines.abilities import Abilities
 from dialtone.tts.engines.base import SpeechFailed, Style
 
 log = get_logger(__name__)
@@ -57,6 +58,13 @@ class EspeakEngine:
     """One language of espeak-ng: a process a sentence, killed when the sentence is cancelled."""
 
     sample_rate = _SAMPLE_RATE
+    abilities: ClassVar = Abilities(
+        where="this machine, a program",
+        streams="yes",
+        languages="more than a hundred; those without a voice of their own",
+        speeds="to 2.7; below 0.5 by gaps between the words",
+        longest="`TTS_MAX_CHARACTERS`",
+    )
 
     def __init__(self, program: str, name: str) -> None:
         self._program = program

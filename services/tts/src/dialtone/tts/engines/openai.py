@@ -15,6 +15,7 @@ import numpy as np
 
 from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
 from dialtone.telemetry import get_logger
+from dialtone.tts.engines.abilities import Abilities
 from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.engines.vendor_http import VendorHttp
@@ -36,6 +37,13 @@ class OpenAiEngine:
     """One voice of one server."""
 
     name: ClassVar = "openai"
+    abilities: ClassVar = Abilities(
+        where="OpenAI, or any server with `/v1/audio/speech`; HTTP",
+        streams="yes",
+        languages="as the model's; `language` in the entry says which it is given",
+        speeds="0.25 to 4, others are refused",
+        longest="4096 characters",
+    )
 
     def __init__(self, entry: VendorVoice) -> None:
         self._entry = entry

@@ -6,11 +6,13 @@ import functools
 import zlib
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from dialtone.audio import Float32
 from dialtone.fence import ModelProcess
+from dialtone.tts.engines.abilities import Abilities
 from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.piper_models import PiperModels, read_config
 from dialtone.tts.engines.vits import Scales, around
@@ -29,6 +31,14 @@ def piper_process(
 
 class PiperEngine:
     """One Piper voice, by its name in `process`; no step of it may take longer than `step_timeout_s`."""
+
+    abilities: ClassVar = Abilities(
+        where="this machine, CPU",
+        streams="yes",
+        languages="the voice's one",
+        speeds="0.01 to 100",
+        longest="`TTS_MAX_CHARACTERS`",
+    )
 
     def __init__(
         self,
