@@ -58,7 +58,7 @@ async def test_a_trusted_proxy_says_whom_it_speaks_for(tmp_path: Path) -> None:
         got = await statuses(gateway.url, 120, {"X-Forwarded-For": "192.0.2.{}, 198.51.100.7"})
         # Of IPv6, one client has a whole network.
         one_network = await statuses(gateway.url, 120, {"X-Forwarded-For": "2001:db8:1:2::{}"})
-        networks = await statuses(gateway.url, 120, {"X-Forwarded-For": "2001:db8:1:{}::1"})
+        networks = await statuses(gateway.url, 120, {"X-Forwarded-For": "2001:db8:2:{}::1"})
     for counted in (got, one_network):
         assert 40 < counted.count(200) < 100, counted
     assert set(networks) == {200}

@@ -8,6 +8,7 @@ from dialtone.bus import Bus, Lease, LeaseWorker, Stage
 from dialtone.settings import BusSettings
 from dialtone.v1.ears_pb2 import EarsLeg
 from dialtone.v1.lease_pb2 import Grant
+from dialtone.v1.moshi_pb2 import MoshiLeg
 from dialtone.v1.speech_pb2 import Sentence
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.v1.work_pb2 import Work
@@ -18,6 +19,7 @@ _WORK = {
     Stage.ASR: Work(ears=EarsLeg()),
     Stage.LLM: Work(turn=LlmTurn(response_id="r1")),
     Stage.TTS: Work(sentence=Sentence(response_id="r1", text="Hello.")),
+    Stage.MOSHI: Work(moshi=MoshiLeg(model="sft")),
 }
 
 
