@@ -19,8 +19,7 @@ class Mouth:
         self._silence = bytes(round(rate * FRAME_S) * 2)
         times = np.arange(round(rate * FRAME_S)) / rate
         self._sound = (8_000 * np.sin(2 * np.pi * 300 * times)).astype("<i2").tobytes()
-        # A tone that begins with the call is noise to the ears' detector, which has heard nothing else.
-        self._frames: deque[bytes] = deque([self._silence] * 25)
+        self._frames: deque[bytes] = deque()
 
     def ask(self) -> None:
         """Half a second of sound: what the simulated Moshi answers."""
