@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
+from dialtone.local.call.recording import Recording
+
 FRAME_S = 0.02
 
 
 class Mouth:
     def __init__(self, send: Callable[[bytes], Awaitable[None]], rate: int) -> None:
         """`send` takes 20 ms of PCM16 at `rate`."""
-        self._send = send
+        self._send, self._rate = send, rate
         self._silence = bytes(round(rate * FRAME_S) * 2)
         times = np.arange(round(rate * FRAME_S)) / rate
         self._sound = (8_000 * np.sin(2 * np.pi * 300 * times)).astype("<i2").tobytes()
@@ -24,6 +26,10 @@ class Mouth:
     def ask(self) -> None:
         """Half a second of sound: what the simulated Moshi answers."""
         self._frames.extend([self._sound] * 25)
+
+    def say(self, words: Recording) -> None:
+        """The same in words, which ears hear, too: no tone is a voice to them."""
+        self._frames.extend(words.at_rate(self._rate).frames())
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Mouth]:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from dialtone.local.call.recording import has_voice
+from dialtone.local.call.recording import Recording, has_voice
 from dialtone.local.state import StackState
 from tests.contract.bus.call_side import until
 from tests.contract.worker.test_process import ROOT, WorkerProcess
@@ -43,20 +43,21 @@ async def talking(url: str, model: str, **session: Any) -> AsyncIterator[tuple[C
 
 
 async def test_what_the_user_says_is_told_where_the_session_asks_and_interrupts_moshi(
-    stack: StackState,
+    stack: StackState, question: Recording
 ) -> None:
     heard = {"transcription": {"model": "whisper-1"}, "turn_detection": {"type": "server_vad"}}
     async with talking(stack.url, "moshi-sft", audio={"input": heard}) as (caller, mouth):
-        mouth.ask()
+        mouth.say(question)
         await caller.until("conversation.item.input_audio_transcription.completed")
         if not caller.of("response.output_audio.delta"):
             await caller.until("response.output_audio.delta")
-        mouth.ask()
+        mouth.say(question)
         done = await caller.until("response.done")
         assert (done.response.status, done.response.status_details.reason) == ("cancelled", "turn_detected")
         muted = len(caller.of("response.output_audio.delta"))
         await caller.until("conversation.item.input_audio_transcription.completed")
-        assert len(caller.of("response.output_audio.delta")) == muted
+        later = caller.of("response.output_audio.delta")[muted:]
+        assert done.response.id not in {delta.response_id for delta in later}
         assert not caller.of("error")
 
 
