@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -44,6 +46,14 @@ async def open_more(valkey: ValkeyServer, database: Database) -> AsyncIterator[O
     yield open_one
     for stores in opened:
         await stores.close(deadline_s=0.1)
+    await asyncio.to_thread(_wait_for_sqlite)
+
+
+def _wait_for_sqlite() -> None:
+    """The thread of a connection that was given up ends by itself, and tells a loop, which has to be there."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(10)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ export class Caller {
 
   /** Wait for an entry of the conversation. */
   async entry(kind: string, words: RegExp | string): Promise<void> {
-    await this.page.locator(`#conversation li.${kind}`).filter({ hasText: words }).first().waitFor({ timeout: 20_000 });
+    await this.page.locator(`#conversation li.${kind}`).filter({ hasText: words }).first().waitFor({ timeout: 45_000 });
   }
 
   /** Wait for the words of the alert, in a state that everybody can read. */
