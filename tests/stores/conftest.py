@@ -50,7 +50,7 @@ async def open_more(valkey: ValkeyServer, database: Database) -> AsyncIterator[O
 
 
 def _wait_for_sqlite() -> None:
-    """The thread of a connection that was given up ends by itself, and tells a loop, which has to be there."""
+    """The thread of a connection that was given up ends by itself, and tells a loop that has to be there."""
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             thread.join(10)
