@@ -147,6 +147,8 @@ LANES: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main() -> int:
     """Run the lane that is named first, the faults where none is; the exit status."""
+    # Of a shell's background job it is ignored, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):  # else what was started would go on without the lane
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     lane, *rest = sys.argv[1:] if sys.argv[1:2] and sys.argv[1] in LANES else ["faults", *sys.argv[1:]]

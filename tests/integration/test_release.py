@@ -135,7 +135,10 @@ async def held(stack: StackState) -> dict[str, float]:
         found["subscriptions"] = sum(subject.startswith("call.") for subject in subjects)
         found["queued"] = (await http.get(f"{processes['nats'].url}/jsz")).json()["messages"]
     redis = Redis.from_url(stack.redis_url)
-    found["claims"] = len([key async for key in redis.scan_iter("dialtone:*:call:*")])
+    # Those of a gateway that was killed are free without its beat, and run out by themselves.
+    living = {key.rpartition(b":")[2] async for key in redis.scan_iter("dialtone:gateway:*")}
+    claims = [key async for key in redis.scan_iter("dialtone:*:call:*")]
+    found["claims"] = sum([await redis.hget(key, "gateway") in living for key in claims])
     await redis.aclose()
     return found
 

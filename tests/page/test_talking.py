@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dialtone.local.state import StackState
+from tests.fixtures.chat_server import ChatServer
 from tests.fixtures.speech import recording, silence
 from tests.page.browser import run_browser, write_wav
 
@@ -26,8 +27,9 @@ def test_names_are_offered_and_the_user_ends_turns_and_calls(stack: StackState, 
 
 @pytest.mark.models
 def test_a_question_is_understood_and_answered_and_a_tool_is_called(
-    real_stack: StackState, tmp_path: Path
+    real_stack: StackState, chat_server: ChatServer, tmp_path: Path
 ) -> None:
+    del chat_server  # it is only to answer as it does by itself, whatever a test before had it do
     question = recording("en_weather_question").samples()
     heard = write_wav(tmp_path / "question.wav", silence(1), question, silence(1))
     speech = write_wav(
