@@ -1,4 +1,4 @@
-"""A call that Moshi answers: what it says, and how that is told, cut, counted and lost."""
+"""A call that Moshi answers: what it says, and how that is told, cut and counted."""
 
 from __future__ import annotations
 
@@ -6,46 +6,15 @@ import pytest
 
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core import server_events as out
-from dialtone.gateway.core.items import InputText, MessageItem, OutputAudio
+from dialtone.gateway.core.items import MessageItem, OutputAudio
 from dialtone.gateway.core.moshi_limits import blank_session
-from dialtone.gateway.core.session import Audio, AudioInput, ServerVad, SessionConfig, Transcription
+from dialtone.gateway.core.session import SessionConfig
 from dialtone.gateway.dialects.voice_call import VoiceCallDialect
-from dialtone.v1.common_pb2 import AUDIO_ENCODING_PCMU, AudioFormat
 from dialtone.v1.ears_pb2 import TurnDetection
-from dialtone.v1.events_pb2 import LegDone, Released
+from dialtone.v1.events_pb2 import LegDone
 
-from .harness import Rig, Worker
-
-MOSHI = blank_session("moshi", "")
-HEARD = SessionConfig(
-    model="moshi-sft",
-    audio=Audio(input=AudioInput(transcription=Transcription(), turn_detection=ServerVad())),
-)
-PCMU = AudioFormat(encoding=AUDIO_ENCODING_PCMU, sample_rate=8_000)
-
-
-def moshi_of(rig: Rig) -> Worker:
-    rig.speak(20)
-    return rig.take("moshi")
-
-
-def says(worker: Worker, number: int, *words: str, each_ms: int = 500) -> None:
-    """Moshi says these words, and goes on."""
-    worker.begins(number)
-    for word in words:
-        worker.words(number, word)
-        worker.sounds(number, each_ms)
-
-
-def transcripts(rig: Rig) -> list[str]:
-    return [
-        part.transcript
-        for item in rig.stored().values()
-        if isinstance(item, MessageItem)
-        for part in item.content
-        if isinstance(part, OutputAudio)
-    ]
-
+from .harness import Rig
+from .moshi_calls import HEARD, MOSHI, PCMU, moshi_of, says, transcripts
 
 # --- what it says
 
@@ -295,121 +264,6 @@ def test_a_call_whose_ears_cannot_be_had_goes_on_with_moshi() -> None:
     assert rig.errors()[-1] == "not_supported_by_model"
 
 
-# --- workers that are lost
-
-
-def test_an_utterance_is_cut_off_with_its_worker_and_the_next_moshi_numbers_on() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    says(worker, 1, " One", " two")
-    worker.gone()
-    done = rig.of(out.ResponseDone)[0].response
-    assert (done.status, done.status_details.error.code) == ("failed", "worker_lost")
-    assert transcripts(rig) == ["One two"]
-    after = rig.claim(rig.work("moshi")[-1])
-    assert rig.grants()[-1].moshi.next_utterance == 2
-    worker.words(1, " zombie")
-    says(after, 2, " Hello")
-    after.ends(2)
-    assert transcripts(rig) == ["One two", "Hello"]
-
-
-def test_an_utterance_whose_worker_gave_the_call_back_is_over_then() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    says(worker, 1, " One")
-    worker.say(released=Released(reason="leaving"))
-    assert rig.of(out.ResponseDone)[0].response.status == "failed"
-    rig.claim(worker.work, attempt=1)
-    assert len(rig.of(out.ResponseDone)) == 1
-
-
-def test_an_utterance_of_a_worker_whose_work_was_delivered_to_another_is_over_then() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    says(worker, 1, " One")
-    rig.claim(worker.work, attempt=1)
-    assert rig.of(out.ResponseDone)[0].response.status == "failed"
-    assert rig.grants()[-1].moshi.next_utterance == 2
-
-
-def test_a_new_moshi_is_warmed_up_with_the_last_seconds_and_lives_from_what_nobody_has_heard() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    rig.speak(9_980)
-    worker.heard_input(9_000)
-    rig.effects.clear()
-    rig.claim(worker.work, attempt=1)
-    resume = rig.grants()[-1].moshi
-    assert (resume.start_us, resume.live_us) == (5_000_000, 9_000_000)
-    assert [frame.start_us for frame in rig.inputs()][:2] == [5_000_000, 5_020_000]
-    assert rig.inputs()[-1].start_us == 9_980_000
-
-
-def test_a_moshi_that_comes_late_does_not_hear_what_is_too_old_to_be_answered() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    rig.speak(980)
-    worker.heard_input(1_000)
-    worker.gone()
-    rig.speak(11_000)
-    rig.claim(rig.work("moshi")[-1])
-    resume = rig.grants()[-1].moshi
-    assert (resume.start_us, resume.live_us) == (4_000_000, 8_000_000)
-
-
-def test_what_is_kept_for_a_new_moshi_is_bounded() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    for _ in range(60):
-        rig.speak(1_000)
-        worker.heard_input()
-    link = rig.call._legs.moshi
-    assert link is not None
-    assert len(link._kept) <= 202
-
-
-def test_a_moshi_that_says_nothing_of_what_it_is_sent_is_replaced() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    worker.heard_input()
-    rig.wait(60)  # nothing is sent to it
-    assert len(rig.work("moshi")) == 1
-    rig.speak(20)
-    rig.wait(5.1)
-    assert len(rig.work("moshi")) == 2
-    assert rig.cancelled() == [worker.work.lease_id]
-
-
-def test_a_call_that_no_moshi_takes_ends_as_overloaded() -> None:
-    rig = Rig(MOSHI)
-    rig.speak(20)
-    rig.wait(8.1)
-    assert rig.errors() == ["overloaded"]
-    assert next(rig.closes()).code == 1013
-
-
-def test_a_call_that_every_moshi_dies_of_ends() -> None:
-    rig = Rig(MOSHI)
-    rig.speak(20)
-    for _ in range(3):
-        rig.claim(rig.work("moshi")[-1]).gone()
-    assert rig.errors() == ["worker_gone"]
-    assert next(rig.closes()).code == 1013
-
-
-def test_a_call_outlives_any_number_of_moshis_as_long_as_each_was_there_for_a_while() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    for _ in range(10):
-        for _ in range(6):
-            rig.speak(1_000)
-            worker.heard_input()
-        worker.gone()
-        worker = rig.claim(rig.work("moshi")[-1])
-    assert not list(rig.closes())
-
-
 # --- formats
 
 
@@ -428,85 +282,6 @@ def test_another_output_format_counts_from_the_utterance_that_has_it() -> None:
     assert formats == ["audio/pcm", "audio/pcm", "audio/pcmu"]
     rig.claim(worker.work, attempt=1)
     assert rig.grants()[-1].moshi.output_format == PCMU
-
-
-# --- what Moshi cannot do
-
-
-@pytest.mark.parametrize(
-    ("patch", "param"),
-    [
-        ({"instructions": "Be kind."}, "session.instructions"),
-        ({"tools": [{"type": "function", "name": "look_up"}]}, "session.tools"),
-        ({"tool_choice": "required"}, "session.tool_choice"),
-        ({"output_modalities": ["text"]}, "session.output_modalities"),
-        ({"max_output_tokens": 10}, "session.max_output_tokens"),
-        ({"audio": {"output": {"voice": "ash"}}}, "session.audio.output.voice"),
-        ({"audio": {"output": {"speed": 1.5}}}, "session.audio.output.speed"),
-        ({"dialtone": {"temperature": 1}}, "session.dialtone.temperature"),
-        (
-            {"audio": {"input": {"turn_detection": {"type": "server_vad", "create_response": False}}}},
-            "session.audio.input.turn_detection.create_response",
-        ),
-        (
-            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}}},
-            "session.audio.input.turn_detection.idle_timeout_ms",
-        ),
-    ],
-)
-def test_what_moshi_cannot_do_is_refused_by_name_and_the_rest_applies(
-    patch: dict[str, object], param: str
-) -> None:
-    rig = Rig(MOSHI)
-    rig.feed(ask.UpdateSession(patch={**patch, "tracing": "auto"}, event_id="mine"))
-    (error,) = rig.of(out.Error)
-    assert (error.error.code, error.error.param) == ("not_supported_by_model", param)
-    assert error.error.event_id == "mine"
-    assert rig.of(out.SessionUpdated)[0].config.tracing == "auto"
-    bounded = rig.call.config
-    assert (bounded.instructions, bounded.tools, bounded.audio.output.voice) == ("", [], "moshi")
-
-
-def test_what_is_as_it_is_may_be_said_again() -> None:
-    rig = Rig(MOSHI)
-    patch = {"instructions": "", "tools": [], "tool_choice": "auto", "max_output_tokens": "inf"}
-    rig.feed(ask.UpdateSession(patch={**patch, "audio": {"output": {"voice": "moshi"}}, "model": "gpt-x"}))
-    assert not rig.errors()
-
-
-def test_requests_that_moshi_cannot_fulfil_are_refused_and_the_call_goes_on() -> None:
-    rig = Rig(MOSHI)
-    worker = moshi_of(rig)
-    rig.feed(ask.CreateResponse(event_id="r"))
-    rig.feed(ask.CreateItem(item=MessageItem("", "user", [InputText("Hello.")]), event_id="i"))
-    rig.feed(ask.CommitAudio(event_id="c"))
-    assert rig.errors() == [
-        "response_create_not_supported",
-        "not_supported_by_model",
-        "not_supported_by_model",
-    ]
-    assert [event.error.event_id for event in rig.of(out.Error)] == ["r", "i", "c"]
-    says(worker, 1, " Still here.")
-    worker.ends(1)
-    assert transcripts(rig) == ["Still here."]
-
-
-def test_a_stored_session_is_told_at_once_what_of_it_moshi_cannot_do() -> None:
-    rig = Rig(SessionConfig(model="moshi", instructions="Be kind."))
-    assert [event.error.param for event in rig.of(out.Error)] == ["session.instructions"]
-    assert rig.types()[:2] == ["session.created", "error"]
-    assert rig.of(out.SessionCreated)[0].config.instructions == ""
-
-
-def test_a_live_session_gets_no_moshi_and_loses_none() -> None:
-    chain = Rig()
-    chain.feed(ask.UpdateSession(patch={"model": "moshi"}))
-    assert [event.error.param for event in chain.of(out.Error)] == ["session.model"]
-    assert chain.call.config.moshi is None
-    rig = Rig(MOSHI)
-    rig.feed(ask.UpdateSession(patch={"model": "moshi-base"}))
-    assert [event.error.param for event in rig.of(out.Error)] == ["session.model"]
-    assert rig.call.config.moshi == "sft"
 
 
 # --- the end
