@@ -1,52 +1,26 @@
-"""Vendors' engines, with servers that behave as theirs; in the lane `live` the vendors themselves."""
+"""Engines to hold to the contract: those of vendors with servers that behave as theirs, those of this
+machine, and in the lane `live` the vendors themselves. Which: subjects.py."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dialtone.audio import Float32
-from dialtone.tts.engines.base import Style
-from dialtone.tts.engines.entry import VendorVoice
-from dialtone.tts.engines.openai import OpenAiEngine
-from tests.tts.backends.speech_server import API_KEY, MODEL, RATE, VOICE, SpeechServer
-
-VENDORS = ["openai"]
-_LIVE = {"openai": ("OPENAI_API_KEY", {"model": "gpt-4o-mini-tts", "voice": "marin"})}
-
-
-@dataclass
-class Rig:
-    """One engine under test; `server` is None where the real thing is asked."""
-
-    engine: OpenAiEngine
-    server: Any = None
-
-    async def say(self, text: str = "Hello there.", style: Style | None = None) -> Float32:
-        """All of the audio, float32 [n]."""
-        async with aclosing(self.engine.speak(text, style or Style())) as blocks:
-            return np.concatenate([np.zeros(0, dtype=np.float32), *[block async for block in blocks]])
-
-    async def until_idle(self, within_s: float = 5.0) -> None:
-        """Wait until the server answers nobody."""
-        async with asyncio.timeout(within_s):
-            while self.server is not None and self.server.open:  # noqa: ASYNC110 - it is another thread's
-                await asyncio.sleep(0.005)
-
+from tests.tts.backends.rig import Rig, VendorServer
+from tests.tts.backends.speech_server import API_KEY
+from tests.tts.backends.subjects import KEY_ENV, LOCAL, VENDORS, live_rig, vendor_rig
 
 MakeRig = Callable[..., Awaitable[Rig]]
+_LIVE = [name for name, vendor in VENDORS.items() if vendor.live_key]
 
 
 @pytest.fixture(scope="session")
-def speech_servers() -> Iterator[dict[str, SpeechServer]]:
-    servers = {"openai": SpeechServer()}
+def speech_servers() -> Iterator[dict[str, VendorServer]]:
+    """The server of each vendor."""
+    servers = {name: vendor.server() for name, vendor in VENDORS.items()}
     for server in servers.values():
         server.start()
     yield servers
@@ -56,46 +30,56 @@ def speech_servers() -> Iterator[dict[str, SpeechServer]]:
 
 @pytest.fixture
 async def make_rig(
-    speech_servers: dict[str, SpeechServer], monkeypatch: pytest.MonkeyPatch
+    speech_servers: dict[str, VendorServer], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[MakeRig]:
     """What makes an engine that asks a server of the tests, with fields of its entry."""
-    monkeypatch.setenv("SPEECH_KEY", API_KEY)
+    monkeypatch.setenv(KEY_ENV, API_KEY)
     made: list[Rig] = []
 
     async def make(name: str, **fields: Any) -> Rig:
-        server = speech_servers[name]
         if made:
             await made[-1].until_idle()
-        server.reset()
-        entry = {
-            "engine": name, "model": MODEL, "voice": VOICE, "language": "*", "sample_rate": RATE,
-            "base_url": server.url, "api_key_env": "SPEECH_KEY", **fields,
-        }  # fmt: skip
-        made.append(Rig(OpenAiEngine(VendorVoice.model_validate(entry)), server))
+        speech_servers[name].reset()
+        made.append(vendor_rig(name, speech_servers[name], **fields))
         return made[-1]
 
     yield make
     for rig in made:
-        await rig.engine.close()
+        await rig.close()
 
 
-@pytest.fixture(params=[*VENDORS, *(pytest.param(f"live {name}", marks=pytest.mark.live) for name in _LIVE)])
-async def rig(request: pytest.FixtureRequest, make_rig: MakeRig) -> AsyncIterator[Rig]:
-    """Every engine of a vendor."""
-    kind, _, vendor = request.param.rpartition(" ")
-    if kind != "live":
+@pytest.fixture(
+    params=[
+        *VENDORS,
+        *(pytest.param(name, marks=list(local.marks)) for name, local in LOCAL.items()),
+        *(pytest.param(f"live {name}", marks=pytest.mark.live) for name in _LIVE),
+    ]
+)
+def subject(request: pytest.FixtureRequest) -> tuple[str, Rig | None]:
+    """Every engine by name; one of this machine is made here, outside the event loop, as loading needs."""
+    name: str = request.param
+    return name, LOCAL[name].make(request) if name in LOCAL else None
+
+
+@pytest.fixture
+async def rig(subject: tuple[str, Rig | None], make_rig: MakeRig) -> AsyncIterator[Rig]:
+    """Every engine."""
+    name, local = subject
+    kind, _, vendor = name.rpartition(" ")
+    if local is not None:
+        yield local
+    elif kind == "live":
+        key = VENDORS[vendor].live_key
+        if not os.environ.get(key):
+            pytest.skip(f"no {key}")
+        live = live_rig(vendor)
+        yield live
+        await live.close()
+    else:
         yield await make_rig(vendor)
-        return
-    key, fields = _LIVE[vendor]
-    if not os.environ.get(key):
-        pytest.skip(f"no {key}")
-    entry = {"engine": vendor, "language": "*", "api_key_env": key, **fields}
-    live = Rig(OpenAiEngine(VendorVoice.model_validate(entry)))
-    yield live
-    await live.engine.close()
 
 
-@pytest.fixture(params=VENDORS)
+@pytest.fixture(params=list(VENDORS))
 def vendor(request: pytest.FixtureRequest) -> str:
     """Each vendor whose server the tests have."""
     name: str = request.param
