@@ -91,8 +91,14 @@ class Soaked:
         return {name: more for name, more in self.gateway.grown().items() if more > MOST[name]}
 
     @property
-    def good(self) -> bool:
-        return not self.left and not self.grows and not any(row.wrong for row in self.rows)
+    def wrong(self) -> list[str]:
+        """Why it was not as promised, in words, with figures; empty if it was."""
+        reasons = [
+            f"the gateway has grown by {more:g} {name} since the first fifth, at most {MOST[name]:g}"
+            for name, more in self.grows.items()
+        ]
+        reasons += [f"left inside: {count:g} {name}" for name, count in self.left.items()]
+        return reasons + [f"{row.fault} ({row.phase}): {one}" for row in self.rows for one in row.wrong]
 
 
 async def soak(faults: Sequence[Fault], minutes: float, calls: int, seed: int) -> Soaked:
@@ -155,4 +161,6 @@ def main(arguments: Sequence[str]) -> int:
     print(table)
     print(f"seed {given.seed}; the gateway grew by {soaked.gateway.grown()}, by the hour {growth}")
     print(f"left inside: {dict(soaked.left) or 'nothing'}")
-    return 0 if soaked.good else 1
+    for reason in soaked.wrong:
+        print(f"NO: {reason}")
+    return 1 if soaked.wrong else 0

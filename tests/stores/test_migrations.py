@@ -57,7 +57,7 @@ async def test_gateways_that_start_together_migrate_once(database: Database) -> 
     engine = open_database(database.url, timeout_s=5)
     async with engine.connect() as connection:
         assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).all() == [
-            ("0003",)
+            ("0004",)
         ]
         tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await engine.dispose()

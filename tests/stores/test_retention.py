@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, insert, select, text, update
 
 from dialtone.gateway.stores import Stores, UnknownSession, retention
 from dialtone.gateway.stores.tables import items, sessions
@@ -49,6 +50,34 @@ async def test_what_nobody_used_is_gone_from_both_stores_and_the_rest_is_not(sto
         assert len(found.items) == said
     assert await items_in_sql(stores) == 3
     assert await stores.sessions.forget_unused(for_s=30 * DAY_S) == 0
+
+
+async def test_the_few_that_nobody_used_are_found_without_reading_all_sessions(stores: Stores) -> None:
+    engine, now = stores.archive._engine, time.time()
+    made = {"tenant": "acme", "created_at": now, "config": record().config}
+    rows = [made | {"id": f"sess_{days}", "updated_at": now - days * DAY_S} for days in range(4_000)]
+    for first in range(0, len(rows), 500):  # each for the time that a statement may take
+        async with engine.begin() as connection:
+            await connection.execute(insert(sessions), rows[first : first + 500])
+    async with engine.begin() as connection:
+        await connection.execute(text("ANALYZE sessions"))
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    gone = await stores.archive.delete_unused(for_s=3_899.5 * DAY_S, most=200)
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+    assert len(gone) == 100
+    ((statement, parameters),) = [(one, given) for one, given in asked if one.startswith("DELETE")]
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+    async with engine.connect() as connection:
+        answer = await connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        plan = "\n".join(str(row) for row in answer)
+    assert "sessions_longest_unused" in plan
+    assert "SCAN sessions" not in plan
+    assert "Seq Scan on sessions" not in plan
 
 
 async def test_a_copy_that_redis_could_not_be_told_to_drop_is_dropped_when_it_is_back(

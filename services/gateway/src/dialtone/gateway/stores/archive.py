@@ -119,7 +119,9 @@ class SqlArchive:
     async def delete_unused(self, *, for_s: float, most: int) -> builtins.list[tuple[str, str]]:
         """Delete sessions, `most` at a time, to which nothing was written for so long; tenant, id of each."""
         unused = sessions.c.updated_at < time.time() - for_s
-        longest = select(sessions.c.tenant, sessions.c.id).where(unused).limit(most)
+        longest = (
+            select(sessions.c.tenant, sessions.c.id).where(unused).order_by(sessions.c.updated_at).limit(most)
+        )
         # Asked twice: one that is written to meanwhile stays.
         statement = delete(sessions).where(unused, tuple_(sessions.c.tenant, sessions.c.id).in_(longest))
         async with self._transaction() as connection:

@@ -56,6 +56,8 @@ sessions = Table(
     # That of the call that wrote the configuration.
     Column("config_epoch", BigInteger, nullable=False, server_default="0"),
     Index("sessions_newest_first", "tenant", "created_at", "id"),
+    # For those that nobody used for long, of all tenants.
+    Index("sessions_longest_unused", "updated_at"),
 )
 
 items = Table(
