@@ -271,3 +271,16 @@ def test_the_client_is_told_once_that_another_voice_spoke() -> None:
     for index in range(2):
         rig.take("tts", index).say(sentence_done=SentenceDone(notice="fallback voice espeak-ng speaks zh"))
     assert rig.of(out.TurnMetrics)[0].notices == ["fallback voice espeak-ng speaks zh"]
+
+
+def test_the_breakdown_names_who_spoke_each_once_in_their_order() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    llm.text("One two three. Four five six. Seven eight nine.")
+    llm.done()
+    spoke = [("ann", "openai"), ("joe+espeak-ng", "piper+espeak-ng"), ("ann", "openai")]
+    for index, (voice, backend) in enumerate(spoke):
+        rig.take("tts", index).say(sentence_done=SentenceDone(voice=voice, backend=backend))
+    backends = rig.of(out.TurnMetrics)[0].backends
+    assert backends == {"tts": "openai+piper+espeak-ng", "voice": "ann+joe+espeak-ng"}

@@ -3,15 +3,12 @@
 import asyncio
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.propagation import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from dialtone.bus import WorkError
-from dialtone.telemetry import tracing
 from dialtone.telemetry.tracing import stage_span, turn_span
 from dialtone.telemetry.turn_trace import trace_id_of, traceparent
 
@@ -47,38 +44,29 @@ def test_without_a_place_to_send_them_spans_cost_nothing_and_break_nothing() -> 
     turn_span("turn", traceparent("call_1", 3), {}, began=1.0, marks={"endpoint": 2.0}, failure="overloaded")
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    """Where the spans of this test go."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
-    return exporter
-
-
 @pytest.mark.parametrize(
     ("error", "kind"), [(WorkError("overloaded", "no room"), "overloaded"), (ValueError("no"), "ValueError")]
 )
 def test_a_span_that_failed_says_of_what_kind_the_error_is(
-    error: Exception, kind: str, made: InMemorySpanExporter
+    error: Exception, kind: str, made_spans: InMemorySpanExporter
 ) -> None:
     with pytest.raises(type(error)), stage_span("chat", traceparent("call_1", 3)):
         raise error
-    (span,) = made.get_finished_spans()
+    (span,) = made_spans.get_finished_spans()
     assert dict(span.attributes or {}) == {"error.type": kind}
     assert span.status.status_code is StatusCode.ERROR
 
 
-def test_a_span_that_was_cancelled_is_no_error(made: InMemorySpanExporter) -> None:
+def test_a_span_that_was_cancelled_is_no_error(made_spans: InMemorySpanExporter) -> None:
     with pytest.raises(asyncio.CancelledError), stage_span("chat", traceparent("call_1", 3)):
         raise asyncio.CancelledError
-    (span,) = made.get_finished_spans()
+    (span,) = made_spans.get_finished_spans()
     assert dict(span.attributes or {}) == {"dialtone.cancelled": True}
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_a_turn_that_failed_says_why(made: InMemorySpanExporter) -> None:
+def test_a_turn_that_failed_says_why(made_spans: InMemorySpanExporter) -> None:
     turn_span("turn", traceparent("call_1", 3), {}, began=1.0, marks={}, failure="work_exhausted")
-    (span,) = made.get_finished_spans()
+    (span,) = made_spans.get_finished_spans()
     assert dict(span.attributes or {}) == {"error.type": "work_exhausted"}
     assert span.status.status_code is StatusCode.ERROR

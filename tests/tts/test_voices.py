@@ -39,7 +39,8 @@ def test_the_voice_of_a_latin_text(name: str, language: str, spoken_by: str) -> 
 
 
 def test_a_voice_that_is_not_there_is_said_to_be_missing() -> None:
-    assert REGISTRY.cast("Hello", name="nobody").notice == "voice nobody is not installed"
+    told = "tts: no voice is called 'nobody', joe speaks (voice)"
+    assert REGISTRY.cast("Hello", name="nobody").notice == told
     assert REGISTRY.cast("Hello", name="alloy").notice == ""
 
 

@@ -74,7 +74,7 @@ class Rig:
 
     def stage(self, **settings: Any) -> Speaker:
         """A speech stage whose one voice, "one", is this engine's."""
-        voice = Voice("one", self.language, self.engine, any_script=True, backend=self.name)
+        voice = Voice("one", self.language, self.engine, any_script=True)
         return Speaker(VoiceRegistry({"one": voice}, {}), TtsSettings.model_validate(settings))
 
     async def until_idle(self, within_s: float = 5.0) -> None:

@@ -55,15 +55,17 @@ class AudioChunk(_message.Message):
     def __init__(self, audio: _Optional[bytes] = ..., start_us: _Optional[int] = ..., duration_us: _Optional[int] = ...) -> None: ...
 
 class SentenceDone(_message.Message):
-    __slots__ = ("duration_us", "first_chunk_us", "compute_us", "voice", "notice")
+    __slots__ = ("duration_us", "first_chunk_us", "compute_us", "voice", "notice", "backend")
     DURATION_US_FIELD_NUMBER: _ClassVar[int]
     FIRST_CHUNK_US_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_US_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
     duration_us: int
     first_chunk_us: int
     compute_us: int
     voice: str
     notice: str
-    def __init__(self, duration_us: _Optional[int] = ..., first_chunk_us: _Optional[int] = ..., compute_us: _Optional[int] = ..., voice: _Optional[str] = ..., notice: _Optional[str] = ...) -> None: ...
+    backend: str
+    def __init__(self, duration_us: _Optional[int] = ..., first_chunk_us: _Optional[int] = ..., compute_us: _Optional[int] = ..., voice: _Optional[str] = ..., notice: _Optional[str] = ..., backend: _Optional[str] = ...) -> None: ...

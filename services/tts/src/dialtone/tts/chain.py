@@ -11,7 +11,7 @@ from dataclasses import replace
 from dialtone.audio import Float32
 from dialtone.telemetry import get_logger
 from dialtone.tts import metrics
-from dialtone.tts.engines.base import SpeechFailed, Style
+from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.sound import sound, sound_rate
 from dialtone.tts.voices import Part, Voice
 from dialtone.vendors.failures import UpstreamFailure
@@ -41,8 +41,8 @@ async def spoken(
 ) -> AsyncGenerator[tuple[Voice, Float32], None]:
     """Yield who speaks and the blocks of it, float32 [n]: all by one voice, once there is audio.
 
-    Raises what the last voice failed with: UpstreamFailure, whose message begins with the backend and ends
-    with the field it is about, SpeechFailed, or as `sound`.
+    Raises what the last voice failed with: UpstreamFailure or UnknownSpeaker, whose message begins with the
+    backend and ends with the field it is about, SpeechFailed, whose begins with the backend, or as `sound`.
     """
     voices = (part.voice, *part.others)
     waited = False
@@ -71,9 +71,11 @@ async def spoken(
                     raise _told(voice, failure) from failure
                 waited = True
                 await asyncio.sleep(failure.after_s + random.uniform(*_JITTER_S))
+            except UnknownSpeaker as error:
+                raise UnknownSpeaker(f"{voice.backend}: {error} (speaker_id)") from error
             except SpeechFailed as error:
                 if begun or is_last:
-                    raise
+                    raise SpeechFailed(f"{voice.backend}: {error}") from error
                 log.warning("voice failed", voice=voice.name, reason=str(error))
                 break
         style = replace(style, speaker="")  # it was a speaker of the voice that was asked for

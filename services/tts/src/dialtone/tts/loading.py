@@ -109,7 +109,6 @@ def _vendor_voice(name: str, entry: VendorVoice, stack: AsyncExitStack) -> Voice
         spoken_language(entry),
         engine,
         any_script=entry.language == EVERY_LANGUAGE,
-        backend=entry.engine,
         breaker=Breaker(entry.engine, entry.limits, OPEN_BREAKERS),
     )
 

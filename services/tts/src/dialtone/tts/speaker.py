@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, aclosing
-
-from opentelemetry.trace import Span
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 
 from dialtone.audio import AudioEncoder, UnsupportedFormat
 from dialtone.bus import HandBack, Lease, WorkError
@@ -59,9 +57,9 @@ class Speaker:
             log.info("not spoken as asked", reason=casting.notice)
         first_chunk_us = 0
         first = lease.attempt == lease.work.attempt_base
-        speakers: dict[str, None] = {}
+        speakers: dict[str, str] = {}
         try:
-            with speak_span(lease, casting):
+            with speak_span(lease, casting, speakers):
                 async with aclosing(self._audio(casting, style, sentence, speakers)) as audio:
                     async for piece in audio:
                         for chunk in chunker.push(piece):
@@ -81,7 +79,7 @@ class Speaker:
         for chunk in chunker.flush():
             first_chunk_us = first_chunk_us or _us_since(started)
             await lease.send(audio=chunk)
-        voice = "+".join(speakers)
+        voice = _each_once(speakers)
         if first_chunk_us:
             FIRST_CHUNK.labels(voice).observe(first_chunk_us / 1e6)
             AUDIO_SECONDS.labels(voice).inc(chunker.total_us / 1e6)
@@ -90,6 +88,7 @@ class Speaker:
             first_chunk_us=first_chunk_us,
             compute_us=_us_since(started),
             voice=voice,
+            backend=_each_once(speakers.values()),
             notice=casting.notice,
         )
         await lease.send(sentence_done=done)
@@ -108,20 +107,21 @@ class Speaker:
     def _cast(self, sentence: Sentence) -> Casting:
         limit = self._settings.tts_max_characters
         if len(sentence.text) > limit:
-            raise WorkError("text_too_long", f"{len(sentence.text)} characters, at most {limit} are spoken")
+            message = f"tts: {len(sentence.text)} characters, at most {limit} are spoken (text)"
+            raise WorkError("text_too_long", message)
         text = strip_markup(sentence.text)
         if not is_speakable(text):
             return Casting((), (), "nothing to speak")
         casting = self._voices.cast(text, name=sentence.voice.name, language=sentence.voice.language)
         if not casting.parts:
             languages = ", ".join(casting.unspoken)
-            raise WorkError("unspeakable_text", f"no voice of this worker speaks {languages}")
+            raise WorkError("unspeakable_text", f"tts: no voice of this worker speaks {languages} (language)")
         return casting
 
     async def _audio(
-        self, casting: Casting, style: Style, sentence: Sentence, speakers: dict[str, None]
+        self, casting: Casting, style: Style, sentence: Sentence, speakers: dict[str, str]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes, and note in `speakers` who speaks."""
+        """Yield the bytes, and note in `speakers` who speaks: the backends by the names of the voices."""
         opening = sentence.index == 0
         for part in casting.parts:
             text = say(part.text, part.language)
@@ -136,23 +136,20 @@ class Speaker:
                         encoder = AudioEncoder(voice.engine.sample_rate, sentence.format)
                         onset = Onset(voice.engine.sample_rate) if opening else None
                         opening = False
-                        speakers.setdefault(voice.name)
+                        speakers[voice.name] = voice.backend
                     yield encoder.feed(onset.feed(block) if onset else block)
             if encoder is not None:
                 yield encoder.flush()
 
 
-def voices_of(casting: Casting) -> str:
-    """The voices that speak, each once."""
-    return "+".join(dict.fromkeys(part.voice.name for part in casting.parts))
-
-
-def speak_span(lease: Lease, casting: Casting) -> AbstractContextManager[Span]:
-    """The span of a sentence's synthesis.
+@contextmanager
+def speak_span(lease: Lease, casting: Casting, speakers: Mapping[str, str]) -> Iterator[None]:
+    """The span of a sentence's synthesis: by the voice that was cast until it is known from `speakers`, the
+    backends by the names of the voices, who spoke.
 
     The conventions for generative AI have no name for it yet; this one is of their draft for voice agents.
     """
-    voice, sentence = voices_of(casting), lease.work.sentence
+    voice, sentence = _each_once(part.voice.name for part in casting.parts), lease.work.sentence
     attributes: dict[str, str | int | float | bool] = {
         "dialtone.stage": "tts",
         "dialtone.attempt": lease.attempt,
@@ -163,7 +160,19 @@ def speak_span(lease: Lease, casting: Casting) -> AbstractContextManager[Span]:
         "dialtone.sentence": sentence.index,
         "dialtone.characters": len(sentence.text),
     }
-    return stage_span(f"speak {voice}".strip(), lease.work.traceparent, attributes)
+    with stage_span(f"speak {voice}".strip(), lease.work.traceparent, attributes) as span:
+        try:
+            yield
+        finally:
+            if speakers:
+                spoken_by = _each_once(speakers)
+                span.update_name(f"speak {spoken_by}")
+                span.set_attribute("gen_ai.response.model", spoken_by)
+                span.set_attribute("dialtone.backend", _each_once(speakers.values()))
+
+
+def _each_once(names: Iterable[str]) -> str:
+    return "+".join(dict.fromkeys(names))
 
 
 def style_of(voice: WantedVoice) -> Style:
@@ -183,7 +192,7 @@ def _checked(voice: WantedVoice, field: str, limits: tuple[float, float]) -> flo
     value: float = getattr(voice, field)
     low, high = limits
     if math.isnan(value) or not low <= value <= high:
-        raise WorkError("invalid_voice", f"{field} is {value:g}, it must be from {low:g} to {high:g}")
+        raise WorkError("invalid_voice", f"tts: {field} is {value:g}, it must be from {low:g} to {high:g}")
     return value
 
 

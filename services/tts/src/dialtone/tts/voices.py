@@ -49,8 +49,12 @@ class Voice:
     fallback: bool = False  # stands in where its language has no voice of its own
     any_script: bool = False  # copes with words in other scripts by itself
     latin: bool = True  # of a language in another script: copes with words in Latin letters
-    backend: str = ""  # of a vendor's: the kind of its server
-    breaker: Breaker | None = None  # of that server
+    breaker: Breaker | None = None  # of a vendor's server
+
+    @property
+    def backend(self) -> str:
+        """The kind of its engine, which failures and breakdowns name."""
+        return self.engine.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,6 @@ class VoiceRegistry:
         """
         notices = []
         named = self._lines.get(name, ())
-        if name and not named and name not in OPENAI_VOICES:
-            notices.append(f"voice {name} is not installed")
         own_language = named[0].language if named and named[0].language != EVERY_LANGUAGE else ""
         main_language = language_of(text, language or own_language)
         main = next(iter(self._speaking(main_language, named)), None)
@@ -129,6 +131,9 @@ class VoiceRegistry:
                 parts.append(Part(stretch, stretch_language, voices[0], voices[1:]))
             else:
                 unspoken.append(stretch_language)
+        if name and not named and name not in OPENAI_VOICES:
+            instead = "".join(f", {part.voice.name} speaks" for part in parts[:1])
+            notices.append(f"tts: no voice is called {name[:64]!r}{instead} (voice)")
         notices += _about_fallbacks(parts)
         notices += [f"no voice speaks {missing}" for missing in dict.fromkeys(unspoken)]
         return Casting(tuple(parts), tuple(dict.fromkeys(unspoken)), "; ".join(notices))

@@ -142,6 +142,10 @@ class ModelResponse(Response):
     def voice_notice(self, notice: str) -> None:
         self._notices[notice] = None
 
+    def spoken_by(self, voice: str, backend: str) -> None:
+        self.marks.worked("tts", backend)
+        self.marks.worked("voice", voice)
+
     def sentence_failed(self, index: int, error: Error) -> None:
         """The sentence stays in the transcript; the client is told that it has no sound."""
         self._ctx.error(

@@ -30,6 +30,8 @@ class Listener(Protocol):
 
     def voice_notice(self, notice: str) -> None: ...
 
+    def spoken_by(self, voice: str, backend: str) -> None: ...
+
 
 @dataclass(slots=True)
 class QueuedSentence:
@@ -133,6 +135,8 @@ class SpeechQueue:
     def finished(self, lease_id: str, done: SentenceDone) -> None:
         if done.notice:
             self._listener.voice_notice(done.notice)
+        if done.voice and done.backend:
+            self._listener.spoken_by(done.voice, done.backend)
         self._end(lease_id, None)
 
     def failed(self, lease_id: str, error: Error) -> None:

@@ -20,6 +20,11 @@ class TurnMarks:
     first_audio: float | None = None
     backends: dict[str, str] = field(default_factory=dict)  # who did the work of a stage
 
+    def worked(self, stage: str, who: str) -> None:
+        """Note who did the work of a stage: of several, "one+other" in the order in which they did."""
+        known = self.backends.get(stage, "").split("+")
+        self.backends[stage] = "+".join(name for name in dict.fromkeys([*known, *who.split("+")]) if name)
+
     def timing(self) -> TurnTiming:
         """The breakdown in ms. The parts follow each other without overlap: what a speculative
         start did before the endpoint was known cost the caller nothing, and counts as nothing."""

@@ -28,6 +28,10 @@ class Engine(Protocol):
     """One loaded voice."""
 
     @property
+    def name(self) -> str:
+        """Of the kind of engine, as the table of docs/backends.md has it."""
+
+    @property
     def sample_rate(self) -> int:
         """Of what `speak` yields, in Hz."""
 

@@ -57,6 +57,7 @@ def espeak_name(language: str, installed: frozenset[str]) -> str | None:
 class EspeakEngine:
     """One language of espeak-ng: a process a sentence, killed when the sentence is cancelled."""
 
+    name: ClassVar = "espeak-ng"
     sample_rate = _SAMPLE_RATE
     abilities: ClassVar = Abilities(
         where="this machine, a program",

@@ -32,6 +32,7 @@ def piper_process(
 class PiperEngine:
     """One Piper voice, by its name in `process`; no step of it may take longer than `step_timeout_s`."""
 
+    name: ClassVar = "piper"
     abilities: ClassVar = Abilities(
         where="this machine, CPU",
         streams="yes",

@@ -22,6 +22,7 @@ _BLOCK_S = 0.010  # time that a block takes once the first is out: 50 times fast
 class SimulatedEngine:
     """Speaks each text as 60 ms of tone a character; the first block comes after 50 ms."""
 
+    name = "simulated"
     sample_rate = _RATE
 
     def __init__(self) -> None:
