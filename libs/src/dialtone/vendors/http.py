@@ -1,6 +1,5 @@
 """HTTP to a vendor's server: one kind of client, and its troubles in the words of UpstreamFailure."""
 
-import asyncio
 import functools
 import ssl
 from collections.abc import Mapping
@@ -9,7 +8,6 @@ import httpx2
 
 from dialtone.vendors.failures import UpstreamFailure
 
-_BODY_LIMIT = 1 << 20
 _KEEPALIVE_S = 60.0  # longer than a caller takes from turn to turn: a handshake costs what a token does
 
 
@@ -36,20 +34,9 @@ def new_client(
     )
 
 
-async def whole_body(response: httpx2.Response, deadline: float) -> bytes:
-    """Read a body, or the first MiB of it, until `deadline` on the loop's clock. Raises UpstreamFailure."""
-    body = bytearray()
-    try:
-        async with asyncio.timeout_at(deadline):
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > _BODY_LIMIT:
-                    break
-    except TimeoutError:
-        raise too_slow("no answer") from None
-    except httpx2.HTTPError as error:
-        raise transport_failure(error) from error
-    return bytes(body)
+def bearer(key: str) -> dict[str, str]:
+    """The header with the key that most servers want."""
+    return {"Authorization": f"Bearer {key}"}
 
 
 def too_slow(what: str) -> UpstreamFailure:

@@ -1,4 +1,4 @@
-"""When a server that fails is let be."""
+"""How long a vendor's server may take, and when one that fails is let be."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,3 +13,9 @@ class BreakerLimits(BaseModel):
     breaker_window_s: float = Field(default=10.0, gt=0)
     breaker_open_s: float = Field(default=5.0, gt=0)
     """After which one request tries whether it answers again."""
+
+
+class ServerLimits(BreakerLimits):
+    """Durations in seconds; each stage adds those of its answers."""
+
+    connect_s: float = Field(default=2.0, gt=0)

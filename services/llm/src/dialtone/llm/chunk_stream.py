@@ -10,7 +10,7 @@ was read to its end.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -20,9 +20,10 @@ from dialtone.llm import chunks, metrics
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.limits import Limits
 from dialtone.telemetry import get_logger, shown_from_zero
+from dialtone.vendors.answer import Answer, asked, to_the_end
 from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure, failure_of_status
-from dialtone.vendors.http import too_slow, transport_failure, whole_body, without_secret
+from dialtone.vendors.http import without_secret
 from dialtone.vendors.sse import SseDecoder
 
 log = get_logger(__name__)
@@ -30,7 +31,6 @@ log = get_logger(__name__)
 _JITTER_S = (0.05, 0.25)  # so that the turns that failed together do not come back together
 _EVENT_STREAM_TYPES = {"text/event-stream", "text/plain", "application/octet-stream", ""}
 _TRAILER_S = 0.5  # wait for usage and [DONE] once the finish reason is there
-_EOF_S = 0.1  # wait for the end of the body, without which the connection cannot be used again
 
 RefusalInBody = Callable[[Chunk], UpstreamFailure | None]
 
@@ -88,32 +88,18 @@ class ChunkStream:
 
     async def _once(self, path: str, body: Mapping[str, Any], start: float) -> AsyncGenerator[Chunk, None]:
         first_token_by = start + self._limits.first_token_s
-        try:
-            request = self._client.build_request("POST", path, json=body)
-            async with asyncio.timeout_at(first_token_by):
-                response = await self._client.send(request, stream=True)
-        except TimeoutError:
-            raise too_slow("no answer") from None
-        except httpx2.HTTPError as error:
-            raise transport_failure(error) from error
-        try:
-            if response.status_code != 200:
-                raise self._refused(response, await whole_body(response, first_token_by))
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind == "application/json":
-                yield self._unstreamed(await whole_body(response, first_token_by))
+        async with asked(self._client, path, first_token_by, self._refused, json=body) as answer:
+            if answer.kind == "application/json":
+                yield self._unstreamed(await answer.whole(first_token_by))
                 return
-            if kind not in _EVENT_STREAM_TYPES:
-                raise UpstreamFailure("bad_upstream", f"answered {kind} instead of an event stream")
-            async with aclosing(self._events(response, start)) as answer:
-                async for chunk in answer:
+            if answer.kind not in _EVENT_STREAM_TYPES:
+                raise UpstreamFailure("bad_upstream", f"answered {answer.kind} instead of an event stream")
+            async with aclosing(self._events(answer, start)) as events:
+                async for chunk in events:
                     yield chunk
-        finally:
-            await response.aclose()
 
-    async def _events(self, response: httpx2.Response, start: float) -> AsyncGenerator[Chunk, None]:
+    async def _events(self, answer: Answer, start: float) -> AsyncGenerator[Chunk, None]:
         loop = asyncio.get_running_loop()
-        reading = aiter(response.aiter_bytes())
         sse = SseDecoder()
         cut_at = start + self._limits.total_s
         deadline = min(cut_at, start + self._limits.first_token_s)
@@ -121,22 +107,16 @@ class ChunkStream:
         substance = finished = done = ended = False
         while not (done or ended):
             try:
-                async with asyncio.timeout_at(deadline):
-                    events = sse.feed(await anext(reading))
-            except StopAsyncIteration:
-                events = sse.flush()
-                ended = True
-            except TimeoutError:
+                part = await answer.part(deadline, "stopped in mid-answer" if valid else "no token")
+            except UpstreamFailure as trouble:
                 if finished:
                     break
-                if substance and loop.time() >= cut_at:
+                if substance and trouble.code == "timeout" and loop.time() >= cut_at:
                     yield chunks.ending("length")
                     return
-                raise too_slow("stopped in mid-answer" if valid else "no token") from None
-            except httpx2.HTTPError as error:
-                if finished:
-                    break
-                raise transport_failure(error) from error
+                raise
+            ended = part is None
+            events = sse.flush() if part is None else sse.feed(part)
             for event in events:
                 if event.strip() == b"[DONE]":
                     done = True
@@ -162,7 +142,7 @@ class ChunkStream:
         if not finished:
             yield chunks.ending("stop" if done else "length")
         if done and not ended:
-            await _read_to_end(reading)
+            await to_the_end(answer.reading)
 
     def _unstreamed(self, body: bytes) -> Chunk:
         try:
@@ -200,12 +180,3 @@ class ChunkStream:
 
     def _clean(self, message: str) -> str:
         return without_secret(message, self._secret)
-
-
-async def _read_to_end(reading: AsyncIterator[bytes]) -> None:
-    try:
-        async with asyncio.timeout(_EOF_S):
-            async for _ in reading:
-                pass
-    except (TimeoutError, httpx2.HTTPError):
-        return  # the answer is complete; only the connection is not used again

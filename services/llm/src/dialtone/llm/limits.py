@@ -2,13 +2,12 @@
 
 from pydantic import Field
 
-from dialtone.vendors.limits import BreakerLimits
+from dialtone.vendors.limits import ServerLimits
 
 
-class Limits(BreakerLimits):
+class Limits(ServerLimits):
     """All in seconds. A chunk of reasoning counts as a token: the model is at work."""
 
-    connect_s: float = Field(default=2.0, gt=0)
     first_token_s: float = Field(default=10.0, gt=0)
     """From the turn's start, retries included."""
     inter_token_s: float = Field(default=5.0, gt=0)

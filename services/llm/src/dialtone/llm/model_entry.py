@@ -2,33 +2,25 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field
 
 from dialtone.llm.limits import Limits
 from dialtone.llm.wire import ContinuePrefix
-from dialtone.settings import secret_of_environment
 from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.vendors.entry import VendorEntry
 
 MINIMAX_URL = "https://api.minimax.io/v1"
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-class ModelEntry(BaseModel):
+class ModelEntry(VendorEntry):
     """How the models of one name, or of a pattern such as `MiniMax-*`, are reached."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     backend: Literal["minimax", "openai", "local", "simulated"]
     model: str = ""
     """The server's name of the model. Empty: the name asked for, without what its pattern has before the
     star when that ends in a slash (`openai/*`). For `local`: a model of the manifest, a hub name or a GGUF
     file."""
-    base_url: str = ""
-    """Up to and with the version: `https://api.openai.com/v1`. Empty: the vendor's own."""
-    api_key: SecretStr = SecretStr("")
-    api_key_env: str = ""
-    """Name of the environment variable that holds the key, where it is not given here; with `_FILE` behind
-    it, of one that names a file with it."""
     context_window: int = Field(default=8192, ge=256)
     """Tokens of prompt and answer together. A local model's is set by LLM_CONTEXT."""
     max_output_tokens: int | None = Field(default=None, ge=1)
@@ -43,15 +35,9 @@ class ModelEntry(BaseModel):
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
     """Ask for token counts (`stream_options.include_usage`); some servers refuse the field."""
-    extra_body: dict[str, Any] = {}
+    extra_body: dict[str, Any] = Field(default_factory=dict)
     """More members of every request, such as `{"chat_template_kwargs": {"enable_thinking": false}}`."""
     limits: Limits = Limits()
-    connections: int = Field(default=100, ge=1)
-    """Connections to the server at once."""
-
-    def key(self) -> str:
-        """The key; empty where the server wants none."""
-        return self.api_key.get_secret_value() or secret_of_environment(self.api_key_env).get_secret_value()
 
 
 def with_defaults(turn: LlmTurn, entry: ModelEntry) -> LlmTurn:

@@ -16,7 +16,7 @@ from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, 
 from dialtone.llm.written_calls import WrittenCalls
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.vendors.failures import UpstreamFailure
-from dialtone.vendors.http import new_client
+from dialtone.vendors.http import bearer, new_client
 
 
 class ChatHttp:
@@ -30,7 +30,7 @@ class ChatHttp:
         key = entry.key()
         self._client = new_client(
             base_url,
-            {"Authorization": f"Bearer {key}"} if key else {},
+            bearer(key) if key else {},
             connect_s=entry.limits.connect_s,
             connections=entry.connections,
         )

@@ -18,8 +18,8 @@ from dialtone.telemetry import get_logger
 from dialtone.tts.engines.abilities import Abilities
 from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.entry import VendorVoice
-from dialtone.tts.engines.vendor_http import VendorHttp
 from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.requests import VendorHttp
 
 log = get_logger(__name__)
 
@@ -60,7 +60,8 @@ class OpenAiEngine:
 
         Raises UpstreamFailure, or UnknownSpeaker.
         """
-        parts = self._http.parts("audio/speech", self._request(text, style), _KINDS)
+        request = self._request(text, style)
+        parts = self._http.parts("audio/speech", self._entry.limits.patience(), _KINDS, json=request)
         odd = b""
         begun = False
         async with aclosing(parts):

@@ -22,9 +22,10 @@ from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import PassageListener, Question, refuse_unheard_of
 from dialtone.vad_asr.asr.entry import AsrEntry
 from dialtone.vad_asr.asr.recognition import Recognition
-from dialtone.vad_asr.asr.vendor_http import VendorHttp, read_as, to_the_end
 from dialtone.vad_asr.asr.wave import wave_file
+from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import LONGEST_WAIT_S, UpstreamFailure
+from dialtone.vendors.requests import VendorHttp, read_as
 
 _URL = "https://generativelanguage.googleapis.com/v1beta"
 _INSTRUCTIONS = (
@@ -56,9 +57,8 @@ class GeminiBackend:
     )
 
     def __init__(self, entry: AsrEntry) -> None:
-        key = entry.key()
-        headers = {"x-goog-api-key": key} if key else {}
-        self._http = VendorHttp(entry, entry.base_url or _URL, headers, secret=key, refusal=_refusal)
+        self._http = VendorHttp(entry, entry.base_url or _URL, refusal=_refusal, headers=_with_key)
+        self._limits = entry.limits
         self._extra = entry.extra
         self.idle = entry.partials
 
@@ -71,7 +71,7 @@ class GeminiBackend:
         refuse_unheard_of(passage)
         begun = time.monotonic()
         path = f"models/{quote(question.model, safe='')}:streamGenerateContent?alt=sse"
-        answer = self._http.objects(path, passage, json=self._body(question))
+        answer = self._http.objects(path, self._limits.patience(passage), json=self._body(question))
 
         def recognised(written: str, *, partial: bool) -> Recognition:
             text, language = _read(written)
@@ -110,6 +110,10 @@ class GeminiBackend:
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def _with_key(key: str) -> dict[str, str]:
+    return {"x-goog-api-key": key}
 
 
 def _read(written: str) -> tuple[str, str]:

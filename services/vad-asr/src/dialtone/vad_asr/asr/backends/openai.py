@@ -19,9 +19,10 @@ from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import PassageListener, Question, refuse_unheard_of
 from dialtone.vad_asr.asr.entry import AsrEntry
 from dialtone.vad_asr.asr.recognition import Recognition
-from dialtone.vad_asr.asr.vendor_http import VendorHttp, read_as, to_the_end
 from dialtone.vad_asr.asr.wave import wave_file
+from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.requests import VendorHttp, read_as
 
 _URL = "https://api.openai.com/v1"
 # By the codes and parameters of OpenAI's errors.
@@ -44,9 +45,8 @@ class OpenAiBackend:
     )
 
     def __init__(self, entry: AsrEntry) -> None:
-        key = entry.key()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = VendorHttp(entry, entry.base_url or _URL, headers, secret=key, refusal=_refusal)
+        self._http = VendorHttp(entry, entry.base_url or _URL, refusal=_refusal)
+        self._limits = entry.limits
         self._extra = {name: _form(value) for name, value in entry.extra.items()}
         self.idle = entry.partials
 
@@ -65,7 +65,7 @@ class OpenAiBackend:
             fields["prompt"] = prompt
         file = ("speech.wav", wave_file(passage.samples), "audio/wav")
         form = {"data": fields | self._extra, "files": {"file": file}}
-        answer = self._http.objects("audio/transcriptions", passage, **form)
+        answer = self._http.objects("audio/transcriptions", self._limits.patience(passage), **form)
 
         def recognised(text: str, language: str = "", *, partial: bool = False) -> Recognition:
             took_us = round((time.monotonic() - begun) * 1e6)
