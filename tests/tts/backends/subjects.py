@@ -31,6 +31,7 @@ from dialtone.tts.engines.kinds import VENDORS as ENGINES
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.engines.simulated import FIRST_AUDIO_S, SimulatedEngine
+from tests.tts.backends.minimax_server import MiniMaxServer
 from tests.tts.backends.rig import Rig, VendorServer, as_it_is
 from tests.tts.backends.speech_server import MODEL, RATE, VOICE, Speech, SpeechServer
 
@@ -56,6 +57,11 @@ class Local:
 VENDORS: Mapping[str, Vendor] = {
     "openai": Vendor(
         SpeechServer, live_key="OPENAI_API_KEY", live={"model": "gpt-4o-mini-tts", "voice": "marin"}
+    ),
+    "minimax": Vendor(
+        MiniMaxServer,
+        live_key="MINIMAX_API_KEY",
+        live={"model": "speech-2.8-turbo", "voice": "English_expressive_narrator"},
     ),
 }
 

@@ -29,7 +29,7 @@ class SpeechLimits(ServerLimits):
 class VendorVoice(VendorEntry):
     """How one voice is reached."""
 
-    engine: Literal["openai"]
+    engine: Literal["openai", "minimax"]
     model: str
     """The server's name of the model."""
     voice: str

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dialtone.tts.engines.minimax import MiniMaxEngine
 from dialtone.tts.engines.openai import OpenAiEngine
 
-VENDORS: Mapping[str, type[OpenAiEngine]] = {engine.name: engine for engine in (OpenAiEngine,)}
+VENDORS: Mapping[str, type[OpenAiEngine] | type[MiniMaxEngine]] = {
+    engine.name: engine for engine in (OpenAiEngine, MiniMaxEngine)
+}

@@ -11,22 +11,16 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar
 
-import numpy as np
-
-from dialtone.audio import Float32, pcm16_from_bytes, pcm16_to_float
-from dialtone.telemetry import get_logger
+from dialtone.audio import Float32
 from dialtone.tts.engines.abilities import Abilities
 from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.entry import VendorVoice
+from dialtone.tts.engines.samples import Samples
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.requests import VendorHttp
 
-log = get_logger(__name__)
-
 _URL = "https://api.openai.com/v1"
 _KINDS = ("audio/pcm", "audio/l16", "audio/raw", "application/octet-stream")
-# What files of other formats begin with, where a server names them wrongly. PCM that begins so is improbable.
-_OTHER_FORMATS = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3": "MP3"}
 _LONGEST_TEXT = 4096  # characters
 _SLOWEST, _FASTEST = 0.25, 4.0
 # By the parameters that OpenAI's errors name.
@@ -47,7 +41,6 @@ class OpenAiEngine:
 
     def __init__(self, entry: VendorVoice) -> None:
         self._entry = entry
-        self._gain = np.float32(entry.gain)
         self._http = VendorHttp(entry, entry.base_url or _URL, refusal=_refusal)
 
     @property
@@ -62,24 +55,13 @@ class OpenAiEngine:
         """
         request = self._request(text, style)
         parts = self._http.parts("audio/speech", self._entry.limits.patience(), _KINDS, json=request)
-        odd = b""
-        begun = False
+        samples = Samples(self.name, self._entry.gain)
         async with aclosing(parts):
             async for kind, part in parts:
-                data = odd + part
-                if not begun:
-                    if len(data) < len(b"RIFF"):
-                        odd = data
-                        continue
-                    self._check(kind, data)
-                    begun = True
-                odd = data[len(data) - len(data) % 2 :]
-                if samples := data[: len(data) - len(odd)]:
-                    yield self._gain * pcm16_to_float(pcm16_from_bytes(samples))
-        if odd and not begun:
-            raise UpstreamFailure("upstream_cut", "the audio broke off at its beginning", again=True)
-        if odd:
-            log.warning("audio ended in the middle of a sample", backend=self.name)
+                if not samples.taken:
+                    self._check(kind)
+                yield samples.feed(part)
+        samples.end()
 
     async def warm_up(self) -> None:
         """Nothing is computed here, and each sentence is paid for."""
@@ -110,11 +92,8 @@ class OpenAiEngine:
             request["speed"] = speed
         return request | self._entry.extra
 
-    def _check(self, kind: str, data: bytes) -> None:
-        """Raise UpstreamFailure for what is not the audio that the entry describes."""
-        for magic, what in _OTHER_FORMATS.items():
-            if data.startswith(magic):
-                raise UpstreamFailure("bad_upstream", f"answered {what} instead of PCM")
+    def _check(self, kind: str) -> None:
+        """Raise UpstreamFailure for a content type that is not of the audio that the entry describes."""
         fields = (field.partition("=") for field in kind.split(";")[1:])
         rate = {name.strip(): value.strip(' "') for name, _, value in fields}.get("rate", "")
         if rate and rate != str(self.sample_rate):

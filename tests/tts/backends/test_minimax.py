@@ -1,0 +1,138 @@
+"""What is MiniMax's own: errors inside a 200, audio that is sent twice, speech in Chinese."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic_settings import SettingsError
+
+from dialtone.audio import pcm16_from_bytes, pcm16_to_float
+from dialtone.tts.engines.base import Style
+from dialtone.vendors.failures import UpstreamFailure
+from tests.tts.backends.conftest import MakeRig
+from tests.tts.backends.speech_server import Speech, tone
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def _audio(*parts: bytes) -> np.ndarray:
+    return pcm16_to_float(pcm16_from_bytes(b"".join(parts)))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (1000, "unknown error", "upstream_error"),
+        (1001, "request timeout, please try again later", "timeout"),
+        (1002, "rate limit exceeded(RPM)", "rate_limited"),
+        (1004, "login fail: Please carry the API secret key", "invalid_api_key"),
+        (1008, "insufficient balance", "insufficient_quota"),
+        (1026, "input new_sensitive", "content_filter"),
+        (1039, "token limit", "rate_limited"),
+        (1042, "invisible character ratio limit", "unspeakable_text"),
+        (2013, "invalid params, unknown model 'speech-9'", "model_not_found"),
+        (2013, "invalid params, voice_setting.vol is out of range", "invalid_voice"),
+        (2013, "invalid params, Mismatch type int64 with value number", "invalid_request"),
+        (2042, "You don't have access to this voice_id", "invalid_voice"),
+        (2049, "invalid api key", "invalid_api_key"),
+        (2054, "voice id not exist", "invalid_voice"),
+        (2056, "usage limit exceeded", "insufficient_quota"),
+        (9999, "of tomorrow", "upstream_error"),
+    ],
+)
+@pytest.mark.parametrize("parts", [(), (tone(0.1),)], ids=["at once", "in mid-sentence"])
+async def test_an_error_inside_a_200_is_said_in_our_words(
+    make_rig: MakeRig, status: int, message: str, code: str, parts: tuple[bytes, ...]
+) -> None:
+    rig = await make_rig("minimax")
+    error = {"status_code": status, "status_msg": message}
+    rig.server.speeches.append(Speech(parts=parts, error=error))
+    with pytest.raises(UpstreamFailure) as failed:
+        await rig.say()
+    assert (failed.value.code, failed.value.detail) == (code, message)
+    assert str(status) in failed.value.message
+    assert message not in failed.value.message, "the server's own words are not for clients"
+
+
+@pytest.mark.parametrize("heeded", [True, False], ids=["left out", "sent twice"])
+@pytest.mark.parametrize("parts", [[tone(0.2)], [tone(0.1), b"\x01\x02\x03", tone(0.2), b"\x04"], []])
+async def test_audio_that_is_sent_once_more_at_the_end_is_played_once(
+    make_rig: MakeRig, heeded: bool, parts: list[bytes]
+) -> None:
+    options = {} if heeded else {"stream_options": {"exclude_aggregated_audio": False}}
+    rig = await make_rig("minimax", extra=options)
+    rig.server.speeches.append(Speech(parts=parts))
+    assert np.array_equal(await rig.say(), _audio(*parts))
+
+
+async def test_a_body_that_is_no_stream_is_spoken(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    body = b'{"data": {"audio": "%s", "status": 2}, "base_resp": {"status_code": 0}}' % tone().hex().encode()
+    rig.server.speeches.append(Speech(parts=[body], kind="application/json"))
+    assert np.array_equal(await rig.say(), _audio(tone()))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not JSON",
+        b"[]",
+        b'{"base_resp": {"status_code": 0}}',
+        b'{"base_resp": {"status_code": "no"}}',
+        b'{"data": "abcd"}',
+        b'{"data": {"audio": "0g"}}',
+        b'{"data": {"audio": "012"}}',
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+async def test_an_answer_in_another_format_is_said(make_rig: MakeRig, body: bytes, kind: str) -> None:
+    rig = await make_rig("minimax")
+    said = b"data: " + body + b"\n\n" if kind == "text/event-stream" else body
+    rig.server.speeches.append(Speech(parts=[said], kind=kind))
+    with pytest.raises(UpstreamFailure, match="answered") as failed:
+        await rig.say()
+    assert failed.value.code == "bad_upstream"
+    assert len(await rig.say()), "the next sentence is spoken"
+
+
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n"])
+async def test_a_stream_that_ends_without_its_last_event_has_broken_off(
+    make_rig: MakeRig, end: bytes
+) -> None:
+    rig = await make_rig("minimax")
+    event = b'data: {"data": {"audio": "%s", "status": 1}}\n\n' % tone().hex().encode()
+    rig.server.speeches.append(Speech(parts=[event, end], kind="text/event-stream"))
+    with pytest.raises(UpstreamFailure) as failed:
+        await rig.say()
+    assert failed.value.code == "upstream_cut"
+
+
+async def test_a_wrong_address_is_said(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    rig.server.speeches.append(Speech(status=404))
+    with pytest.raises(UpstreamFailure) as failed:
+        await rig.say()
+    assert failed.value.code == "bad_upstream", "not the model: it is told of inside a 200"
+
+
+async def test_sentences_in_turn_share_a_connection(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    for _ in range(4):
+        assert len(await rig.say())
+    assert len(rig.server.ports) == 1
+
+
+async def test_what_the_operator_adds_goes_to_the_server(make_rig: MakeRig) -> None:
+    extra = {"language_boost": "Chinese", "voice_setting": {"vol": 2, "pitch": -1}, "GroupId": "1 7&x"}
+    rig = await make_rig("minimax", language="zh", extra=extra)
+    assert len(await rig.say("你好。", Style(speed=1.25)))
+    (body,) = rig.server.bodies
+    assert body["voice_setting"] == {"voice_id": "test-voice", "speed": 1.25, "vol": 2, "pitch": -1}
+    assert (body["language_boost"], body["text"]) == ("Chinese", "你好。")
+    assert "GroupId" not in body
+    assert rig.server.groups == ["1 7&x"]
+
+
+async def test_a_sample_rate_that_it_does_not_have_is_said_at_the_start(make_rig: MakeRig) -> None:
+    with pytest.raises(SettingsError, match=r"sample_rate is 48000.*32000"):
+        await make_rig("minimax", sample_rate=48_000)
