@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,11 +15,12 @@ from websockets.exceptions import InvalidStatus
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.settings import OPEN_TENANT, GatewaySettings
 from dialtone.local.state import StackState
-from tests.fixtures.gateway import KEY, OTHER_KEY, running_gateway
+from tests.fixtures.gateway import KEY, OTHER_KEY, Gateway, running_gateway
 from tests.fixtures.gateway_processes import joining
 
 from .test_links import until
 
+PLACES = 16
 LEAST = 5  # tokens: less than any answer uses
 
 
@@ -26,6 +28,18 @@ def calling(url: str, key: str, more: str = "") -> connect:
     headers = {"Authorization": f"Bearer {key}"}
     address = f"{url.replace('http', 'ws', 1)}/v1/realtime?model=default{more}"
     return connect(address, additional_headers=headers, compression=None)
+
+
+async def begun(url: str) -> str | None:
+    """The id of a session that a call has begun; None: it was refused for coming too often."""
+    try:
+        async with calling(url, KEY) as socket:
+            session_id: str = json.loads(await socket.recv())["session"]["id"]
+            return session_id
+    except InvalidStatus as refused:
+        if refused.response.status_code != 429:
+            raise
+        return None
 
 
 async def answered(socket: ClientConnection) -> tuple[str, str | None]:
@@ -36,17 +50,22 @@ async def answered(socket: ClientConnection) -> tuple[str, str | None]:
     return response["status"], error.get("code")
 
 
+async def shaken_hands(asking: connect) -> int:
+    """The status of a handshake that is refused."""
+    with pytest.raises(InvalidStatus) as refused:
+        await asking
+    return refused.value.response.status_code
+
+
 async def statuses(url: str, number: int, key: str) -> tuple[list[int], list[int]]:
     """Of so many requests, and then of so many handshakes."""
 
-    async def handshake(name: int) -> int:
-        with pytest.raises(InvalidStatus) as refused:
-            await calling(url, key, f"&session_id=nobodys_{name}")
-        return refused.value.response.status_code
+    async def handshake() -> int:
+        return await shaken_hands(calling(url, key, "&intent=none"))  # 400, were it let in
 
     async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as http:
         answers = await asyncio.gather(*(http.get("/v1/sessions") for _ in range(number)))
-    shaken = await asyncio.gather(*(handshake(name) for name in range(number)))
+    shaken = await asyncio.gather(*(handshake() for _ in range(number)))
     return [answer.status_code for answer in answers], list(shaken)
 
 
@@ -57,7 +76,47 @@ async def test_the_requests_of_a_tenant_are_counted_together_wherever_they_come_
         assert set(asked) == {200, 429}
         assert 10 <= asked.count(200) < 40
         assert shaken.count(429) > 20
-        assert await statuses(gateway.url, 4, OTHER_KEY) == ([200] * 4, [404] * 4)
+        assert await statuses(gateway.url, 4, OTHER_KEY) == ([200] * 4, [400] * 4)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One at which a tenant may ask for ten things at once, and have `PLACES` calls."""
+    limits = {"API_KEYS": f"acme:{KEY},{OTHER_KEY}", "TENANT_REQUESTS_PER_MINUTE": "40"}
+    with running_gateway(
+        tmp_path_factory.mktemp("narrow"), **limits, MAX_CALLS_PER_TENANT=str(PLACES)
+    ) as gateway:
+        yield gateway
+
+
+async def test_the_calls_of_a_tenant_come_back_all_at_once_and_a_flood_of_them_does_not(
+    narrow: Gateway,
+) -> None:
+    sessions: list[str] = []
+    while (session_id := await begun(narrow.url)) is not None:
+        sessions.append(session_id)
+    asking = [calling(narrow.url, KEY, f"&session_id={session_id}") for session_id in sessions[:10]]
+    returned = await asyncio.gather(*asking)
+    assert len(returned) == 10
+    for socket in returned:
+        await socket.close()
+    tried = [await shaken_hands(calling(narrow.url, KEY, "&session_id=nobodys")) for _ in range(2 * PLACES)]
+    assert set(tried) == {404, 429}
+    assert tried.count(404) < PLACES
+
+
+async def test_handshakes_of_voice_calls_are_counted_too(narrow: Gateway) -> None:
+    headers = {"Authorization": f"Bearer {OTHER_KEY}"}
+    refusals = []
+    for _ in range(3 * PLACES):
+        try:
+            async with connect(f"{narrow.socket_url}/chat/voice_call", additional_headers=headers):
+                pass
+        except InvalidStatus as refused:
+            refusals.append(refused.response)
+    assert PLACES < len(refusals) <= 2 * PLACES
+    assert {refused.status_code for refused in refusals} == {429}
+    assert json.loads(refusals[0].body or b"")["error"]["code"] == "rate_limit_exceeded"
 
 
 def test_where_nobody_needs_a_key_all_are_one_tenant_which_is_not_counted() -> None:

@@ -90,7 +90,8 @@ class GatewaySettings(ServiceSettings):
 
     tenant_requests_per_minute: int = Field(default=6000, ge=0)
     """Requests, handshakes included, that may come with the keys and secrets of one tenant in a minute, from
-    wherever, a quarter of them at once; more are refused with 429. 0 sets no limit."""
+    wherever, a quarter of them at once; more are refused with 429. Handshakes that go on with a session are
+    counted by themselves, and as many may come at once as the tenant may have calls here. 0 sets no limit."""
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     """Where live sessions and the call registry are kept."""

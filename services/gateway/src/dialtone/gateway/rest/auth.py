@@ -43,6 +43,8 @@ class ApiKeys:
         self._keys = self._fixed
         per_minute = settings.tenant_requests_per_minute if self._needed else 0
         self._rates = Rates(per_minute) if per_minute else None
+        calls = settings.max_calls_per_tenant or settings.max_calls
+        self._returns = Rates(per_minute, at_once=calls) if per_minute else None
 
     def replace_further(self, entries: Iterable[SecretStr]) -> None:
         """These count beside those of the settings, and no others."""
@@ -52,9 +54,15 @@ class ApiKeys:
         """Whether a key that somebody came with is still one."""
         return fingerprint is None or any(key.fingerprint == fingerprint for key in self._keys)
 
-    def comes_too_often(self, tenant: str) -> bool:
-        """Count a request of this tenant, or a handshake, wherever from; whether it is one too many."""
-        return self._rates is not None and self._rates.take(tenant, time.monotonic()) > 0
+    def comes_too_often(self, tenant: str, *, back: bool = False) -> bool:
+        """Count a request of this tenant, or a handshake, wherever from; whether it is one too many.
+
+        `back`: it goes on with a session. Those are counted by themselves, as many at once as there are
+        places: when another gateway is lost, all of its calls come in the same second, and their clients
+        asked for nothing more than they had.
+        """
+        rates = self._returns if back else self._rates
+        return rates is not None and rates.take(tenant, time.monotonic()) > 0
 
     def find(self, presented: str | None) -> ApiKey | None:
         """The key that this is; None: the client may not enter.

@@ -46,11 +46,11 @@ class Bucket:
 
 
 class Rates:
-    """A bucket for each key, a quarter of a minute's worth in each."""
+    """A bucket for each key, a quarter of a minute's worth in each, or `at_once` where that is more."""
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, *, at_once: int = 1) -> None:
         self._per_s = per_minute / 60
-        self._most = max(1.0, self._per_s * _BURST_S)
+        self._most = max(float(at_once), self._per_s * _BURST_S)
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, key: str, now: float) -> float:

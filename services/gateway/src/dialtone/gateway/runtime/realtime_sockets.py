@@ -55,7 +55,7 @@ class RealtimeSockets:
         """Hold a call on the socket to its end, or refuse the handshake."""
         try:
             caller = await caller_of(socket, self.keys, self.secrets)
-            if self.keys.comes_too_often(caller.tenant):
+            if self.keys.comes_too_often(caller.tenant, back=_goes_on(socket, caller)):
                 raise tenant_too_often()
             with self.switchboard.place(), self.places.place(caller.tenant):
                 try:
@@ -118,6 +118,12 @@ class RealtimeSockets:
         if record is None:
             raise Refusal(404, "session_not_found", f"Session '{session_id}' not found.", param="session_id")
         return record
+
+
+def _goes_on(socket: WebSocket, caller: Caller) -> bool:
+    """Whether the handshake names a session, or its secret does."""
+    bound = caller.secret.session_id if caller.secret else None
+    return bool(socket.query_params.get("session_id") or bound)
 
 
 class _Opening:

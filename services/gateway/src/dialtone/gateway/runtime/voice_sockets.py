@@ -56,7 +56,7 @@ class VoiceSockets:
         if key is None:
             await deny(socket, wrong_key())
             return
-        if self.keys.comes_too_often(key.tenant):
+        if self.keys.comes_too_often(key.tenant, back=True):  # its calls have sessions that are there
             await deny(socket, tenant_too_often())
             return
         try:
