@@ -20,6 +20,10 @@ DEFAULT_INSTRUCTIONS = (
     "You are a friendly voice assistant on a call. Answer in the user's language, in one or two short "
     "spoken sentences, without lists or markdown."
 )
+# Small models answer Chinese in English as often as not when they are told in English what to do.
+DEFAULT_INSTRUCTIONS_ZH = (
+    "你是电话里友好的语音助手。请用用户的语言，以一两句简短的口语回答，不要用列表或 Markdown。"
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -169,6 +173,9 @@ class GatewaySettings(ServiceSettings):
 
     default_instructions: str = DEFAULT_INSTRUCTIONS
     """System instructions of sessions that bring none."""
+    default_instructions_zh: str | None = None
+    """What models are told in place of those while the user speaks Chinese; empty: the same. Not given: our
+    own in Chinese, unless `default_instructions` are the operator's."""
     candidate_pause_ms: int = Field(default=250, ge=0, le=10_000)
     """Pause after which the answer to a turn is begun on suspicion that the turn is over; 0 never does.
     A session's own setting goes before it."""
@@ -208,6 +215,13 @@ class GatewaySettings(ServiceSettings):
     moshi_warm_s: float = Field(default=4.0, ge=0, le=30)
     """Of what was heard of a call, the last seconds with which a new Moshi is warmed up when the one before
     is lost; and how far behind its caller it may begin."""
+
+    @property
+    def chinese_instructions(self) -> str:
+        """`default_instructions` for users who speak Chinese, empty where they are the same."""
+        if self.default_instructions_zh is not None:
+            return self.default_instructions_zh
+        return DEFAULT_INSTRUCTIONS_ZH if self.default_instructions == DEFAULT_INSTRUCTIONS else ""
 
     @property
     def needs_keys(self) -> bool:

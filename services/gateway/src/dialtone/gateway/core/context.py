@@ -84,6 +84,10 @@ class Limits:
     recordings_awaited: int = 8
     # Of what a model is told at once: a message on the bus has 1 MiB.
     prompt_bytes: int = 900_000
+    # The operator's instructions, and what models are told in their place while the user speaks Chinese;
+    # empty: the same.
+    instructions: str = ""
+    instructions_zh: str = ""
 
 
 class Context:

@@ -11,7 +11,8 @@ from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 
 from .chat_messages import messages_of
 from .client_events import ResponseOptions
-from .context import Context
+from .context import Context, Limits
+from .instructions import instructions_for
 from .items import Item
 from .prompt_size import fit
 from .session import FunctionChoice, SessionConfig
@@ -29,6 +30,7 @@ def llm_turn(
     items: Iterable[Item],
     *,
     response_id: str,
+    limits: Limits,
 ) -> LlmTurn:
     """The work of a response: its options override the session's configuration.
 
@@ -40,8 +42,8 @@ def llm_turn(
     if not messages or messages[-1].role not in (Message.ROLE_USER, Message.ROLE_TOOL):
         opening = options.instructions is None and not any(m.role != Message.ROLE_SYSTEM for m in messages)
         messages.append(Message(role=Message.ROLE_USER, text=OPENING if opening else GO_AHEAD))
-    if instructions:
-        messages.insert(0, Message(role=Message.ROLE_SYSTEM, text=instructions))
+    if told := instructions_for(instructions, messages, limits):
+        messages.insert(0, Message(role=Message.ROLE_SYSTEM, text=told))
     tools = config.tools if options.tools is None else options.tools
     choice = options.tool_choice or config.tool_choice
     limit = options.max_output_tokens or config.max_output_tokens
@@ -72,5 +74,5 @@ def turn_that_fits(
     """The work of a response, without the oldest of the conversation if all of it is too much; None if
     that does not help, or may not be."""
     config, limits = context.config, context.limits
-    turn = llm_turn(config, options, items, response_id=response_id)
+    turn = llm_turn(config, options, items, response_id=response_id, limits=limits)
     return turn if fit(turn, limits.prompt_bytes, config.truncation) else None

@@ -105,6 +105,8 @@ class Switchboard:
             audio_at_once_s=settings.audio_at_once_s,
             conversation_items=settings.conversation_items,
             conversation_bytes=settings.conversation_bytes,
+            instructions=settings.default_instructions,
+            instructions_zh=settings.chinese_instructions,
         )
 
     @contextmanager
