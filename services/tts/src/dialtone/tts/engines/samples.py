@@ -10,8 +10,14 @@ from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
 
-# What files of other formats begin with, where a server names them wrongly. PCM that begins so is improbable.
-_OTHER_FORMATS = {b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"ID3": "MP3"}
+# What other formats begin with, where a server names them wrongly: played, they are noise at full volume. PCM
+# that begins so is improbable: with one of a dozen values of 65,536, none of them near silence.
+_OTHER_FORMATS = {
+    b"RIFF": "WAV", b"OggS": "Ogg", b"fLaC": "FLAC", b"\x1a\x45\xdf\xa3": "WebM",
+    b"ID3": "MP3", b"\xff\xfb": "MP3", b"\xff\xf3": "MP3", b"\xff\xf2": "MP3",
+    b"\xff\xf1": "AAC", b"\xff\xf9": "AAC",
+    b'{"': "JSON", b"<!": "a page", b"<html": "a page",
+}  # fmt: skip
 _BEGINNING = max(map(len, _OTHER_FORMATS))
 
 
