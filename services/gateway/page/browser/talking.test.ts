@@ -108,6 +108,7 @@ test("what is typed is answered, and the button ends the answer", async () => {
   await caller.phase("listening");
   await caller.entry("assistant.cut:last-child", /./);
   assert.equal(await caller.page.locator("#conversation b").count(), 0);
+  await caller.page.locator("#turns li").first().filter({ hasText: /Turn \d+, typed/ }).waitFor();
 });
 
 test("a choice holds at once", async () => {
@@ -153,10 +154,11 @@ test("all of it can be used without seeing it, in the dark, and on a narrow scre
   await caller.isAccessible();
   await caller.page.setViewportSize({ width: 320, height: 568 });
   await caller.isAccessible();
-  const [wide, low] = await caller.page.evaluate(() => [
-    document.documentElement.scrollWidth - innerWidth,
-    (document.getElementById("write") as HTMLElement).getBoundingClientRect().bottom - innerHeight,
-  ]);
+  const [wide, low] = await caller.page.evaluate(() => {
+    scrollTo({ top: 0, behavior: "instant" });
+    const write = document.getElementById("write") as HTMLElement;
+    return [document.documentElement.scrollWidth - innerWidth, write.getBoundingClientRect().bottom - innerHeight];
+  });
   assert.ok(wide !== undefined && wide <= 0, "the page is wider than the screen");
   assert.ok(low !== undefined && low <= 0, "what a call needs is not all on the screen");
   const unread = await caller.page.locator("#conversation").evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
