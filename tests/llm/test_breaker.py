@@ -50,7 +50,7 @@ def clock() -> _Clock:
 
 @pytest.fixture
 def breaker(clock: _Clock) -> Breaker:
-    return Breaker("openai", Limits(), metrics.OPEN_BREAKERS, clock=clock)
+    return Breaker("openai", Limits(), metrics.UPSTREAM, clock=clock)
 
 
 def test_five_failures_within_ten_seconds_open_it(breaker: Breaker, clock: _Clock) -> None:

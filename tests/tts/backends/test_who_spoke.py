@@ -8,9 +8,12 @@ from prometheus_client import REGISTRY
 
 from dialtone.bus import WorkError
 from dialtone.tts.engines.simulated import SimulatedEngine
+from dialtone.tts.metrics import UPSTREAM
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.voices import Voice, VoiceRegistry
+from dialtone.vendors.breaker import Breaker
+from dialtone.vendors.limits import BreakerLimits
 from tests.tts.backends.conftest import MakeRig
 from tests.tts.backends.speech_server import Speech, tone
 from tests.tts.leases import SentenceLease
@@ -20,8 +23,9 @@ async def _list(make_rig: MakeRig, *speeches: Speech) -> Speaker:
     """A stage whose voice "both" is a vendor's, which does so, and then one of this machine."""
     rig = await make_rig("openai")
     rig.server.speeches.extend(speeches)
+    breaker = Breaker("openai", BreakerLimits(), UPSTREAM)
     voices = {
-        "first": Voice("first", "*", rig.engine, any_script=True),
+        "first": Voice("first", "*", rig.engine, any_script=True, breaker=breaker),
         "second": Voice("second", "*", SimulatedEngine(), any_script=True),
     }
     return Speaker(VoiceRegistry({**voices, "both": ("first", "second")}, {}), TtsSettings())

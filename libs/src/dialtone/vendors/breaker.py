@@ -5,11 +5,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Gauge
-
 from dialtone.telemetry import get_logger, shown_from_zero
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.limits import BreakerLimits
+from dialtone.vendors.metrics import UpstreamMetrics
 
 log = get_logger(__name__)
 
@@ -29,25 +28,27 @@ class Breaker:
 
     Open, it refuses all for `breaker_open_s`, then lets one through at a time: one that works closes it, one
     that fails opens it anew. A server that refuses a request for what it is (its key, its length) works.
+    Every failure is counted and written down.
     """
 
     def __init__(
         self,
         backend: str,
         limits: BreakerLimits,
-        gauge: Gauge,
+        metrics: UpstreamMetrics,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`gauge` counts open breakers by the label `backend`."""
+        """`backend` is the server's label in `metrics`."""
         self._backend = backend
-        self._gauge = gauge
+        self._metrics = metrics
         self._limits = limits
         self._clock = clock
         self._failures: deque[float] = deque(maxlen=limits.breaker_failures)
         self._opened_at: float | None = None
         self._probing = False
-        shown_from_zero(self._gauge, backend)
+        shown_from_zero(metrics.open_breakers, backend)
+        shown_from_zero(metrics.passed_over, backend)
 
     @property
     def open(self) -> bool:
@@ -68,6 +69,7 @@ class Breaker:
         try:
             yield
         except UpstreamFailure as failure:
+            self._tell(failure)
             if failure.code in _OF_THE_SERVER:
                 self._failed()
             else:
@@ -77,12 +79,16 @@ class Breaker:
             if probe:
                 self._probing = False
 
+    def passed_over(self) -> None:
+        """Note that the next of a list is asked in its place."""
+        self._metrics.passed_over.labels(self._backend).inc()
+
     def worked(self) -> None:
         """Note that the server has begun to answer."""
         self._failures.clear()
         if self._opened_at is not None:
             self._opened_at = None
-            self._gauge.labels(self._backend).dec()
+            self._metrics.open_breakers.labels(self._backend).dec()
             log.info("model's server answers again", backend=self._backend)
 
     def _admit(self) -> bool:
@@ -90,9 +96,17 @@ class Breaker:
         if self._opened_at is None:
             return False
         if self.refuses:
-            raise UpstreamFailure("overloaded", "the server has failed again and again just now")
+            refused = UpstreamFailure("overloaded", "the server has failed again and again just now")
+            self._tell(refused)
+            raise refused
         self._probing = True
         return True
+
+    def _tell(self, failure: UpstreamFailure) -> None:
+        self._metrics.failures.labels(self._backend, failure.code).inc()
+        level = log.error if failure.code == "invalid_api_key" else log.warning
+        level("server failed", backend=self._backend, code=failure.code, reason=failure.message)
+        log.debug("what the server said", backend=self._backend, detail=failure.detail)
 
     def _failed(self) -> None:
         now = self._clock()
@@ -104,5 +118,5 @@ class Breaker:
             and now - self._failures[0] <= self._limits.breaker_window_s
         ):
             self._opened_at = now
-            self._gauge.labels(self._backend).inc()
+            self._metrics.open_breakers.labels(self._backend).inc()
             log.error("model's server is not asked for a while", backend=self._backend)

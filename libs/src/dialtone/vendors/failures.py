@@ -20,6 +20,19 @@ _BY_STATUS = {
     503: "overloaded",
     529: "overloaded",
 }
+# Another try will not help, here or a moment later.
+_LASTING = {
+    "bad_upstream", "content_filter", "context_length_exceeded", "insufficient_quota", "invalid_api_key",
+    "invalid_audio", "invalid_request", "invalid_voice", "model_not_found", "text_too_long",
+    "unspeakable_text", "unsupported_language",
+}  # fmt: skip
+# What of an entry it is about; of what was asked, each stage knows.
+_OF_ENTRIES = {
+    "invalid_api_key": "api_key",
+    "model_not_found": "model",
+    "bad_upstream": "base_url",
+    "upstream_unreachable": "base_url",
+}
 _WORTH_ANOTHER_TRY = {500, 502, 503, 504, 529}
 
 
@@ -47,6 +60,17 @@ class UpstreamFailure(WorkError):
         self.detail = detail
         self.again = again
         self.after_s = after_s
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may work at another time."""
+        return self.code not in _LASTING
+
+    def told(self, backend: str, fields: Mapping[str, str]) -> str:
+        """The message as callers and clients know it: with the backend, and with the field it is about, which
+        `fields` says by code where it is none of an entry."""
+        field = fields.get(self.code) or _OF_ENTRIES.get(self.code)
+        return f"{backend}: {self.message}" + (f" ({field})" if field else "")
 
 
 def failure_of_status(

@@ -24,11 +24,11 @@ from dialtone.vendors.answer import Answer, asked, to_the_end
 from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure, failure_of_status
 from dialtone.vendors.http import without_secret
+from dialtone.vendors.lists import JITTER_S
 from dialtone.vendors.sse import SseDecoder
 
 log = get_logger(__name__)
 
-_JITTER_S = (0.05, 0.25)  # so that the turns that failed together do not come back together
 _EVENT_STREAM_TYPES = {"text/event-stream", "text/plain", "application/octet-stream", ""}
 _TRAILER_S = 0.5  # wait for usage and [DONE] once the finish reason is there
 
@@ -52,7 +52,7 @@ class ChunkStream:
         self._limits = limits
         self._refusal = refusal
         self._secret = secret
-        self._breaker = Breaker(backend, limits, metrics.OPEN_BREAKERS)
+        self._breaker = Breaker(backend, limits, metrics.UPSTREAM)
         shown_from_zero(metrics.RETRIES, backend)
 
     async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
@@ -73,13 +73,9 @@ class ChunkStream:
                     self._breaker.worked()
                 return
             except UpstreamFailure as failure:
-                metrics.FAILURES.labels(self._backend, failure.code).inc()
-                wait_s = failure.after_s + random.uniform(*_JITTER_S)
-                late = loop.time() - start + wait_s > self._limits.retry_budget_s + _JITTER_S[1]
+                wait_s = failure.after_s + random.uniform(*JITTER_S)
+                late = loop.time() - start + wait_s > self._limits.retry_budget_s + JITTER_S[1]
                 if substance or late or not failure.again or not tries_left:
-                    level = log.error if failure.code == "invalid_api_key" else log.warning
-                    level("upstream failed", backend=self._backend, code=failure.code, reason=failure.message)
-                    log.debug("what the model's server said", detail=self._clean(failure.detail))
                     raise
                 tries_left -= 1
                 metrics.RETRIES.labels(self._backend).inc()

@@ -18,7 +18,7 @@ from dialtone.tts.engines.espeak import (
 )
 from dialtone.tts.engines.kinds import VENDORS
 from dialtone.tts.engines.simulated import SimulatedEngine
-from dialtone.tts.metrics import OPEN_BREAKERS
+from dialtone.tts.metrics import UPSTREAM
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.text import say
@@ -109,7 +109,7 @@ def _vendor_voice(name: str, entry: VendorVoice, stack: AsyncExitStack) -> Voice
         spoken_language(entry),
         engine,
         any_script=entry.language == EVERY_LANGUAGE,
-        breaker=Breaker(entry.engine, entry.limits, OPEN_BREAKERS),
+        breaker=Breaker(entry.engine, entry.limits, UPSTREAM),
     )
 
 

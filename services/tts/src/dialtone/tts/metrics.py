@@ -1,6 +1,8 @@
 """The Prometheus metrics of the speech stage."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
+
+from dialtone.vendors.metrics import upstream_metrics
 
 FIRST_CHUNK = Histogram(
     "dialtone_tts_first_chunk_seconds",
@@ -9,10 +11,4 @@ FIRST_CHUNK = Histogram(
     buckets=(0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5),
 )
 AUDIO_SECONDS = Counter("dialtone_tts_audio_seconds", "Length of the speech made", ["voice"])
-FAILURES = Counter("dialtone_tts_upstream_failures", "Sentences a vendor failed on", ["backend", "code"])
-PASSED_OVER = Counter(
-    "dialtone_tts_passed_over",
-    "Sentences given to the next voice, the server of the one before it being left alone",
-    ["backend"],
-)
-OPEN_BREAKERS = Gauge("dialtone_tts_open_breakers", "Servers that are not asked just now", ["backend"])
+UPSTREAM = upstream_metrics("tts", "Sentences")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from dialtone.telemetry import shown_from_zero
+from dialtone.vendors.metrics import upstream_metrics
 
 _URGENCIES = ("final", "candidate", "partial")
 
@@ -20,13 +21,7 @@ ASR_SECONDS = Histogram(
 )
 shown_from_zero(ASR_SECONDS, *_URGENCIES)
 ANSWERS = Counter("dialtone_asr_answers", "Passages recognised, by who did it", ["backend"])
-FAILURES = Counter("dialtone_asr_upstream_failures", "Passages a vendor failed on", ["backend", "code"])
-PASSED_OVER = Counter(
-    "dialtone_asr_passed_over",
-    "Passages given to the next backend, the one before it being left alone",
-    ["backend"],
-)
-OPEN_BREAKERS = Gauge("dialtone_asr_open_breakers", "Servers that are not asked just now", ["backend"])
+UPSTREAM = upstream_metrics("asr", "Passages")
 VAD_FAILED = Counter(
     "dialtone_vad_failed", "Streams that the network broke on: judged by their loudness from there on"
 )

@@ -16,7 +16,7 @@ from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, 
 from dialtone.llm.written_calls import WrittenCalls
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.vendors.failures import UpstreamFailure
-from dialtone.vendors.http import bearer, new_client
+from dialtone.vendors.http import bearer, new_client, without_secret
 
 
 class ChatHttp:
@@ -27,7 +27,7 @@ class ChatHttp:
 
     def __init__(self, entry: ModelEntry, *, base_url: str) -> None:
         self._entry = entry
-        key = entry.key()
+        self._key = key = entry.key()
         self._client = new_client(
             base_url,
             bearer(key) if key else {},
@@ -35,13 +35,19 @@ class ChatHttp:
             connections=entry.connections,
         )
         self._stream = ChunkStream(
-            self._client, backend=self.name, limits=entry.limits, refusal=self.refusal, secret=key
+            self._client, backend=self.name, limits=entry.limits, refusal=self._refusal, secret=key
         )
 
     def refusal(self, chunk: Chunk) -> UpstreamFailure | None:
         """Find an error of the server's own kind inside a chunk; OpenAI's has none."""
         del chunk
         return None
+
+    def _refusal(self, chunk: Chunk) -> UpstreamFailure | None:
+        failure = self.refusal(chunk)
+        if failure is not None:
+            failure.detail = without_secret(failure.detail, self._key)
+        return failure
 
     def request(self, turn: LlmTurn, messages: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the request's body."""

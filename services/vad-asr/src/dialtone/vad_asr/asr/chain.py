@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from dialtone.bus import HandBack
-from dialtone.telemetry import get_logger, shown_from_zero
+from dialtone.telemetry import shown_from_zero
 from dialtone.vad_asr import metrics
 from dialtone.vad_asr.asr.backend import AsrBackend, Listener, Question
 from dialtone.vad_asr.asr.entry import AsrEntry
@@ -17,24 +16,10 @@ from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, Recogni
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.lists import first_that_can
 
-log = get_logger(__name__)
-
-_JITTER_S = (0.05, 0.25)  # so that turns that were refused together do not come back together
-_FIELDS = {
-    "invalid_api_key": "api_key",
-    "model_not_found": "model",
-    "unsupported_language": "language",
-    "invalid_audio": "audio",
-    "content_filter": "audio",
-    "bad_upstream": "base_url",
-    "upstream_unreachable": "base_url",
-}
-# Another try will not help, here or a moment later.
-_REFUSALS = {
-    "bad_upstream", "content_filter", "insufficient_quota", "invalid_api_key", "invalid_audio",
-    "invalid_request", "model_not_found", "unsupported_language",
-}  # fmt: skip
+# What of a session it is about.
+_FIELDS = {"unsupported_language": "language", "invalid_audio": "audio", "content_filter": "audio"}
 
 
 class Served:
@@ -43,9 +28,8 @@ class Served:
     def __init__(self, entry: AsrEntry, backend: AsrBackend) -> None:
         self.entry = entry
         self.backend = backend
-        self.breaker = Breaker(backend.name, entry.limits, metrics.OPEN_BREAKERS)
+        self.breaker = Breaker(backend.name, entry.limits, metrics.UPSTREAM)
         shown_from_zero(metrics.ANSWERS, backend.name)
-        shown_from_zero(metrics.PASSED_OVER, backend.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +38,10 @@ class Choice:
 
     served: Served
     model: str
+
+    @property
+    def breaker(self) -> Breaker:
+        return self.served.breaker
 
 
 class Ears:
@@ -79,35 +67,21 @@ async def hear(
 
     Raises PoolOverloaded, RecognitionFailed or HandBack, whatever was the last one's trouble.
     """
-    waited = False
-    for choice, is_last in [(choice, choice is choices[-1]) for choice in choices]:
-        served = choice.served
-        name = served.backend.name
-        if served.breaker.refuses and not is_last:
-            metrics.PASSED_OVER.labels(name).inc()
-            continue
-        while True:
-            try:
-                async with aclosing(_ask(choice, ears, question)) as answer:
-                    async for recognition in answer:
-                        yield replace(recognition, backend=name)
+    # What was only partial is replaced by what another backend says.
+    heard = first_that_can(
+        choices,
+        lambda choice: _ask(choice, ears, question),
+        binds=lambda _: False,
+        passing_on=(PoolOverloaded, RecognitionFailed, HandBack),
+        told=lambda choice, failure: _told(choice.served.backend.name, failure),
+        waits=True,
+    )
+    async with aclosing(heard) as answer:
+        async for choice, recognition in answer:
+            name = choice.served.backend.name
+            if not recognition.partial:
                 metrics.ANSWERS.labels(name).inc()
-                return
-            except UpstreamFailure as failure:
-                metrics.FAILURES.labels(name, failure.code).inc()
-                level = log.error if failure.code == "invalid_api_key" else log.warning
-                level("recogniser failed", backend=name, code=failure.code, reason=failure.message)
-                log.debug("what the recogniser's server said", detail=failure.detail)
-                if not is_last:
-                    break
-                if not failure.after_s or waited:
-                    raise _told(name, failure) from failure
-                waited = True
-                await asyncio.sleep(failure.after_s + random.uniform(*_JITTER_S))
-            except (PoolOverloaded, RecognitionFailed, HandBack):
-                if is_last:
-                    raise
-                break
+            yield replace(recognition, backend=name)
 
 
 async def _ask(choice: Choice, ears: Ears, question: Question) -> AsyncGenerator[Recognition, None]:
@@ -124,9 +98,6 @@ async def _ask(choice: Choice, ears: Ears, question: Question) -> AsyncGenerator
 
 
 def _told(name: str, failure: UpstreamFailure) -> Exception:
-    """The failure as callers and clients know it: with the backend, and what of its entry or of the session
-    it is about."""
-    field = _FIELDS.get(failure.code)
-    message = f"{name}: {failure.message}" + (f" ({field})" if field else "")
-    kind = RecognitionLost if failure.code in _REFUSALS else RecognitionFailed
-    return kind(message, failure.code)
+    """The failure as those who asked know it."""
+    kind = RecognitionFailed if failure.may_pass else RecognitionLost
+    return kind(failure.told(name, _FIELDS), failure.code)
