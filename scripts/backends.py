@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dialtone.llm.kinds import KINDS as CHAT_KINDS
 from dialtone.tts.engines.espeak import EspeakEngine
 from dialtone.tts.engines.kinds import VENDORS
+from dialtone.tts.engines.kokoro.engine import KokoroEngine
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.vad_asr.asr.kinds import KINDS
 
@@ -25,6 +27,7 @@ def recognisers() -> str:
         "backend",
         "where the audio goes",
         "hears a turn live",
+        "can end turns",
         "words as they come",
         "languages",
         "detects the language",
@@ -37,6 +40,7 @@ def recognisers() -> str:
             f"`{name}`",
             kind.abilities.where,
             _yes(kind.abilities.live),
+            _yes(kind.abilities.ends_turns),
             _yes(kind.abilities.words_as_they_come),
             kind.abilities.languages,
             kind.abilities.detects_language,
@@ -49,11 +53,32 @@ def recognisers() -> str:
     return _table(head, rows)
 
 
+def models() -> str:
+    """What each kind of language model's backend can do."""
+    head = (
+        "backend",
+        "where the conversation goes",
+        "tools",
+        "images",
+        "an answer cut by a lost worker",
+        "tokens counted by",
+        "key",
+        "names for sessions",
+    )
+    can = {name: kind.abilities for name, kind in CHAT_KINDS.items()}
+    rows = [
+        (f"`{name}`", one.where, one.tools, one.images, one.goes_on, one.counts, one.key, one.models)
+        for name, one in can.items()
+    ]
+    return _table(head, rows)
+
+
 def voices() -> str:
     """What each engine of voices can do."""
     head = ("engine", "where the text goes", "audio as it is made", "languages", "speeds", "longest text")
     vendors = {name: engine.abilities for name, engine in VENDORS.items()}
-    can = {"piper": PiperEngine.abilities, **vendors, "espeak-ng": EspeakEngine.abilities}
+    local = {engine.name: engine.abilities for engine in (PiperEngine, KokoroEngine)}
+    can = {**local, **vendors, "espeak-ng": EspeakEngine.abilities}
     rows = [
         (f"`{name}`", one.where, one.streams, one.languages, one.speeds, one.longest)
         for name, one in can.items()
@@ -61,7 +86,7 @@ def voices() -> str:
     return _table(head, rows)
 
 
-TABLES: Mapping[str, Callable[[], str]] = {"asr": recognisers, "tts": voices}
+TABLES: Mapping[str, Callable[[], str]] = {"asr": recognisers, "llm": models, "tts": voices}
 
 
 def written(document: str) -> str:

@@ -2,7 +2,9 @@
 
 https://developers.deepgram.com/reference/speech-to-text/listen-streaming: audio in binary frames; interim
 results meanwhile; Finalize makes all of it final (`from_finalize`); CloseStream does and ends with Metadata;
-a connection on which nothing comes for `idle_s` is closed with 1011 and NET-0001.
+a connection on which nothing comes for `idle_s` is closed with 1011 and NET-0001. With `endpointing` so long
+a silence makes what was said final, with `speech_final`; with `utterance_end_ms` a gap between words is told:
+https://developers.deepgram.com/docs/understanding-end-of-speech-detection.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ import asyncio
 import json
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -23,6 +27,7 @@ from websockets.http11 import Request, Response
 from tests.vad_asr.backends.scenes import API_KEY, MODEL, UNSPOKEN, Asked, Scene
 
 _INTERIM_EVERY_S = 0.2
+_AUDIBLE = 300
 _METADATA = {
     "request_id": "r1",
     "model_info": {"name": "test", "version": "1", "arch": "test"},
@@ -46,6 +51,10 @@ class DeepgramServer:
         """Finals come in pieces, the later before the earlier."""
         self.mute = False
         """Finalize has no answer, and what was sent is final but for the last 0.2 s."""
+        self.ends: tuple[str, ...] = ("speech_final", "UtteranceEnd")
+        """How it says that a speaker is done, where it is asked to: the first needs to hear silence."""
+        self.end_delay_s = 0.0
+        self.finalized = 0
         self.refusals: deque[Scene] = deque()
         """For the next handshakes."""
         self._server: Server | None = None
@@ -91,7 +100,8 @@ class DeepgramServer:
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:
-        stream = _Stream(self, connection)
+        assert connection.request is not None
+        stream = _Stream(self, connection, parse_qs(urlsplit(connection.request.path).query))
         try:
             while True:
                 async with asyncio.timeout(self.idle_s):
@@ -106,9 +116,14 @@ class DeepgramServer:
 
 
 class _Stream:
-    def __init__(self, server: DeepgramServer, connection: ServerConnection) -> None:
+    def __init__(
+        self, server: DeepgramServer, connection: ServerConnection, query: dict[str, list[str]]
+    ) -> None:
         self._server = server
         self._connection = connection
+        self._silence_s = _seconds(query.get("endpointing", ["10"])[0])
+        self._gap_s = _seconds(query.get("utterance_end_ms", [""])[0])
+        self._voiced_s: float | None = None  # of what no end was told of yet
         self._total_s = 0.0
         self._final_s = 0.0
         self._shown_s = 0.0
@@ -125,19 +140,20 @@ class _Stream:
             seconds = len(message) / 32_000
             self._total_s += seconds
             self._server.sent_s += seconds
+            self._listen(message)
             if self._total_s - max(self._shown_s, self._final_s) >= _INTERIM_EVERY_S:
                 self._shown_s = self._total_s
                 scene = self._server.script[0] if self._server.script else Scene()
-                await self._say(self._final_s, self._total_s, "".join(scene.words[:1]), is_final=False)
+                shown = "".join(scene.words[:1]) if self._voiced_s is not None else ""
+                await self._say(self._final_s, self._total_s, shown, is_final=False)
             return
         kind = json.loads(message)["type"]
         if kind == "KeepAlive":
             self._server.kept_alive += 1
         elif kind == "Finalize":
-            # Audio goes on to be taken meanwhile.
-            answer = asyncio.create_task(self._finalize(self._total_s))
-            self._answers.add(answer)
-            answer.add_done_callback(self._answers.discard)
+            self._server.finalized += 1
+            self._voiced_s = None
+            self._begin(self._finalize(self._total_s))  # audio goes on to be taken meanwhile
         elif kind == "CloseStream":
             self._server.closed_streams += 1
             metadata: dict[str, Any] = {
@@ -151,6 +167,42 @@ class _Stream:
             await self._connection.close()
         else:
             raise AssertionError(f"no message of the protocol: {kind}")
+
+    def _begin(self, saying: Coroutine[Any, Any, None]) -> None:
+        answer = asyncio.create_task(saying)
+        self._answers.add(answer)
+        answer.add_done_callback(self._answers.discard)
+
+    def _listen(self, pcm: bytes) -> None:
+        if np.abs(np.frombuffer(pcm, dtype="<i2")).max() > _AUDIBLE:
+            self._voiced_s = self._total_s
+            return
+        if self._voiced_s is None:
+            return
+        for kind, wanted_s in (("speech_final", self._silence_s), ("UtteranceEnd", self._gap_s)):
+            if kind in self._server.ends and wanted_s and self._total_s - self._voiced_s >= wanted_s:
+                self._begin(self._end(kind, self._voiced_s, self._total_s))
+                self._voiced_s = None
+                return
+
+    async def _end(self, kind: str, voiced_s: float, end_s: float) -> None:
+        scene = self._server.script.popleft() if self._server.script else Scene()
+        start_s, self._final_s = self._final_s, end_s
+        try:
+            await asyncio.sleep(self._server.end_delay_s)
+            if kind == "UtteranceEnd":
+                await self._say(start_s, end_s, scene.text, is_final=True)
+                end = {"type": kind, "channel": [0, 1], "last_word_end": voiced_s}
+                await self._connection.send(json.dumps(end))
+            elif self._server.swaps:
+                middle_s = (start_s + end_s) / 2
+                await self._say(middle_s, end_s, "".join(scene.words[1:]), is_final=True, ends=True)
+                await asyncio.sleep(0.2)
+                await self._say(start_s, middle_s, scene.words[0], is_final=True)
+            else:
+                await self._say(start_s, end_s, scene.text, is_final=True, ends=True)
+        except ConnectionClosed:
+            return
 
     async def _finalize(self, end_s: float) -> None:
         server = self._server
@@ -183,7 +235,14 @@ class _Stream:
             return
 
     async def _say(
-        self, start_s: float, end_s: float, text: str, *, is_final: bool, flushed: bool = False
+        self,
+        start_s: float,
+        end_s: float,
+        text: str,
+        *,
+        is_final: bool,
+        flushed: bool = False,
+        ends: bool = False,
     ) -> None:
         best: dict[str, Any] = {"transcript": text.strip(), "confidence": 0.99, "words": []}
         result: dict[str, Any] = {
@@ -192,12 +251,16 @@ class _Stream:
             "start": start_s,
             "duration": end_s - start_s,
             "is_final": is_final,
-            "speech_final": False,
+            "speech_final": ends,
             "from_finalize": flushed,
             "channel": {"alternatives": [best]},
             "metadata": _METADATA,
         }
         await self._connection.send(json.dumps(result))
+
+
+def _seconds(milliseconds: str) -> float:
+    return int(milliseconds) / 1000 if milliseconds.isdigit() else 0.0
 
 
 def _refused(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

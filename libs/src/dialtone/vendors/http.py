@@ -59,4 +59,4 @@ def without_secret(message: str, secret: str) -> str:
     """Keep a server's message short, and what it repeats of the key out of every log."""
     if secret:
         message = message.replace(secret, "***")
-    return message[:200]
+    return message[:200].encode(errors="replace").decode()  # half of a surrogate pair is for no log

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
-from pydantic import BaseModel, ValidationError
 
 from dialtone.vendors.answer import Answer, Patience, asked
 from dialtone.vendors.entry import VendorEntry
 from dialtone.vendors.failures import UpstreamFailure, failure_of_status
 from dialtone.vendors.http import bearer, new_client, without_secret
+from dialtone.vendors.objects import object_of
 from dialtone.vendors.sse import SseDecoder
 
 _EVENT_STREAM = "text/event-stream"
+_LONGEST_EVENT = 1 << 20  # bytes
 
-Said = TypeVar("Said", bound=BaseModel)
 Refusal = Callable[[int, dict[str, Any]], UpstreamFailure | None]
 """Finds what a vendor says in its own way, from the status and the `error` of a body."""
 
@@ -60,23 +59,26 @@ class VendorHttp:
                     patience.heard()
 
     async def objects(
-        self, path: str, patience: Patience, **content: Any
+        self, path: str, patience: Patience, *, longest_event: int = _LONGEST_EVENT, **content: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield the object of each event, or the one of a body that is no stream. See `parts`."""
+        """Yield the object of each event, of `longest_event` bytes at most, or the one of a body that is no
+        stream. See `parts`."""
         async with asked(self._client, path, patience.due, self._refused, **content) as answer:
             if answer.kind == "application/json":
-                yield self._checked(_object(await answer.whole(patience.due)))
+                yield self._checked(object_of(await answer.whole(patience.due)))
                 return
             if answer.kind != _EVENT_STREAM:
                 raise _another_kind(answer, "JSON")
-            sse = SseDecoder()
+            sse = SseDecoder(longest_event)
             ended = False
             while not ended:
                 part = await answer.part(patience.due, patience.late)
                 ended = part is None
                 for event in sse.flush() if part is None else sse.feed(part):
                     if event.strip() != b"[DONE]":
-                        yield self._checked(_object(event))
+                        yield self._checked(object_of(event))
+                if sse.overlong:
+                    raise UpstreamFailure("bad_upstream", f"answered an event of over {longest_event} bytes")
                 patience.heard()
 
     async def close(self) -> None:
@@ -91,7 +93,7 @@ class VendorHttp:
 
     def _refused(self, response: httpx2.Response, body: bytes) -> UpstreamFailure:
         try:
-            said = _object(body)
+            said = object_of(body)
         except UpstreamFailure:  # a gateway's page, say: its status tells
             said = {}
         return self._failure(response.status_code, response.headers, said)
@@ -106,25 +108,6 @@ class VendorHttp:
         return failure_of_status(status, headers, detail, str(error.get("code") or ""))
 
 
-def read_as(kind: type[Said], said: dict[str, Any]) -> Said:
-    """The object as what it is to be. Raises UpstreamFailure, which says what of it is not."""
-    try:
-        return kind.model_validate(said)
-    except ValidationError as wrong:
-        where = ".".join(map(str, wrong.errors(include_input=False, include_url=False)[0]["loc"]))
-        raise UpstreamFailure("bad_upstream", f"answered in another format: {where[:64]}") from None
-
-
 def _another_kind(answer: Answer, wanted: str) -> UpstreamFailure:
     what = answer.kind[:64] or "what it does not name"
     return UpstreamFailure("bad_upstream", f"answered {what} instead of {wanted}")
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(data)
-    except ValueError:
-        raise UpstreamFailure("bad_upstream", "answered what is no JSON") from None
-    if not isinstance(said, dict):
-        raise UpstreamFailure("bad_upstream", "answered JSON that is no object")
-    return said

@@ -15,6 +15,8 @@ from dialtone.vad_asr.policy import LegLimits
 from dialtone.vad_asr.turn import Ask, OpenTurn
 from dialtone.vad_asr.turn_end import sounds
 
+_FOLLOWED_EVERY = SAMPLE_RATE // 10
+
 
 class Ahead:
     """Asks, and sends what comes while the turn still goes on; `config` is the client's."""
@@ -45,7 +47,9 @@ class Ahead:
         self._asking.settle(turn)
         if self._lease.behind or not self._asking.early:
             return
-        if turn.pausing:
+        if self._asking.followed and not turn.unfollowed:
+            self._follow(turn)
+        elif turn.pausing:
             self._guess(turn)
         elif self.config.transcription.partials or self._asking.live:
             self._offer_partial(turn)
@@ -95,6 +99,37 @@ class Ahead:
         self._hearing.endpointer.judge(sounds(recognition.text))
         if self.config.turn_detection.candidate_pause_ms and recognition.text:
             await self.send(turn, Transcript.KIND_CANDIDATE, guess, recognition, end)
+
+    def _follow(self, turn: OpenTurn) -> None:
+        """The recogniser is to say whether that was all: it is given what it has not heard yet, at a time."""
+        position = self._hearing.position
+        if turn.partial or position < turn.followed_to + _FOLLOWED_EVERY:
+            return
+        turn.followed_to = position
+        turn.partial = self._asking.about_turn(turn, position, Urgency.FOLLOWED)
+        self._spawn(self._await_followed(turn, turn.partial, position))
+
+    async def _await_followed(self, turn: OpenTurn, asked: Ask, position: int) -> None:
+        try:
+            recognition = await asked.result()
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            return
+        except (PoolOverloaded, RecognitionFailed):
+            turn.unfollowed = True  # where this one ends is for the silence to say
+            return
+        finally:
+            stale = turn.partial is not asked
+            if not stale:
+                turn.partial = None
+        if stale:
+            return
+        if recognition.turn_over:
+            self._hearing.endpointer.tell(position)
+        shown, turn.shown = turn.shown, recognition.text
+        if self.config.transcription.partials and recognition.text not in ("", shown):
+            await self.send(turn, Transcript.KIND_PARTIAL, asked, recognition, position)
 
     def _offer_partial(self, turn: OpenTurn) -> None:
         """Shows what was said so far, now and then, while nobody needs the model for more."""

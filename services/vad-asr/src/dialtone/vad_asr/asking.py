@@ -8,7 +8,7 @@ from dialtone.v1.ears_pb2 import Transcription as Wanted
 from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 from dialtone.vad_asr.hearing import Hearing
-from dialtone.vad_asr.passages import LONGEST, Cut, passages
+from dialtone.vad_asr.passages import LONG_GAP, LONGEST, MARGIN, Cut, passages
 from dialtone.vad_asr.transcriber import SoFar, Transcriber, joined
 from dialtone.vad_asr.turn import Ask, OpenTurn
 
@@ -41,6 +41,11 @@ class Asking:
     def live(self) -> bool:
         """Whether the recogniser is to have the audio of a turn while it is spoken."""
         return self._transcriber.live
+
+    @property
+    def followed(self) -> bool:
+        """Whether the recogniser is to say where turns end, and so has to hear their silences, too."""
+        return self._hearing.policy.told and self._transcriber.ends_turns
 
     @property
     def idle(self) -> bool:
@@ -101,5 +106,11 @@ class Asking:
     def _cut(self, start: int, end: int) -> list[Cut]:
         hearing, wanted = self._hearing, self.wanted
         return passages(
-            hearing.recording, hearing.voice, start, end, language=wanted.language, prompt=wanted.prompt
+            hearing.recording,
+            hearing.voice,
+            start,
+            end,
+            language=wanted.language,
+            prompt=wanted.prompt,
+            tail=LONG_GAP if self.followed else MARGIN,
         )

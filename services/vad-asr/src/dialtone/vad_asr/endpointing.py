@@ -63,12 +63,19 @@ class Endpointer:
         self._paused = False
         self._pauses = 0
         self._sounds: TurnEnd | None = None  # what was said before the pause that goes on
+        self._told: int | None = None  # up to where the recogniser had heard when it said: over
         self.in_turn = False
 
     def judge(self, sounds: TurnEnd) -> None:
         """The words before the pause that goes on are known: it is to last as long as they ask for."""
         if self._paused:
             self._sounds = sounds
+
+    def tell(self, heard: int) -> None:
+        """The recogniser, having heard the turn up to `heard`, says that it is over: so it is at the next
+        step, unless a voice is heard there or was after `heard`."""
+        if self.policy.told and self.in_turn:
+            self._told = heard
 
     def resume(self, start: int) -> None:
         """Goes on inside a turn whose start was announced before.
@@ -83,6 +90,7 @@ class Endpointer:
     def close(self, position: int) -> None:
         """Something else ended the turn or dropped the audio up to `position`."""
         self.in_turn = False
+        self._told = None
         self._end_pause()
         self._pauses = 0
         self._sustained = False
@@ -94,6 +102,7 @@ class Endpointer:
             return self._begin(tracker) if self.policy.automatic else []
         boundaries = self._lasting(tracker)
         if tracker.voiced:
+            self._told = None
             if self._paused:
                 self._end_pause()
                 boundaries.append(Resumed())
@@ -121,7 +130,7 @@ class Endpointer:
 
     def _in_silence(self, tracker: VoiceTracker) -> list[Boundary]:
         silence = tracker.position - max(tracker.last_voiced, self._known_voice)
-        if silence >= self._silence():
+        if silence >= self._silence() or (self._told is not None and tracker.last_voiced <= self._told):
             return [self._stop(tracker)]
         if not self._paused and self.policy.pause and silence >= self._pause():
             self._paused = True

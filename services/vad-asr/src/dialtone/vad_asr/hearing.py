@@ -45,6 +45,10 @@ class Hearing:
         self.uncommitted = 0  # audio before this belongs to a turn, or was cleared
 
     @property
+    def policy(self) -> TurnPolicy:
+        return self._policy
+
+    @property
     def position(self) -> int:
         return self._tracker.position
 

@@ -12,8 +12,8 @@ from dialtone.vad_asr.recording import Recording, VoicedSpans
 
 # Kept around voice: the detectors miss soft beginnings and ends, and Whisper wants to hear a little
 # silence first: 0.1-0.3 s before the voice save errors.
-_MARGIN = SAMPLE_RATE // 4
-_LONG_GAP = SAMPLE_RATE * 2
+MARGIN = SAMPLE_RATE // 4
+LONG_GAP = SAMPLE_RATE * 2
 LONGEST = int(MAX_PASSAGE_SECONDS * SAMPLE_RATE)
 _EARLIEST_CUT = SAMPLE_RATE * 12
 _BLOCK = SAMPLE_RATE // 100
@@ -32,12 +32,20 @@ class Cut:
 
 
 def passages(
-    recording: Recording, voice: VoicedSpans, start: int, end: int, *, language: str, prompt: str
+    recording: Recording,
+    voice: VoicedSpans,
+    start: int,
+    end: int,
+    *,
+    language: str,
+    prompt: str,
+    tail: int = MARGIN,
 ) -> list[Cut]:
-    """The passages of the turn [start, end), in order; none where no voice was heard."""
+    """The passages of the turn [start, end), in order; none where no voice was heard. `tail` is how many
+    samples are kept after the last voice."""
     cuts: list[Cut] = []
     start = max(start, recording.start)
-    for first, last in _stretches(voice.within(start, end), start, end):
+    for first, last in _stretches(voice.within(start, end), start, end, tail):
         while first < last:
             samples = recording.read(first, min(last, first + LONGEST))
             if last - first > LONGEST:
@@ -52,14 +60,18 @@ def passages(
     return cuts
 
 
-def _stretches(spans: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+def _stretches(spans: list[tuple[int, int]], start: int, end: int, tail: int) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
     for first, last in spans:
-        if joined and first - joined[-1][1] < _LONG_GAP:
+        if joined and first - joined[-1][1] < LONG_GAP:
             joined[-1] = (joined[-1][0], last)
         else:
             joined.append((first, last))
-    return [(max(first - _MARGIN, start), min(last + _MARGIN, end)) for first, last in joined]
+    kept = [MARGIN] * len(joined[1:]) + [tail] * len(joined[:1])
+    return [
+        (max(first - MARGIN, start), min(last + after, end))
+        for (first, last), after in zip(joined, kept, strict=True)
+    ]
 
 
 def _quietest(samples: Pcm16) -> int:

@@ -68,6 +68,7 @@ class TurnPolicy:
     sustained: int  # speech of a turn that is announced once there is as much; 0: never
     pause: int  # silence after which recognition starts ahead of the endpoint; 0: never
     patience: dict[TurnEnd, int] | None = None  # the silence once the words are known; None: the same
+    told: bool = False  # a recogniser that says where the turn ends is believed
 
     @classmethod
     def of(cls, config: EarsConfig, defaults: TurnDefaults) -> TurnPolicy:
@@ -84,6 +85,8 @@ class TurnPolicy:
             sustained=turn.sustained_speech_ms * _SAMPLES_PER_MS,
             pause=pause_ms * _SAMPLES_PER_MS if pause_ms < silence_ms else 0,
             patience=_patience(turn),
+            # What a client left to its words, or to itself, is not for a vendor to decide.
+            told=turn.mode not in (TurnDetection.MODE_MANUAL, TurnDetection.MODE_SEMANTIC_VAD),
         )
 
 

@@ -17,6 +17,7 @@ class SimulatedTranscriber:
 
     early = False
     live = False
+    ends_turns = False
     idle = False
 
     def __init__(self) -> None:

@@ -27,7 +27,8 @@ def joined(answers: Sequence[Recognition]) -> Recognition:
     text = space_of(language).join(answer.text for answer in answers if answer.text)
     backends = dict.fromkeys(answer.backend for answer in answers if answer.backend)
     compute_us = sum(answer.compute_us for answer in answers)
-    return Recognition(text, language, compute_us, backend="+".join(backends))
+    over = bool(answers) and answers[-1].turn_over
+    return Recognition(text, language, compute_us, backend="+".join(backends), turn_over=over)
 
 
 class Transcription(Protocol):
@@ -65,6 +66,11 @@ class Transcriber(Protocol):
     @property
     def live(self) -> bool:
         """Whether the recogniser is to have the audio of a turn while it is spoken: it costs nothing more."""
+        ...
+
+    @property
+    def ends_turns(self) -> bool:
+        """Whether the recogniser is to say where a turn ends. What is FOLLOWED is asked of it alone."""
         ...
 
     @property
@@ -117,15 +123,18 @@ class BackendTranscriber:
         return not self._unknown and self._first.served.backend.abilities.live
 
     @property
+    def ends_turns(self) -> bool:
+        return not self._unknown and self._first.served.entry.endpointing == "vendor"
+
+    @property
     def idle(self) -> bool:
         return not self._unknown and self._first.served.backend.idle
 
     def begin(
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
     ) -> Transcription:
-        return _PassageTranscription(
-            self._choices, self._ears, passages, urgency, so_far, unknown=self._unknown
-        )
+        choices = (self._first,) if urgency is Urgency.FOLLOWED else self._choices
+        return _PassageTranscription(choices, self._ears, passages, urgency, so_far, unknown=self._unknown)
 
     async def close(self) -> None:
         await self._ears.close()

@@ -46,6 +46,9 @@ class OpenTurn:
     partial: Ask | None = None
     lost: Ask | None = None  # the model was lost with it: no more is asked about this turn
     next_partial: int = 0  # position from which the next partial may be asked for
+    followed_to: int = 0  # how far the recogniser was asked whether it is over
+    unfollowed: bool = False  # the recogniser failed at that
+    shown: str = ""  # the last partial
     heads: list[Ask] = field(default_factory=list)  # what no later sound changes
     settled: int = field(init=False)  # where these end
     next_head: int = 0  # position from which to look for another

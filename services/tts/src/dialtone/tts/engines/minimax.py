@@ -30,11 +30,13 @@ from dialtone.tts.engines.samples import Samples
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.http import without_secret
-from dialtone.vendors.requests import VendorHttp, read_as
+from dialtone.vendors.objects import read_as
+from dialtone.vendors.requests import VendorHttp
 
 _URL = "https://api.minimax.io/v1"
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100)  # Hz
 _LONGEST_TEXT = 9_999  # characters
+_LONGEST_EVENT = 16 << 20  # bytes: all of a sentence of minutes, where it is sent once more
 _SLOWEST, _FASTEST = 0.5, 2.0
 _LAST = 2
 _OF_STATUS = {
@@ -96,7 +98,9 @@ class MiniMaxEngine:
         """
         path, request = self._request(text, style)
         samples = Samples(self.name, self._entry.gain)
-        answer = self._http.objects(path, self._entry.limits.patience(), json=request)
+        answer = self._http.objects(
+            path, self._entry.limits.patience(), longest_event=_LONGEST_EVENT, json=request
+        )
         async with aclosing(answer):
             async for said in answer:
                 data = self._data(said)

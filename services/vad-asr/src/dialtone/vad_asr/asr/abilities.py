@@ -13,6 +13,8 @@ class Abilities:
     """Where the audio goes, and by which protocol."""
     live: bool
     """Takes the audio of a turn while it is spoken: guesses and partials cost no second recognition."""
+    ends_turns: bool
+    """Says that a speaker is done, where its entry asks for it (`endpointing`)."""
     words_as_they_come: bool
     """The words of a passage come before it is recognised to its end."""
     languages: str

@@ -39,7 +39,8 @@ class Listener(Protocol):
     def hear(self, question: Question) -> AsyncGenerator[Recognition, None]:
         """Yield what is known so far, as far as the backend shows it (`partial`), then the answer.
 
-        Closing the iterator stops the recognition. Raises UpstreamFailure of a vendor; of the local model
+        Closing the iterator stops the recognition. What is FOLLOWED, by those alone that can end turns, is
+        answered at once with what is known. Raises UpstreamFailure of a vendor; of the local model
         PoolOverloaded, RecognitionFailed, or HandBack where there is none any more.
         """
         ...

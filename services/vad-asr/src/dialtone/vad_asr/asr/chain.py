@@ -12,7 +12,7 @@ from dialtone.telemetry import shown_from_zero
 from dialtone.vad_asr import metrics
 from dialtone.vad_asr.asr.backend import AsrBackend, Listener, Question
 from dialtone.vad_asr.asr.entry import AsrEntry
-from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost
+from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure
@@ -79,7 +79,7 @@ async def hear(
     async with aclosing(heard) as answer:
         async for choice, recognition in answer:
             name = choice.served.backend.name
-            if not recognition.partial:
+            if not recognition.partial and question.urgency is not Urgency.FOLLOWED:
                 metrics.ANSWERS.labels(name).inc()
             yield replace(recognition, backend=name)
 

@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any
+from typing import Annotated
 
+from pydantic import BaseModel, Field
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from dialtone.telemetry import get_logger
+from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, space_of
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.http import too_slow
+from dialtone.vendors.objects import Seconds, Text, Word, object_of, read_as
 
 log = get_logger(__name__)
 
@@ -25,14 +28,19 @@ _SLACK_S = 0.1  # by which the times of results may be off
 _QUIET_S = 0.3  # after Finalize: results that overtook each other are all there then
 _SILENT_S, _NOTHING_S = 0.8, 0.5  # Finalize may go unanswered; so long, where so little was left
 _BEHIND_S = 0.5  # by which what is only shown may lag behind what was sent
-_SHOWN_S = 1.0  # how long what is only shown is waited for
+# How long something new is waited for where not all has to be final.
+_PATIENCE_S = {Urgency.PARTIAL: 1.0, Urgency.FOLLOWED: 0.1}
+_GAP_S = 1.0  # without a word, at least, is what an UtteranceEnd tells of
+_MOST_FINALS = 1_000  # of an utterance of 20 s: nobody says as much
 
 
 class Lane:
     """Use it between `acquire` and `release`. Times are seconds of the connection's own audio."""
 
-    def __init__(self, socket: ClientConnection, kind: tuple[str, str]) -> None:
+    def __init__(self, socket: ClientConnection, kind: tuple[str, str], *, ends_turns: bool) -> None:
+        """`kind` is the model and the language; `ends_turns`: the server is to say where speech ends."""
         self.kind = kind
+        self._ends_turns = ends_turns
         self.language = ""  # as the server detected it
         self._socket = socket
         self._mine = asyncio.Lock()
@@ -40,6 +48,8 @@ class Lane:
         self._base_s = 0.0  # where that began
         self._finals: dict[float, tuple[float, str]] = {}  # start -> end, text
         self._interim: tuple[float, float, str] = (0.0, 0.0, "")
+        self._voiced_s = 0.0  # where in it a voice was heard last
+        self._over: tuple[float, float] | None = None  # where its words end, and the silence after them
         self._flushed = 0  # answers to Finalize that are still to come
         self._news = asyncio.Event()
         self._failure: UpstreamFailure | None = None
@@ -59,6 +69,16 @@ class Lane:
         """All that was sent is final."""
         return self._covered_s() >= self._end_s() - _SLACK_S
 
+    @property
+    def over(self) -> bool:
+        """The server has said that the speaker is done, what was said is final, and no voice was heard after
+        that."""
+        if self._over is None:
+            return False
+        words_s, silent_s = self._over
+        voiced_s = self._base_s + self._voiced_s
+        return self._covered_s() >= words_s - _SLACK_S and silent_s >= voiced_s - _SLACK_S
+
     def goes_on(self, pcm: bytes) -> bool:
         """Whether this is the utterance at hand, or more of it."""
         return bool(self._sent) and pcm.startswith(self._sent)
@@ -76,6 +96,7 @@ class Lane:
         self._sent.clear()
         self._finals.clear()
         self._interim = (0.0, 0.0, "")
+        self._voiced_s, self._over = 0.0, None
         self._flushed = 0
 
     @property
@@ -89,27 +110,34 @@ class Lane:
             texts.append(text)
         return space_of(self.language or self.kind[1]).join(text for text in texts if text)
 
-    async def ask(self, pcm: bytes, *, final: bool, deadline: float) -> AsyncGenerator[str, None]:
-        """Send what is new of `pcm`, and yield the text as it grows until all of it is final, or, where it is
-        not to be, until something new is known of it. Raises UpstreamFailure, also when it is not there by
-        `deadline` on the loop's clock."""
+    async def ask(
+        self, pcm: bytes, voiced_s: float, urgency: Urgency, deadline: float
+    ) -> AsyncGenerator[str, None]:
+        """Send what is new of `pcm`, in which a voice was last heard at `voiced_s`, and yield the text as it
+        grows until all of it is final, or, where the urgency does not ask for that, until something new is
+        known. Raises UpstreamFailure, also when it is not there by `deadline` on the loop's clock."""
         loop = asyncio.get_running_loop()
+        patience_s = _PATIENCE_S.get(urgency)
+        self._voiced_s = voiced_s
+        if patience_s is None and self.over:
+            return  # what is left to send is silence
         try:
             async with asyncio.timeout_at(deadline):
                 await self._feed(pcm[len(self._sent) :])
-                if final and not self.settled:
+                if patience_s is None and not self.settled:
                     await self._say({"type": "Finalize"})
                     self._flushed += 1
         except TimeoutError:
             raise too_slow("takes no audio") from None
         asked = self._heard = loop.time()
         shown = self.text
-        while not self._enough(final=final, waited_s=loop.time() - asked, quiet_s=loop.time() - self._heard):
+        while not self._enough(urgency, waited_s=loop.time() - asked, quiet_s=loop.time() - self._heard):
             if loop.time() >= deadline:
                 raise too_slow("no final words")
             self._news.clear()
+            wait_s = min(_QUIET_S, patience_s or _QUIET_S, max(0.0, deadline - loop.time()))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), min(_QUIET_S, max(0.0, deadline - loop.time())))
+                await asyncio.wait_for(self._news.wait(), wait_s)
             if self._failure is not None:
                 raise self._failure
             if self.text != shown:
@@ -182,38 +210,53 @@ class Lane:
             self._news.set()
 
     def _take(self, message: str | bytes) -> None:
-        try:
-            said = json.loads(message)
-            kind = said["type"]
-            if kind == "Results":
-                self._result(said)
-            elif kind == "Error":
-                log.debug("what the recogniser's server said", detail=str(said.get("description"))[:200])
+        said = object_of(message)
+        match read_as(_Message, said).type:
+            case "Results":
+                self._result(read_as(_Results, said))
+            case "UtteranceEnd":
+                self._utterance_end(read_as(_UtteranceEnd, said))
+            case "Error":
+                log.debug("what the recogniser's server said", detail=ascii(said.get("description"))[:200])
                 raise UpstreamFailure("upstream_error", "the server reports an error", again=True)
-        except (ValueError, KeyError, TypeError, IndexError):
-            raise UpstreamFailure("bad_upstream", "answered what is no result of a live stream") from None
 
-    def _result(self, said: dict[str, Any]) -> None:
-        start, end = float(said["start"]), float(said["start"]) + float(said["duration"])
-        said_best = said["channel"]["alternatives"][0]
-        text = str(said_best["transcript"]).strip()
-        if end <= self._base_s + _SLACK_S and not (said.get("from_finalize") and self._flushed):
+    def _result(self, said: _Results) -> None:
+        start, end = said.start, said.start + said.duration
+        best = said.channel.alternatives[0]
+        text = best.transcript.strip()
+        if end <= self._base_s + _SLACK_S and not (said.from_finalize and self._flushed):
             return  # of the utterance before
-        if languages := said_best.get("languages"):
-            self.language = str(languages[0]).partition("-")[0].lower()
-        if said.get("is_final"):
+        if best.languages:
+            self.language = best.languages[0].partition("-")[0].lower()
+        if self._over is not None and text and end > self._over[1] + _SLACK_S:
+            self._over = None  # the speaker went on
+        if said.is_final:
+            if len(self._finals) >= _MOST_FINALS:
+                raise UpstreamFailure("bad_upstream", "answered with results without end: is_final")
             self._finals[start] = (end, text)
-            if said.get("from_finalize"):
+            if said.from_finalize:
                 self._flushed = max(0, self._flushed - 1)
+            if said.speech_final and self._ends_turns:
+                self._over = (end, end)
         elif end >= self._interim[1]:
             self._interim = (start, end, text)
 
-    def _enough(self, *, final: bool, waited_s: float, quiet_s: float) -> bool:
+    def _utterance_end(self, said: _UtteranceEnd) -> None:
+        words_s = said.last_word_end
+        started_s, _, text = self._interim
+        if not self._ends_turns or words_s <= self._base_s or (text and started_s >= words_s):
+            return  # not asked for, of the utterance before, or the speaker went on
+        self._over = (words_s, min(words_s + _GAP_S, self._end_s()))
+
+    def _enough(self, urgency: Urgency, *, waited_s: float, quiet_s: float) -> bool:
+        if urgency is Urgency.FOLLOWED:
+            return self.over or waited_s >= _PATIENCE_S[urgency]
         if self.settled:
             return True
-        if not final:
+        if urgency is Urgency.PARTIAL:
             shown_s = max(self._interim[1], self._covered_s())
-            return self._base_s < shown_s >= self._end_s() - _BEHIND_S or waited_s >= _SHOWN_S
+            new = self._base_s < shown_s >= self._end_s() - _BEHIND_S
+            return new or waited_s >= _PATIENCE_S[urgency]
         if self._flushed == 0:
             # The server's times need not add up to what was sent; it has said that this is all.
             return quiet_s >= _QUIET_S
@@ -231,6 +274,32 @@ class Lane:
                 break
             covered = max(covered, end)
         return covered
+
+
+class _Message(BaseModel):
+    type: Word
+
+
+class _Alternative(BaseModel):
+    transcript: Text
+    languages: list[Word] | None = None
+
+
+class _Channel(BaseModel):
+    alternatives: list[_Alternative] = Field(min_length=1)
+
+
+class _Results(BaseModel):
+    start: Seconds
+    duration: Seconds
+    channel: _Channel
+    is_final: bool | None = None
+    speech_final: bool | None = None
+    from_finalize: bool | None = None
+
+
+class _UtteranceEnd(BaseModel):
+    last_word_end: Annotated[float, Field(ge=-1, le=1e7, allow_inf_nan=False)]  # -1: there was none
 
 
 def _failure_of_close(closed: ConnectionClosed) -> UpstreamFailure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dialtone.vad_asr.asr.recognition import Passage
 from dialtone.vendors.answer import Patience
@@ -43,6 +43,9 @@ class AsrEntry(VendorEntry):
     early: bool = True
     """Ask at each pause, ahead of the turn's end: the answer comes earlier, and pauses that end nothing are
     paid for."""
+    endpointing: Literal["ours", "vendor"] = "ours"
+    """Who says where a turn ends that its session leaves to the server's voice activity detection. `vendor`:
+    the backend's server, of those that can; after the session's silence the turn is over all the same."""
     partials: bool = False
     """Show words while the user speaks though all of the turn has to be recognised anew each time. Backends
     that hear a turn live show them always."""
@@ -50,3 +53,9 @@ class AsrEntry(VendorEntry):
     """More fields of every request: of the form (openai), the query (deepgram), `generationConfig`
     (gemini)."""
     limits: AsrLimits = AsrLimits()
+
+    @model_validator(mode="after")
+    def _vendors_hear_what_they_end(self) -> AsrEntry:
+        if self.endpointing == "vendor" and not self.early:
+            raise ValueError("endpointing: a vendor that is to end turns has to be asked early")
+        return self

@@ -26,11 +26,15 @@ _BATCH_LENGTH_RATIO = 1.5  # a batch is padded to its longest passage
 
 
 class Urgency(IntEnum):
-    """Who goes first: a caller who waits for an answer, before guesses, before what is only shown."""
+    """Who goes first: a caller who waits for an answer, before guesses, before what is only shown.
+
+    What is followed is asked of backends that can end turns alone: what was said so far, and is that all?
+    """
 
     FINAL = 0
     CANDIDATE = 1
     PARTIAL = 2
+    FOLLOWED = 3
 
 
 class PoolOverloaded(Exception):

@@ -56,7 +56,8 @@ class Recognition:
 
     `until` is how far into the passage the model listened, in seconds: it may stop before the end, at a
     pause, and has to be asked again about the rest. None: to the end. `partial`: more of the answer
-    follows. `backend` is the kind of backend that answered.
+    follows. `backend` is the kind of backend that answered. `turn_over`: it says that the speaker is done,
+    having heard nothing since that voice was heard in the passage for the last time.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Recognition:
     until: float | None = None
     partial: bool = False
     backend: str = ""
+    turn_over: bool = False
 
 
 class Recognizer(Protocol):

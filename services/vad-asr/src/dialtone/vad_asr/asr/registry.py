@@ -55,6 +55,11 @@ class AsrRegistry:
         # Names of one entry share its backend.
         entries = {id(line): line for line in lines.values() if isinstance(line, AsrEntry)}
         self._served = {at: Served(entry, build(entry)) for at, entry in entries.items()}
+        for name, line in lines.items():
+            if isinstance(line, AsrEntry) and line.endpointing == "vendor":
+                backend = self._served[id(line)].backend
+                if not backend.abilities.ends_turns:
+                    raise BadRegistry(f"ASR_MODELS.{name}.endpointing: {backend.name} cannot end turns")
 
     def choose(self, name: str) -> tuple[Choice, ...]:
         """Return who is to be asked for a session's model, in turn. Raises UnknownModel."""

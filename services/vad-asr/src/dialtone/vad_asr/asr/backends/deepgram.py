@@ -6,13 +6,14 @@ on parts of `websockets` that are deprecated. The tests hold their server to its
 
 A call holds a connection (`Lane`). What is asked about a turn is, mostly, the audio that was asked about
 before and some more: then only that is sent. So the audio goes out while the user speaks, and at a pause all
-that is left to do is Finalize. `endpointing` is off: where a turn ends is ours to say.
+that is left to do is Finalize. `endpointing` is off where the ends of turns are ours to say; where the entry
+leaves them to the vendor, they are its `speech_final` (silence) and its `UtteranceEnd` (no word for a second,
+whatever else is heard): https://developers.deepgram.com/docs/understanding-end-of-speech-detection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -31,10 +32,10 @@ from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import Question, refuse_unheard_of
 from dialtone.vad_asr.asr.deepgram_lane import Lane
 from dialtone.vad_asr.asr.entry import AsrEntry
-from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Recognition
 from dialtone.vendors.failures import UpstreamFailure, failure_of_status
 from dialtone.vendors.http import without_secret
+from dialtone.vendors.objects import object_of
 
 # At DEBUG the library writes down all it says, the key of the handshake and the audio among it.
 _wire_log = logging.getLogger(__name__ + ".wire")
@@ -44,6 +45,8 @@ _URL = "wss://api.deepgram.com/v1"
 _LANES = 3  # of a call: turns that overlap; a fourth waits
 _MESSAGE_BYTES = 1 << 20
 _DETECTING = ("nova-2", "nova-3")  # models that know `language=multi`
+# The silence in ms that the vendor advises for conversations, and the shortest gap between words it takes.
+_ENDING = {"endpointing": "300", "utterance_end_ms": "1000"}
 
 
 class DeepgramBackend:
@@ -53,6 +56,7 @@ class DeepgramBackend:
     abilities: ClassVar = Abilities(
         where="Deepgram; WebSocket",
         live=True,
+        ends_turns=True,
         words_as_they_come=True,
         languages="as the model's",
         detects_language="among those of `language=multi` (not Chinese)",
@@ -67,6 +71,7 @@ class DeepgramBackend:
         self.url = re.sub("^http", "ws", (entry.base_url or _URL).rstrip("/")) + "/listen"
         self.limits = entry.limits
         self._extra = entry.extra
+        self.ends_turns = entry.endpointing == "vendor"
 
     def listen(self) -> _Ear:
         return _Ear(self)
@@ -80,7 +85,7 @@ class DeepgramBackend:
             "channels": "1",
             "interim_results": "true",
             "punctuate": "true",
-            "endpointing": "false",
+            **(_ENDING if self.ends_turns else {"endpointing": "false"}),
         }
         if language:
             query["language"] = language
@@ -109,10 +114,10 @@ class DeepgramBackend:
 
     def _refused(self, response: Response, language: str) -> UpstreamFailure:
         try:
-            said = json.loads(response.body or b"")
-        except ValueError:
+            said = object_of(response.body or b"")
+        except UpstreamFailure:  # a gateway's page, say: its status tells
             said = {}
-        message = without_secret(str(said.get("err_msg", "") if isinstance(said, dict) else ""), self._key)
+        message = without_secret(str(said.get("err_msg", "")), self._key)
         status = response.status_code
         if status == 400 and "model/language" in message:
             code = "unsupported_language" if language else "model_not_found"
@@ -145,20 +150,22 @@ class _Ear:
         deadline = asyncio.get_running_loop().time() + self._backend.limits.answer_within_s(passage)
         pcm = pcm16_to_bytes(passage.samples)
 
-        def recognised(text: str, language: str, *, partial: bool) -> Recognition:
+        def recognised(lane: Lane, text: str, *, partial: bool, over: bool = False) -> Recognition:
             took_us = round((time.monotonic() - begun) * 1e6)
-            return Recognition(text, language or passage.language, took_us, partial=partial)
+            language = lane.language or passage.language
+            return Recognition(text, language, took_us, partial=partial, turn_over=over)
 
-        final = question.urgency is not Urgency.PARTIAL
+        urgency = question.urgency
+        voiced_s = (passage.voice[-1][1] if passage.voice else len(passage.samples)) / SAMPLE_RATE
         kind = (question.model, passage.language)
         async with self._room:
             while True:
                 lane, used = await self._lane(kind, pcm)
                 try:
-                    async with aclosing(lane.ask(pcm, final=final, deadline=deadline)) as texts:
+                    async with aclosing(lane.ask(pcm, voiced_s, urgency, deadline)) as texts:
                         async for text in texts:
-                            yield recognised(text, lane.language, partial=True)
-                    yield recognised(lane.text, lane.language, partial=False)
+                            yield recognised(lane, text, partial=True)
+                    yield recognised(lane, lane.text, partial=False, over=lane.over)
                     return
                 except UpstreamFailure as failure:
                     # One that was idle may have been closed just then, which says nothing of the server.
@@ -179,14 +186,14 @@ class _Ear:
                 return chosen, True
             chosen.release()
         for lane in alike:
-            if not lane.busy and not lane.ended and lane.settled:
+            if not lane.busy and not lane.ended and (lane.settled or lane.over):
                 await lane.acquire()
                 lane.begin_anew()
                 return lane, True
         unused = [lane for lane in self._lanes if not lane.busy]
         if len(self._lanes) >= _LANES and unused:
             self._leave(unused[0])
-        lane = Lane(await self._backend.connect(*kind), kind)
+        lane = Lane(await self._backend.connect(*kind), kind, ends_turns=self._backend.ends_turns)
         await lane.acquire()
         self._lanes.append(lane)
         return lane, False

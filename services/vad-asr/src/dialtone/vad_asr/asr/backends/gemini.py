@@ -25,7 +25,8 @@ from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vad_asr.asr.wave import wave_file
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import LONGEST_WAIT_S, UpstreamFailure
-from dialtone.vendors.requests import VendorHttp, read_as
+from dialtone.vendors.objects import read_as
+from dialtone.vendors.requests import VendorHttp
 
 _URL = "https://generativelanguage.googleapis.com/v1beta"
 _INSTRUCTIONS = (
@@ -48,6 +49,7 @@ class GeminiBackend:
     abilities: ClassVar = Abilities(
         where="Google; HTTP",
         live=False,
+        ends_turns=False,
         words_as_they_come=True,
         languages="as the model's",
         detects_language="yes",

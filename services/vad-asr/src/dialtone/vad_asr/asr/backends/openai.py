@@ -22,7 +22,8 @@ from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vad_asr.asr.wave import wave_file
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
-from dialtone.vendors.requests import VendorHttp, read_as
+from dialtone.vendors.objects import read_as
+from dialtone.vendors.requests import VendorHttp
 
 _URL = "https://api.openai.com/v1"
 # By the codes and parameters of OpenAI's errors.
@@ -36,6 +37,7 @@ class OpenAiBackend:
     abilities: ClassVar = Abilities(
         where="OpenAI, or any server with `/v1/audio/transcriptions`; HTTP",
         live=False,
+        ends_turns=False,
         words_as_they_come=True,
         languages="as the model's",
         detects_language="yes, and says which with gpt-transcribe",
@@ -64,7 +66,7 @@ class OpenAiBackend:
         if prompt := passage.prompt.strip():
             fields["prompt"] = prompt
         file = ("speech.wav", wave_file(passage.samples), "audio/wav")
-        form = {"data": fields | self._extra, "files": {"file": file}}
+        form: dict[str, Any] = {"data": fields | self._extra, "files": {"file": file}}
         answer = self._http.objects("audio/transcriptions", self._limits.patience(passage), **form)
 
         def recognised(text: str, language: str = "", *, partial: bool = False) -> Recognition:

@@ -18,6 +18,7 @@ class WhisperBackend:
     abilities: ClassVar = Abilities(
         where="this machine, CPU or GPU",
         live=False,
+        ends_turns=False,
         words_as_they_come=False,
         languages="99; `ASR_LANGUAGES` are detected",
         detects_language="yes",
