@@ -18,7 +18,6 @@ _FIELDS = {
     "invalid_voice": "voice",
     "text_too_long": "text",
     "unspeakable_text": "text",
-    "content_filter": "text",
     "context_length_exceeded": "text",
     "content_filter": "text",
 }
