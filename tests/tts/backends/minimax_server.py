@@ -62,9 +62,11 @@ class MiniMaxServer(HttpServer):
             if speech.error is None:
                 return Response("<html>Bad gateway</html>", speech.status, headers, media_type="text/html")
             return JSONResponse({"error": speech.error}, speech.status, headers)
-        if speech.error is not None and not speech.parts:
-            return JSONResponse({"data": None, "trace_id": _TRACE, "base_resp": speech.error})
-        if not speech.kind.startswith(("audio/", "application/octet-stream")):
+        streamed = speech.kind.startswith(("audio/", "application/octet-stream"))
+        if speech.error is not None:
+            if not streamed:
+                return JSONResponse({"data": None, "trace_id": _TRACE, "base_resp": speech.error})
+        elif not streamed:
             return Response(b"".join(speech.parts), media_type=speech.kind)
         return StreamingResponse(self._said(speech, body), media_type="text/event-stream")
 
@@ -76,17 +78,17 @@ class MiniMaxServer(HttpServer):
             for at, part in enumerate(speech.parts):
                 if at == speech.cut_after:
                     raise _Cut
-                yield _event({"audio": part.hex(), "status": 1, "ced": ""})
+                yield _event(data={"audio": part.hex(), "status": 1, "ced": ""})
                 await asyncio.sleep(speech.pace_s)
             if speech.cut_after == len(speech.parts):
                 raise _Cut
             if speech.error is not None:
-                yield _event(None, base_resp=dict(speech.error))
+                yield _event(base_resp=dict(speech.error))
                 return
             whole = b"".join(speech.parts)
             apart = body.get("stream_options", {}).get("exclude_aggregated_audio", False)
             last = {"audio": "" if apart else whole.hex(), "status": 2, "ced": ""}
-            yield _event(last, extra_info=_extra_info(whole, speech, body))
+            yield _event(data=last, extra_info=_extra_info(whole, speech, body))
         finally:
             self.open -= 1
 
@@ -119,8 +121,8 @@ def _refused(status_code: int, message: str) -> Response:
     )
 
 
-def _event(data: Json | None, **more: Any) -> bytes:
-    said = {"data": data, "trace_id": _TRACE, "base_resp": {"status_code": 0, "status_msg": "success"}} | more
+def _event(**members: Any) -> bytes:
+    said = {"trace_id": _TRACE, "base_resp": {"status_code": 0, "status_msg": "success"}, **members}
     return f"data: {json.dumps(said)}\n\n".encode()
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from pydantic_settings import SettingsError
 
 from dialtone.audio import pcm16_from_bytes, pcm16_to_float
+from dialtone.bus import WorkError
 from dialtone.tts.engines.base import Style
+from dialtone.tts.loading import load
+from dialtone.tts.settings import TtsSettings
 from dialtone.vendors.failures import UpstreamFailure
 from tests.tts.backends.conftest import MakeRig
-from tests.tts.backends.speech_server import Speech, tone
+from tests.tts.backends.rig import VendorServer
+from tests.tts.backends.speech_server import API_KEY, MODEL, VOICE, Speech, tone
+from tests.tts.leases import SentenceLease
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -40,13 +48,17 @@ def _audio(*parts: bytes) -> np.ndarray:
         (9999, "of tomorrow", "upstream_error"),
     ],
 )
-@pytest.mark.parametrize("parts", [(), (tone(0.1),)], ids=["at once", "in mid-sentence"])
+@pytest.mark.parametrize(
+    "speech",
+    [Speech(parts=[], kind="application/json"), Speech(parts=[]), Speech(parts=[tone(0.1)])],
+    ids=["no stream", "first of a stream", "in mid-sentence"],
+)
 async def test_an_error_inside_a_200_is_said_in_our_words(
-    make_rig: MakeRig, status: int, message: str, code: str, parts: tuple[bytes, ...]
+    make_rig: MakeRig, status: int, message: str, code: str, speech: Speech
 ) -> None:
     rig = await make_rig("minimax")
     error = {"status_code": status, "status_msg": message}
-    rig.server.speeches.append(Speech(parts=parts, error=error))
+    rig.server.speeches.append(replace(speech, error=error))
     with pytest.raises(UpstreamFailure) as failed:
         await rig.say()
     assert (failed.value.code, failed.value.detail) == (code, message)
@@ -55,7 +67,11 @@ async def test_an_error_inside_a_200_is_said_in_our_words(
 
 
 @pytest.mark.parametrize("heeded", [True, False], ids=["left out", "sent twice"])
-@pytest.mark.parametrize("parts", [[tone(0.2)], [tone(0.1), b"\x01\x02\x03", tone(0.2), b"\x04"], []])
+@pytest.mark.parametrize(
+    "parts",
+    [[tone(0.2)], [tone(0.1), b"\x01\x02\x03", tone(0.2), b"\x04"], [], [tone(0.1)] * 300],
+    ids=["one part", "odd parts", "nothing", "half a minute"],
+)
 async def test_audio_that_is_sent_once_more_at_the_end_is_played_once(
     make_rig: MakeRig, heeded: bool, parts: list[bytes]
 ) -> None:
@@ -107,6 +123,14 @@ async def test_a_stream_that_ends_without_its_last_event_has_broken_off(
     assert failed.value.code == "upstream_cut"
 
 
+async def test_a_part_that_is_too_long_is_said_and_not_left_out(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    rig.server.speeches.append(Speech(parts=[tone(0.1), bytes(9 << 20)]))
+    with pytest.raises(UpstreamFailure, match="answered an event of over") as failed:
+        await rig.say()
+    assert failed.value.code == "bad_upstream"
+
+
 async def test_a_wrong_address_is_said(make_rig: MakeRig) -> None:
     rig = await make_rig("minimax")
     rig.server.speeches.append(Speech(status=404))
@@ -131,6 +155,47 @@ async def test_what_the_operator_adds_goes_to_the_server(make_rig: MakeRig) -> N
     assert (body["language_boost"], body["text"]) == ("Chinese", "你好。")
     assert "GroupId" not in body
     assert rig.server.groups == ["1 7&x"]
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        Speech(parts=[]),
+        Speech(parts=[], error={"status_code": 1002, "status_msg": "rate limit exceeded(RPM)"}),
+        Speech(parts=[], error={"status_code": 1026, "status_msg": "input new_sensitive"}),
+    ],
+    ids=["no audio", "refused", "filtered"],
+)
+async def test_the_next_of_a_list_speaks_what_it_does_not(
+    speech_servers: dict[str, VendorServer], monkeypatch: pytest.MonkeyPatch, speech: Speech
+) -> None:
+    monkeypatch.setenv("SPEECH_KEY", API_KEY)
+    voices: dict[str, Any] = {"both": ["minimax", "openai"]}
+    voices |= {
+        name: {
+            "engine": name, "model": MODEL, "voice": VOICE, "language": "*", "base_url": server.url,
+            "api_key_env": "SPEECH_KEY",
+        }
+        for name, server in speech_servers.items()
+    }  # fmt: skip
+    for server in speech_servers.values():
+        server.reset()
+    stage = await load(TtsSettings(tts_voices=voices, tts_espeak=""))
+    try:
+        for name, spoken_by in (("both", "openai"), ("minimax", "")):
+            speech_servers["minimax"].speeches.append(speech)
+            lease = SentenceLease("Hello there.", name=name)
+            if spoken_by:
+                await stage.handler(lease)
+                assert lease.ended.voice == spoken_by
+                continue
+            with pytest.raises(WorkError) as failed:
+                await stage.handler(lease)
+            assert failed.value.message.startswith("minimax: ")
+            assert failed.value.message.endswith("(text)") == (failed.value.code == "content_filter")
+            assert failed.value.retryable == (failed.value.code != "content_filter")
+    finally:
+        await stage.close()
 
 
 async def test_a_sample_rate_that_it_does_not_have_is_said_at_the_start(make_rig: MakeRig) -> None:
