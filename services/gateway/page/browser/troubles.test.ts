@@ -158,6 +158,8 @@ test("a gateway with keys asks for one, and it stays in this tab", async () => {
   await caller.page.goto(GUARDED);
   await caller.press("Call");
   await caller.problem(/wants a key/);
+  const asked = await caller.page.getByLabel("Key of this gateway").boundingBox();
+  assert.ok(asked && asked.y + asked.height < 400, "where the key goes is not at once to be seen");
   await caller.page.getByLabel("Key of this gateway").fill(KEY);
   await caller.press("Call");
   await caller.phase("listening");
