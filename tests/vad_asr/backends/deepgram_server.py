@@ -96,7 +96,11 @@ class DeepgramServer:
             return _refused(400, "Bad Request", "Bad Request: No such model/language combination found.")
         if self.refusals or (self.script and self.script[0].status != 200):
             scene = (self.refusals or self.script).popleft()
-            return _refused(scene.status, "REFUSED", "No.", dict(scene.headers))
+            refusal = _refused(scene.status, "REFUSED", "No.", dict(scene.headers))
+            if scene.raw is not None:
+                refusal.body = scene.raw[0]
+                refusal.headers["Content-Length"] = str(len(scene.raw[0]))
+            return refusal
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -75,10 +75,10 @@ class HttpServer:
         if refusal is not None:
             return refusal
         scene = self.script.popleft() if self.script else Scene()
+        if scene.raw is not None:
+            return Response(scene.raw[0], scene.status, dict(scene.headers), scene.raw[1])
         if scene.status != 200:
             return JSONResponse({"error": self.error(scene)}, scene.status, headers=dict(scene.headers))
-        if scene.raw is not None:
-            return Response(scene.raw[0], media_type=scene.raw[1])
         return StreamingResponse(self._play(scene), media_type="text/event-stream")
 
     async def _play(self, scene: Scene) -> AsyncIterator[bytes]:

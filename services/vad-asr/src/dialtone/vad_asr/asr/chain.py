@@ -12,6 +12,7 @@ from dialtone.telemetry import shown_from_zero
 from dialtone.vad_asr import metrics
 from dialtone.vad_asr.asr.backend import AsrBackend, Listener, Question
 from dialtone.vad_asr.asr.entry import AsrEntry
+from dialtone.vad_asr.asr.plausible import plausible
 from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.breaker import Breaker
@@ -93,7 +94,7 @@ async def _ask(choice: Choice, ears: Ears, question: Question) -> AsyncGenerator
     with served.breaker.request():
         async with aclosing(ears.of(served).hear(question)) as answer:
             async for recognition in answer:
-                yield recognition
+                yield plausible(recognition, question.passage)
         served.breaker.worked()
 
 

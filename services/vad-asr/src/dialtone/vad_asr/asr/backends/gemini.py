@@ -12,10 +12,10 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from dialtone.vad_asr.asr.abilities import Abilities
@@ -25,7 +25,7 @@ from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vad_asr.asr.wave import wave_file
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import LONGEST_WAIT_S, UpstreamFailure
-from dialtone.vendors.objects import read_as
+from dialtone.vendors.objects import Text, read_as
 from dialtone.vendors.requests import VendorHttp
 
 _URL = "https://generativelanguage.googleapis.com/v1beta"
@@ -87,7 +87,7 @@ class GeminiBackend:
                 written += delta
                 if finish:
                     if finish not in _SPOKEN:
-                        raise UpstreamFailure("content_filter", f"the model stopped with {finish[:32]}")
+                        raise UpstreamFailure("content_filter", f"the model stopped with {finish}")
                     await to_the_end(answer)
                     yield recognised(written, partial=False)
                     return
@@ -129,7 +129,7 @@ def _part(said: dict[str, Any]) -> tuple[str, str]:
     """More of what the model writes, and how it ended if it did. Thoughts are no words."""
     response = read_as(_Response, said)
     if response.prompt_feedback and response.prompt_feedback.block_reason:
-        reason = response.prompt_feedback.block_reason[:32]
+        reason = response.prompt_feedback.block_reason
         raise UpstreamFailure("content_filter", f"the audio was blocked ({reason})")
     if not response.candidates:
         if response.usage_metadata is None:
@@ -140,12 +140,15 @@ def _part(said: dict[str, Any]) -> tuple[str, str]:
     return "".join(part.text for part in parts if not part.thought), first.finish_reason or ""
 
 
+_Reason = Annotated[str, StringConstraints(pattern="^[A-Z_]{1,40}$")]
+
+
 class _Json(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
 
 class _Part(_Json):
-    text: str = ""
+    text: Text = ""
     thought: bool = False
 
 
@@ -155,11 +158,11 @@ class _Content(_Json):
 
 class _Candidate(_Json):
     content: _Content | None = None
-    finish_reason: str | None = None
+    finish_reason: _Reason | None = None
 
 
 class _Feedback(_Json):
-    block_reason: str | None = None
+    block_reason: _Reason | None = None
 
 
 class _Response(_Json):
@@ -169,7 +172,8 @@ class _Response(_Json):
 
 
 def _refusal(status: int, error: dict[str, Any]) -> UpstreamFailure | None:
-    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    listed = error.get("details")
+    details = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     if any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
         return UpstreamFailure("invalid_api_key", f"the server answered HTTP {status}")
     if status == 429:

@@ -22,7 +22,7 @@ from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vad_asr.asr.wave import wave_file
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
-from dialtone.vendors.objects import read_as
+from dialtone.vendors.objects import Text, Word, read_as
 from dialtone.vendors.requests import VendorHttp
 
 _URL = "https://api.openai.com/v1"
@@ -119,25 +119,25 @@ def _delta(said: dict[str, Any]) -> tuple[str, bool]:
 
 
 class _Language(BaseModel):
-    code: str
+    code: Word
 
 
 class _Done(BaseModel):
-    text: str
-    languages: list[_Language | str] | None = None
+    text: Text
+    languages: list[_Language | Word] | None = None
 
 
 class _Delta(BaseModel):
-    delta: str
+    delta: Text
 
 
 class _ChunkDelta(BaseModel):
-    content: str | None = None
+    content: Text | None = None
 
 
 class _Choice(BaseModel):
     delta: _ChunkDelta = _ChunkDelta()
-    finish_reason: str | None = None
+    finish_reason: Word | None = None
 
 
 class _Chunk(BaseModel):
