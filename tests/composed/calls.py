@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 from rich.console import Console
 
-from dialtone.local.call.question import LANGUAGE, default_questions
+from dialtone.local.call.question import ENGLISH, default_questions
 from dialtone.local.call.realtime import RealtimeCall
 from dialtone.local.call.report import Transcript
 from dialtone.local.call.settings import CallSettings
@@ -54,7 +54,7 @@ async def held_call(
         protocol=protocol,
         api_key=SecretStr(line.key),
         turns=turns,
-        language=LANGUAGE,
+        language=ENGLISH,
         answer_timeout_s=_ANSWER_S,
     )
     questions = default_questions(turns, line.folder)

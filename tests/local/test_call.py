@@ -1,6 +1,7 @@
 """What `call` promises: it plays a question in real time, shows and saves the answer, says what it cost."""
 
 import asyncio
+import shutil
 import time
 import wave
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from dialtone.local.call.command import call
 from dialtone.local.call.microphone import Microphone
+from dialtone.local.call.question import default_questions, question_language
 from dialtone.local.call.recording import FRAME_MS, Recording, has_voice, load_wav, save_wav
 from dialtone.local.call.settings import CallSettings
 from dialtone.local.settings import StackSettings
@@ -167,6 +169,35 @@ def test_a_question_in_the_projects_own_voice_is_answered(
     assert "capital city of France" in shown
     assert "Paris" in shown
     assert load_wav(tmp_path / "a.wav").seconds > 0.5
+
+
+@pytest.mark.models
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_question_in_chinese_is_answered_in_chinese(
+    real_stack: StackState, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = CallSettings(url=real_stack.url, out=tmp_path / "a.wav", language="zh", turns=3)
+    status = call(settings, StackSettings(run_dir=tmp_path / "run"), Console(width=120))
+    shown = capsys.readouterr().out
+    assert status == 0, shown
+    for word in ("首都", "巴黎", "等于", "月亮"):
+        assert word in shown, shown
+    assert load_wav(tmp_path / "a.wav").seconds > 1.5
+
+
+def test_there_are_questions_in_chinese_for_whoever_wants_them(tmp_path: Path) -> None:
+    assert [question_language(code) for code in ("zh", "zh-cn", "", "en", "de")] == [
+        "zh",
+        "zh",
+        "en",
+        "en",
+        "en",
+    ]
+    questions = default_questions(4, tmp_path, "zh")
+    assert len({len(question.samples) for question in questions}) == 3
+    assert all(question.last_voiced_frame() for question in questions)
 
 
 def test_an_empty_recording_is_said_before_there_is_a_call(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from dialtone.local.call.question import LANGUAGE, VOICE_MODEL, default_questions
+from dialtone.local.call.question import ENGLISH, VOICE_MODEL, default_questions, question_language
 from dialtone.local.call.realtime import RealtimeCall
 from dialtone.local.call.recording import Recording, load_wav, save_wav
 from dialtone.local.call.report import Transcript, print_times
@@ -27,7 +27,7 @@ def call(settings: CallSettings, stack: StackSettings, console: Console) -> int:
     A stack that had to be started for it is ended with it; one that was running goes on.
     """
     if settings.wav is None:
-        settings = settings.model_copy(update={"language": LANGUAGE})
+        settings = settings.model_copy(update={"language": question_language(settings.language)})
     try:
         _fetch_needed(settings, stack, console)
         questions = _questions(settings, stack)
@@ -64,7 +64,7 @@ async def _hold(
 
 def _fetch_needed(settings: CallSettings, stack: StackSettings, console: Console) -> None:
     """Fetch what the question and, if it must be started, the stack need, in one go."""
-    asking = [VOICE_MODEL] if settings.wav is None else []
+    asking = [VOICE_MODEL] if settings.wav is None and settings.language == ENGLISH else []
     starting = [] if settings.url or running_stack(stack) else wanted_models(stack)
     names = [*asking, *starting]
     if names and not fetch_models(names, stack.models_dir, console):
@@ -73,7 +73,7 @@ def _fetch_needed(settings: CallSettings, stack: StackSettings, console: Console
 
 def _questions(settings: CallSettings, stack: StackSettings) -> list[Recording]:
     if settings.wav is None:
-        return default_questions(settings.turns, stack.run_dir / "questions")
+        return default_questions(settings.turns, stack.run_dir / "questions", settings.language)
     try:
         recording = load_wav(settings.wav)
     except (OSError, EOFError, wave.Error) as failure:

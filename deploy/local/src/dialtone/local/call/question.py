@@ -1,6 +1,8 @@
-"""The default questions, in English, spoken by the project's own voice and kept in the run folder.
+"""The default questions: in English spoken by the project's own voice, in Chinese recorded.
 
-The voice is run as a program of its own (`python -m piper`): it is GPL, and this package is not.
+The voice is run as a program of its own (`python -m piper`): it is GPL, and this package is not. What it
+spoke is kept in the run folder. The recordings are of Kokoro's voice `zm_yunxi` (Apache-2.0): not every
+machine has a Chinese voice, and of espeak-ng's Whisper base understands one character in three.
 """
 
 import hashlib
@@ -19,15 +21,25 @@ QUESTIONS = (
     "How much is seven plus five?",
     "Please tell me one short fact about the moon.",
 )
-LANGUAGE = "en"
+# "Hello, what is the capital of France?", "How much is seven plus five?", "Tell me something about the moon."
+RECORDED = ("zh-capital-of-france.wav", "zh-seven-plus-five.wav", "zh-about-the-moon.wav")
+CHINESE, ENGLISH = "zh", "en"
 _TIMEOUT_S = 120.0
 
 
-def default_questions(count: int, folder: Path) -> list[Recording]:
-    """Return `count` spoken questions, made when they are not in `folder` yet (blocking).
+def question_language(language: str) -> str:
+    """The language of the default questions for somebody who wants `language`, a code or nothing."""
+    return CHINESE if language.partition("-")[0] == CHINESE else ENGLISH
+
+
+def default_questions(count: int, folder: Path, language: str = ENGLISH) -> list[Recording]:
+    """Return `count` spoken questions; English ones are made when they are not in `folder` yet (blocking).
 
     Raises CallFailed where they cannot be spoken, ModelMissing without the voice.
     """
+    if language == CHINESE:
+        recordings = Path(__file__).with_name("questions")
+        return [load_wav(recordings / RECORDED[n % len(RECORDED)]) for n in range(count)]
     folder.mkdir(parents=True, exist_ok=True)
     return [load_wav(_spoken(QUESTIONS[n % len(QUESTIONS)], folder)) for n in range(count)]
 

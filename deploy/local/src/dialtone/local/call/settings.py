@@ -26,7 +26,8 @@ class CallSettings(BaseSettings):
     """Where the answers are saved."""
     turns: int = Field(default=1, ge=1, le=100)
     language: str = ""
-    """Language of the recording, such as `zh`; empty: detected. The default questions are in English."""
+    """Language of the recording, such as `zh`; empty: detected. The default questions are in Chinese for
+    `zh`, else in English."""
 
     @field_validator("url")
     @classmethod
