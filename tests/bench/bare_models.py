@@ -30,8 +30,8 @@ from dialtone.llm.settings import LlmSettings
 from dialtone.local.call.recording import Recording
 from dialtone.models import locate
 from dialtone.tts.engines.base import Style
+from dialtone.tts.engines.onnx_file import onnx_file
 from dialtone.tts.engines.piper import PiperEngine, piper_process
-from dialtone.tts.engines.piper_models import model_file
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.text import say
 from dialtone.tts.voices import VoiceSpec
@@ -123,7 +123,7 @@ async def measure(questions: Sequence[Question], repeats: int) -> dict[str, Any]
     warm_up(whisper)
     registry = make_registry(llm)
     spec = next(line for line in tts.tts_voices.values() if isinstance(line, VoiceSpec))
-    file = model_file(locate(spec.model, tts.models_dir))
+    file = onnx_file(locate(spec.model, tts.models_dir))
     voices = piper_process({"voice": file}, parallel=tts.tts_parallel, threads=tts.tts_threads)
     await voices.start()
     voice = PiperEngine("voice", file, voices, gain=spec.gain)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
-from dialtone.fence import ModelProcess
-from dialtone.models import locate
 from dialtone.telemetry import get_logger
 from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.engines.espeak import (
@@ -18,16 +15,14 @@ from dialtone.tts.engines.espeak import (
 )
 from dialtone.tts.engines.kinds import VENDORS
 from dialtone.tts.engines.simulated import SimulatedEngine
+from dialtone.tts.local_voices import local_voices
 from dialtone.tts.metrics import UPSTREAM
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.text import say
-from dialtone.tts.voices import EVERY_LANGUAGE, Voice, VoiceRegistry, VoiceSpec, spoken_language
+from dialtone.tts.voices import EVERY_LANGUAGE, Voice, VoiceRegistry, spoken_language
 from dialtone.vendors.breaker import Breaker
 from dialtone.worker import Loaded
-
-if TYPE_CHECKING:
-    from dialtone.tts.engines.piper_models import PiperModels
 
 log = get_logger(__name__)
 
@@ -40,7 +35,7 @@ _SIMULATED_SLOTS = 256  # a simulated sentence costs next to nothing
 
 
 async def load(settings: TtsSettings) -> Loaded:
-    """Return a warm handler. Raises ModelMissing where a voice's model is not there."""
+    """Return a warm handler. Raises ModelMissing, BadVoice or NotKokoro where a local voice cannot be had."""
     if settings.stages == "simulated":
         voice = Voice("simulated", EVERY_LANGUAGE, SimulatedEngine(), any_script=True)
         registry = VoiceRegistry({"simulated": voice}, {})
@@ -51,7 +46,7 @@ async def load(settings: TtsSettings) -> Loaded:
 
 async def _load_voices(settings: TtsSettings) -> Loaded:
     async with AsyncExitStack() as stack:
-        models, local = await _piper_voices(settings, stack)
+        models, local = await local_voices(settings, stack)
         lines: dict[str, Voice | tuple[str, ...]] = {}
         for name, line in settings.tts_voices.items():
             if isinstance(line, tuple):
@@ -65,7 +60,8 @@ async def _load_voices(settings: TtsSettings) -> Loaded:
         for voice in lines.values():
             if isinstance(voice, Voice):
                 await voice.engine.warm_up()
-        await asyncio.to_thread(_warm_up_texts, "zh" in fallbacks)
+        chinese = any(isinstance(line, Voice) and line.language == "zh" for line in lines.values())
+        await asyncio.to_thread(_warm_up_texts, chinese or "zh" in fallbacks)
         registry = VoiceRegistry(lines, fallbacks)
         return Loaded(
             handler=Speaker(registry, settings).handle,
@@ -74,31 +70,6 @@ async def _load_voices(settings: TtsSettings) -> Loaded:
             models=models,
             offers=registry.offers,
         )
-
-
-async def _piper_voices(
-    settings: TtsSettings, stack: AsyncExitStack
-) -> tuple[tuple[ModelProcess[PiperModels], ...], dict[str, Voice]]:
-    """Return the process of the local voices, if there are any, and these."""
-    specs = {name: line for name, line in settings.tts_voices.items() if isinstance(line, VoiceSpec)}
-    if not specs:
-        return (), {}
-    # The model library comes with the voices that need it: a stage without them starts without it.
-    from dialtone.tts.engines.piper import PiperEngine, piper_process
-    from dialtone.tts.engines.piper_models import model_file
-
-    files = {name: model_file(locate(spec.model, settings.models_dir)) for name, spec in specs.items()}
-    models = piper_process(files, parallel=settings.tts_parallel, threads=settings.tts_threads)
-
-    def voice(name: str, spec: VoiceSpec) -> Voice:
-        engine = PiperEngine(
-            name, files[name], models, gain=spec.gain, step_timeout_s=settings.tts_step_timeout_s
-        )
-        return Voice(name, spoken_language(spec), engine)
-
-    await models.start()
-    stack.push_async_callback(models.close)
-    return (models,), {name: voice(name, spec) for name, spec in specs.items()}
 
 
 def _vendor_voice(name: str, entry: VendorVoice, stack: AsyncExitStack) -> Voice:

@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 
 from dialtone.settings import ServiceSettings
 from dialtone.tts.engines.entry import VendorVoice
+from dialtone.tts.engines.kokoro.entry import KokoroVoice
 from dialtone.tts.voices import VoiceSpec
 
 
@@ -20,17 +21,18 @@ def _kind(line: Any) -> str:
     if isinstance(line, list | tuple):
         return "list"
     engine = line.get("engine", "piper") if isinstance(line, dict) else getattr(line, "engine", "piper")
-    return "piper" if engine == "piper" else "vendor"
+    return engine if engine in ("piper", "kokoro") else "vendor"
 
 
 VoiceLine = Annotated[
     Annotated[VoiceSpec, Tag("piper")]
+    | Annotated[KokoroVoice, Tag("kokoro")]
     | Annotated[VendorVoice, Tag("vendor")]
     | Annotated[tuple[str, ...], Tag("list")],
     Discriminator(_kind),
 ]
 """A voice, or names of voices to try in turn."""
-DEFAULT_VOICES: dict[str, VoiceSpec | VendorVoice | tuple[str, ...]] = {
+DEFAULT_VOICES: dict[str, VoiceSpec | KokoroVoice | VendorVoice | tuple[str, ...]] = {
     "joe": VoiceSpec(engine="piper", model="piper-en-joe", language="en", gain=1.4)
 }
 
@@ -68,6 +70,8 @@ class TtsSettings(ServiceSettings):
     def _read_voices(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
+        if not value:  # as compose files pass a variable on that nobody set
+            return DEFAULT_VOICES
         if value.lstrip().startswith("{"):
             return json.loads(value)
         try:
@@ -80,7 +84,9 @@ class TtsSettings(ServiceSettings):
         for name, line in self.tts_voices.items():
             if isinstance(line, tuple):
                 voices = [self.tts_voices.get(one) for one in line]
-                if not voices or not all(isinstance(one, VoiceSpec | VendorVoice) for one in voices):
+                if not voices or not all(
+                    isinstance(one, VoiceSpec | KokoroVoice | VendorVoice) for one in voices
+                ):
                     raise ValueError(f"tts_voices.{name} has to name voices of tts_voices")
             elif isinstance(line, VendorVoice) and self.require_tls and _is_plain(line.base_url):
                 raise ValueError(f"require_tls is set, and tts_voices.{name}.base_url is without TLS")

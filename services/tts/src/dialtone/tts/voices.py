@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.tts.engines.base import Engine
 from dialtone.tts.engines.entry import VendorVoice
+from dialtone.tts.engines.kokoro.entry import KokoroVoice
 from dialtone.tts.text.language import (
     is_latin,
     language_of,
@@ -151,6 +152,6 @@ def _about_fallbacks(parts: list[Part]) -> list[str]:
     return [f"fallback voice {name} speaks {language}" for name, language in used]
 
 
-def spoken_language(spec: VoiceSpec | VendorVoice) -> str:
+def spoken_language(spec: VoiceSpec | KokoroVoice | VendorVoice) -> str:
     """ISO 639-1 of a voice."""
     return primary_subtag(spec.language)

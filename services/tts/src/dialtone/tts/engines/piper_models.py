@@ -59,16 +59,6 @@ def read_config(file: Path) -> PiperConfig:
     return PiperConfig.from_dict(json.loads(Path(f"{file}.json").read_text(encoding="utf-8")))
 
 
-def model_file(path: Path) -> Path:
-    """Return the .onnx, given as such or by the folder that holds it. Raises FileNotFoundError."""
-    if path.is_file():
-        return path
-    found = sorted(path.glob("*.onnx"))
-    if len(found) != 1:
-        raise FileNotFoundError(f"{path} holds {len(found)} .onnx files, one is expected")
-    return found[0]
-
-
 def cut_runs(phonemes: list[str], longest: int) -> Iterator[list[str]]:
     """Cut a sentence's phonemes into runs of at most `longest`, at the last clause end, else word end."""
     while len(phonemes) > longest:

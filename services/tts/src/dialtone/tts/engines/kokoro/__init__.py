@@ -1,0 +1,1 @@
+"""Kokoro: a neural voice model for many languages, Chinese among them, in ONNX."""
