@@ -21,13 +21,13 @@ async def http_backends(chat_server: ChatServer) -> AsyncIterator[MakeHttp]:
     """What makes backends that are closed in the end."""
     made: list[ChatHttp] = []
 
-    def make(kind: str = "openai", **entry: object) -> ChatHttp:
-        fields = {"backend": kind, "base_url": chat_server.url, "api_key": API_KEY, **entry}
+    def make(kind: str = "openai", *, entry: ModelEntry | None = None, **members: object) -> ChatHttp:
+        fields = {"backend": kind, "base_url": chat_server.url, "api_key": API_KEY, **members}
         kinds: dict[str, type[OpenAiBackend] | type[MiniMaxBackend]] = {
             "openai": OpenAiBackend,
             "minimax": MiniMaxBackend,
         }
-        backend = kinds[kind](ModelEntry.model_validate(fields))
+        backend = kinds[kind](entry or ModelEntry.model_validate(fields))
         made.append(backend)
         return backend
 
@@ -38,7 +38,8 @@ async def http_backends(chat_server: ChatServer) -> AsyncIterator[MakeHttp]:
 
 @pytest_asyncio.fixture
 async def make_http(chat_server: ChatServer) -> AsyncIterator[MakeHttp]:
-    """Make a backend of a kind that reaches the chat server; more arguments are members of its entry."""
+    """Make a backend of a kind that reaches the chat server; more arguments are members of its entry. `entry`
+    goes in place of all."""
     async with http_backends(chat_server) as make:
         yield make
 

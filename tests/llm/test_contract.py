@@ -1,8 +1,13 @@
-"""What every backend promises, whichever model answers."""
+"""What every backend promises, whichever model answers, and whichever server with OpenAI's chat completions.
+
+The servers are set up as docs/backends.md has it; those of its names that are in DIALECTS answer in their own
+shape, and "llama.cpp" is llama.cpp's own server.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,13 +15,24 @@ import pytest_asyncio
 from dialtone.llm.backend import ChatBackend
 from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.v1.turn_pb2 import TextDelta, TurnDone
+from tests.fixtures.chat_dialects import DIALECTS
 from tests.fixtures.chat_server import ChatServer
 from tests.llm.conftest import MakeHttp, http_backends
 from tests.llm.conversations import calls_of, done_of, read, text_of, turn
+from tests.llm.documented import Named, documented_backend, live_entries
+from tests.llm.llama_cpp import llama_cpp_server
 
-_KINDS = ["openai", "minimax", "simulated", pytest.param("local", marks=pytest.mark.models)]
-_WITH_TOOLS = ["openai", "minimax", pytest.param("local", marks=pytest.mark.models)]
-
+_WITH_TOOLS = [
+    "openai",
+    "minimax",
+    *DIALECTS,
+    pytest.param("local", marks=pytest.mark.models),
+    *(pytest.param(name, marks=pytest.mark.live) for name in live_entries()),
+]
+# The code of llama.cpp is local's too, so it is asked apart from the default run, and for no call of a tool: it
+# does not know the words in which so small a model calls.
+_LLAMA_CPP = pytest.param("llama.cpp", marks=[pytest.mark.models, pytest.mark.chaos])
+_KINDS = [*_WITH_TOOLS, _LLAMA_CPP, "simulated"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,13 +44,28 @@ async def make(chat_server: ChatServer) -> AsyncIterator[MakeHttp]:
         yield make
 
 
+@pytest.fixture(scope="module")
+def llama_cpp() -> Iterator[Mapping[str, Any]]:
+    """The entry that reaches llama.cpp's own server."""
+    with llama_cpp_server() as entry:
+        yield entry
+
+
 @pytest.fixture(params=_KINDS)
-def backend(request: pytest.FixtureRequest, make: MakeHttp) -> ChatBackend:
+def backend(request: pytest.FixtureRequest, make: MakeHttp, chat_server: ChatServer) -> ChatBackend:
     if request.param == "simulated":
         return SimulatedBackend()
     if request.param == "local":
         local: ChatBackend = request.getfixturevalue("local")
         return local
+    if request.param in DIALECTS:
+        return documented_backend(make, chat_server, request.param)
+    if request.param == "llama.cpp":
+        entry = {**request.getfixturevalue("llama_cpp")}
+        return Named(make(entry.pop("backend"), **entry), entry["model"])
+    if request.param in (live := live_entries()):
+        entry = live[request.param]
+        return Named(make(entry.backend, entry=entry), entry.model)
     return make(request.param)
 
 

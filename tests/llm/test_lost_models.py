@@ -12,6 +12,7 @@ import pytest
 from dialtone.bus import Bus, LeaseWorker, Stage
 from dialtone.fence import ModelGone, ModelProcess
 from dialtone.llm.answer import Event
+from dialtone.llm.backends.local import LocalBackend
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.llama_server import LlamaServer
 from dialtone.llm.local_loss import LocalModelLost
@@ -109,6 +110,7 @@ class _Poison:
     """Answers, but for "poison", which takes the model with it."""
 
     name = "local"
+    abilities = LocalBackend.abilities
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone

@@ -29,7 +29,9 @@ _CUTS = st.lists(st.integers(min_value=0), max_size=12)
         ("<think>never closed", ""),
         ("2 < 3 and <thin air", "2 < 3 and <thin air"),
         ("a <think", "a <think"),
-        ("</think>", "</think>"),
+        ("</think>", ""),
+        ("</think>\n\nHi", "Hi"),
+        ("a </thinking>b", "a b"),
     ],
 )
 @given(cuts=_CUTS)

@@ -20,6 +20,7 @@ _BY_STATUS = {
     503: "overloaded",
     529: "overloaded",
 }
+_NAMED = {"insufficient_quota", "context_length_exceeded", "content_filter", "model_not_found"}
 # Another try will not help, here or a moment later.
 _LASTING = {
     "bad_upstream", "content_filter", "context_length_exceeded", "insufficient_quota", "invalid_api_key",
@@ -79,7 +80,7 @@ def failure_of_status(
     """Translate an HTTP status other than 200. `detail` and `upstream_code` are what its body said, if
     anything."""
     code = _BY_STATUS.get(status, "upstream_error" if status >= 500 else "invalid_request")
-    if upstream_code in ("insufficient_quota", "context_length_exceeded", "model_not_found"):
+    if upstream_code in _NAMED:
         code = upstream_code
     message = f"the server answered HTTP {status}"
     if code == "rate_limited":

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
+from dialtone.llm.abilities import Abilities
 from dialtone.llm.answer import AnswerReader, Event
 from dialtone.llm.chunks import Chunk
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta
@@ -14,6 +15,7 @@ class ChatBackend(Protocol):
 
     name: str
     """The kind of backend, as in the registry."""
+    abilities: Abilities
 
     async def load(self) -> None:
         """Get ready for the first turn: load and warm up what is local."""

@@ -19,11 +19,11 @@ import httpx2
 from dialtone.llm import chunks, metrics
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.limits import Limits
+from dialtone.llm.refusals import given_up, told_failure
 from dialtone.telemetry import get_logger, shown_from_zero
 from dialtone.vendors.answer import Answer, asked, to_the_end
 from dialtone.vendors.breaker import Breaker
-from dialtone.vendors.failures import UpstreamFailure, failure_of_status
-from dialtone.vendors.http import without_secret
+from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.lists import JITTER_S
 from dialtone.vendors.sse import SseDecoder
 
@@ -135,6 +135,10 @@ class ChunkStream:
             log.warning("chunks skipped", backend=self._backend, skipped=bad, valid=valid)
         if not valid and not done:
             raise UpstreamFailure("bad_upstream", "the stream held no valid chunk")
+        if not (finished or done or substance):
+            # Ollama ends a stream like this where its model breaks.
+            message = "the stream ended before the answer began"
+            raise UpstreamFailure("upstream_cut", message, retryable=True, again=True)
         if not finished:
             yield chunks.ending("stop" if done else "length")
         if done and not ended:
@@ -154,25 +158,23 @@ class ChunkStream:
         return chunk
 
     def _failure_in(self, chunk: Chunk) -> UpstreamFailure | None:
-        failure = self._refusal(chunk)
-        if failure is None and chunk.error:
-            code, message = chunks.explain(chunk.error)
-            status = int(code) if code.isdecimal() and len(code) == 3 else 500
-            failure = failure_of_status(status, {}, self._clean(message), code)
-        return failure
+        if failure := self._refusal(chunk):
+            return failure
+        if trouble := chunk.trouble():
+            return told_failure(trouble, None, {}, self._secret)
+        choice = chunk.choice()
+        return given_up(choice.finish_reason) if choice else None
 
     def _refused(self, response: httpx2.Response, body: bytes) -> UpstreamFailure:
-        code = message = ""
+        trouble: dict[str, Any] | str | None = None
         try:
             chunk = chunks.decode(body)[0]
         except (ValueError, IndexError):
-            message = "" if body.lstrip().startswith(b"<") else body[:200].decode(errors="replace")
+            pass  # a proxy's page, or a plain sentence
         else:
             if failure := self._refusal(chunk):
                 return failure
-            if chunk.error:
-                code, message = chunks.explain(chunk.error)
-        return failure_of_status(response.status_code, response.headers, self._clean(message), code)
-
-    def _clean(self, message: str) -> str:
-        return without_secret(message, self._secret)
+            trouble = chunk.trouble()
+        if trouble is None:
+            trouble = "" if body.lstrip().startswith(b"<") else body[:200].decode(errors="replace")
+        return told_failure(trouble, response.status_code, response.headers, self._secret)

@@ -71,6 +71,10 @@ class Chunk(msgspec.Struct):
     usage: TokenCounts | None = None
     timings: Timings | None = None
     error: dict[str, Any] | str | None = None
+    object: Any = None
+    message: Any = None
+    code: Any = None
+    type: Any = None
     base_resp: BaseResp | None = None
 
     def choice(self) -> Choice | None:
@@ -85,6 +89,12 @@ class Chunk(msgspec.Struct):
     def finishes(self) -> bool:
         choice = self.choice()
         return bool(choice and choice.finish_reason)
+
+    def trouble(self) -> dict[str, Any] | str | None:
+        """What the server says went wrong: in `error`, or in its place (SGLang, vLLM before 0.10)."""
+        if self.object == "error":
+            return {"message": self.message, "code": self.code, "type": self.type}
+        return self.error
 
 
 def ending(reason: str) -> Chunk:
@@ -103,10 +113,3 @@ def decode(data: bytes) -> list[Chunk]:
         if b"\n" not in data:
             raise
         return [_decoder.decode(line) for line in data.split(b"\n") if line and line != b"[DONE]"]
-
-
-def explain(error: dict[str, Any] | str) -> tuple[str, str]:
-    """Return (code, message) of an `error` member; either may be empty."""
-    if isinstance(error, str):
-        return "", error
-    return str(error.get("code") or error.get("type") or ""), str(error.get("message") or "")

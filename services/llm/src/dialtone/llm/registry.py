@@ -155,6 +155,8 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
             context_window=32_000,
             # OpenAI's own models take images; of others behind the same API it has to be said.
             images=settings.openai_images if settings.openai_base_url else True,
+            # Its models that reason refuse the old name; other servers may not know the new one.
+            max_tokens_field="max_tokens" if settings.openai_base_url else "max_completion_tokens",
         )
         add("openai", openai.model_copy(update={"model": settings.openai_model}))
         for pattern in ("openai/*", *_OPENAI_NAMES):

@@ -14,13 +14,15 @@ class TextFilter(Protocol):
         """Return what was held back, at the end of the answer."""
 
 
+_CLOSED_BY = {"<think>": "</think>", "<thinking>": "</thinking>", "</think>": "", "</thinking>": ""}
+
+
 class ThinkFilter:
     """Removes `<think>...</think>`, however the deltas cut the tags, and blank lines before the answer.
 
-    A block that is never closed was all reasoning: nothing of it passes.
+    A block that is never closed was all reasoning: nothing of it passes. A tag that closes none (llama.cpp
+    begins with one where a model may not think) is no word either.
     """
-
-    _TAGS = (("<think>", "</think>"), ("<thinking>", "</thinking>"))
 
     def __init__(self) -> None:
         self._held = ""
@@ -46,16 +48,19 @@ class ThinkFilter:
                 if not self._held:
                     return passed
                 self._leading = False
-            found = [(at, tag) for tag in self._TAGS if (at := self._held.find(tag[0])) >= 0]
+            found = [(at, tag) for tag in _CLOSED_BY if (at := self._held.find(tag)) >= 0]
             if not found:
-                keep = max(partial_tag(self._held, opening) for opening, _ in self._TAGS)
+                keep = max(partial_tag(self._held, tag) for tag in _CLOSED_BY)
                 passed += self._held[: len(self._held) - keep]
                 self._held = self._held[len(self._held) - keep :]
                 self._passed = self._passed or bool(passed)
                 return passed
-            at, (opening, self._closing) = min(found)
+            at, tag = min(found)
             passed += self._held[:at]
-            self._held = self._held[at + len(opening) :]
+            self._held = self._held[at + len(tag) :]
+            self._closing = _CLOSED_BY[tag]
+            if not self._closing:
+                self._leading = not self._passed and not passed
 
     def flush(self) -> str:
         held, self._held = self._held, ""

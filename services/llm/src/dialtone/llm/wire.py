@@ -9,9 +9,10 @@ from dialtone.bus import WorkError
 from dialtone.llm.continuation import INSTRUCTION
 from dialtone.v1.turn_pb2 import Image, LlmTurn, Message, Tool
 
-ContinuePrefix = Literal["none", "trailing", "prefix", "vllm"]
+ContinuePrefix = Literal["none", "trailing", "prefix", "partial", "vllm"]
 """How a server is told to go on from a last assistant message: it cannot; it does so unasked (llama.cpp); a
-`prefix` member of the message (DeepSeek, Mistral); `continue_final_message` (vLLM, SGLang)."""
+member of the message, `prefix` (DeepSeek, Mistral) or `partial` (Qwen's, Moonshot);
+`continue_final_message` (vLLM, SGLang)."""
 
 _FUNCTION = "function:"
 _NO_OUTPUT = "(no output)"  # MiniMax refuses a message without content
@@ -61,8 +62,8 @@ def wire_messages(messages: Iterable[Message], delivered: str, mode: ContinuePre
     wired = [wire_message(message) for message in messages]
     if delivered:
         last: dict[str, Any] = {"role": "assistant", "content": delivered}
-        if mode == "prefix":
-            last["prefix"] = True
+        if mode in ("prefix", "partial"):
+            last[mode] = True
         wired.append(last)
         if mode == "none":
             wired.append({"role": "user", "content": INSTRUCTION})

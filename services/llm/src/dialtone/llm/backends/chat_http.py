@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from dialtone.llm import metrics
+from dialtone.llm.abilities import Abilities
 from dialtone.llm.answer import AnswerReader, Event
 from dialtone.llm.backend import read_answer
 from dialtone.llm.chunk_stream import ChunkStream
@@ -22,8 +23,9 @@ from dialtone.vendors.http import bearer, new_client, without_secret
 class ChatHttp:
     """A server's models. Subclasses say where to post, and what its requests and refusals look like."""
 
-    name = ""
-    path = ""
+    name: str
+    abilities: Abilities
+    path: str
 
     def __init__(self, entry: ModelEntry, *, base_url: str) -> None:
         self._entry = entry

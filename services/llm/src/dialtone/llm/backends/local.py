@@ -11,6 +11,7 @@ import httpx2
 from dialtone.bus import WorkError
 from dialtone.fence import ModelProcess
 from dialtone.llm import metrics
+from dialtone.llm.abilities import Abilities
 from dialtone.llm.answer import Event
 from dialtone.llm.backend import read_answer
 from dialtone.llm.chunk_stream import ChunkStream
@@ -34,6 +35,15 @@ class LocalBackend:
     """One model, shared by all calls; each call's prompt stays cached between its turns."""
 
     name = "local"
+    abilities = Abilities(
+        where="this machine, CPU or GPU (llama.cpp)",
+        tools="as the model's template; held to by a grammar where a call is demanded",
+        images="no",
+        goes_on="in mid-sentence",
+        counts="the model's own tokenizer",
+        key="none",
+        models="`local`, what `LLM_LOCAL_MODEL` says",
+    )
 
     def __init__(
         self, entry: ModelEntry, options: LlamaOptions, *, models_dir: Path | None, warmup_instructions: str

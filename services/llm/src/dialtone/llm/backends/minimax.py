@@ -8,6 +8,7 @@ be allowed but not demanded.
 
 from typing import Any
 
+from dialtone.llm.abilities import Abilities
 from dialtone.llm.backends.chat_http import ChatHttp
 from dialtone.llm.chunks import Chunk
 from dialtone.llm.model_entry import MINIMAX_URL, ModelEntry
@@ -44,6 +45,15 @@ class MiniMaxBackend(ChatHttp):
 
     name = "minimax"
     path = _PATH
+    abilities = Abilities(
+        where="MiniMax, by its own chatcompletion_v2; HTTP",
+        tools="yes; asked for in words where a call is demanded",
+        images="`MiniMax-M3*`",
+        goes_on="asked to go on",
+        counts="estimated",
+        key="`MINIMAX_API_KEY`",
+        models="`minimax`, `MiniMax-*`, `abab*`",
+    )
 
     def __init__(self, entry: ModelEntry) -> None:
         url = (entry.base_url or MINIMAX_URL).rstrip("/").removesuffix(_PATH)

@@ -7,6 +7,7 @@ not delay those after it. The first sentence is complete with the sixth token.
 import asyncio
 from collections.abc import AsyncGenerator
 
+from dialtone.llm.abilities import Abilities
 from dialtone.llm.answer import Event
 from dialtone.v1.common_pb2 import Usage
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, TurnDone
@@ -27,6 +28,15 @@ class SimulatedBackend:
     """Answers every turn with the same three sentences, on time."""
 
     name = "simulated"
+    abilities = Abilities(
+        where="nowhere: three sentences on a schedule, for measuring",
+        tools="never calls one",
+        images="no",
+        goes_on="in mid-sentence",
+        counts="nobody",
+        key="none",
+        models="`simulated`",
+    )
 
     async def load(self) -> None:
         """Nothing to load."""
