@@ -53,6 +53,15 @@ class HttpServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
+    @property
+    def connections(self) -> int:
+        """Open ones, also those on which nothing is asked."""
+        return len(self._server.server_state.connections)
+
+    def hang_up_idle(self, after_s: float) -> None:
+        """What connects from now on is closed when nothing is asked on it for so long."""
+        self._server.config.timeout_keep_alive = after_s  # type: ignore[assignment]  # any number will do
+
     def start(self) -> None:
         self._thread.start()
         deadline = time.monotonic() + 10
@@ -64,6 +73,7 @@ class HttpServer:
         self.script.clear()
         self.asked.clear()
         self.bodies.clear()
+        self.hang_up_idle(5.0)
 
     def stop(self) -> None:
         self._server.should_exit = True

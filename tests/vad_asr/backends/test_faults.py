@@ -10,7 +10,8 @@ from contextlib import aclosing
 import pytest
 
 from dialtone.vendors.failures import UpstreamFailure
-from tests.vad_asr.backends.conftest import MakeRig, passage
+from tests.vad_asr.backends.conftest import MakeRig, passage, until
+from tests.vad_asr.backends.http_server import HttpServer
 from tests.vad_asr.backends.scenes import API_KEY, UNSPOKEN, Scene
 
 _QUICK = {"limits": {"answer_s": 0.4, "answer_per_audio_s": 0.0}}
@@ -173,6 +174,27 @@ async def test_a_server_that_is_not_there_is_said(make_rig: MakeRig, vendor: str
     with pytest.raises(UpstreamFailure) as failed:
         await rig.hear()
     assert (failed.value.code, failed.value.again) == ("upstream_unreachable", True)
+
+
+async def test_a_connection_that_idled_too_long_for_the_server_costs_no_turn(
+    make_rig: MakeRig, vendor: str
+) -> None:
+    rig = await make_rig(vendor)
+
+    def gone() -> bool:
+        server = rig.server
+        return not (server.connections if isinstance(server, HttpServer) else server.open)
+
+    await until(gone)  # those of other tests were to be kept longer
+    if isinstance(rig.server, HttpServer):
+        rig.server.hang_up_idle(0.05)
+    else:
+        rig.server.idle_s = 0.05  # NET-0001
+    listener = rig.listen()
+    for _ in range(3):
+        heard = [said async for said in listener.hear(rig.question())]
+        assert heard[-1].text == "Hello there."
+        await until(gone)
 
 
 async def test_nothing_said_is_no_words(make_rig: MakeRig, vendor: str) -> None:
