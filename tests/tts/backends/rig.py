@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -11,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import psutil
 
 from dialtone.audio import Float32
 from dialtone.tts.engines.base import Engine, Style
@@ -90,37 +88,6 @@ async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - other threads and processes have no event for that
             await asyncio.sleep(0.005)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What this process and those it started hold."""
-
-    tasks: int
-    processes: int
-    threads: int
-    files: int
-
-    def within(self, before: Kept, connections: int) -> bool:
-        """Whether it is no more than `before` and so many connections, of which both ends may be here."""
-        return (
-            self.tasks <= before.tasks + 1  # the client of a vendor may be closing a connection
-            and self.processes <= before.processes
-            and self.threads <= before.threads
-            and self.files <= before.files + 2 * connections
-        )
-
-
-def kept() -> Kept:
-    """What is held now. To be called in the event loop."""
-    me = psutil.Process()
-    processes, threads, files = 0, 0, 0
-    for process in (me, *me.children(recursive=True)):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
-            threads += process.num_threads()
-            files += process.num_fds()
-            processes += 1
-    return Kept(len(asyncio.all_tasks()), processes, threads, files)
 
 
 @asynccontextmanager

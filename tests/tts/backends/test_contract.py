@@ -15,8 +15,9 @@ from dialtone.audio import pcm16_from_bytes, pcm16_to_float
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.sound import sound
 from dialtone.vendors.failures import UpstreamFailure
+from tests.fixtures.kept import kept
 from tests.tts.backends.conftest import MakeRig
-from tests.tts.backends.rig import Rig, kept, until
+from tests.tts.backends.rig import Rig, until
 from tests.tts.backends.speech_server import Speech, tone
 
 pytestmark = pytest.mark.timeout(120)

@@ -12,7 +12,8 @@ import pytest
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.failures import UpstreamFailure
-from tests.vad_asr.backends.conftest import Rig, hour, nothing, passage
+from tests.fixtures.kept import kept
+from tests.vad_asr.backends.conftest import Rig, hour, nothing, passage, until
 from tests.vad_asr.backends.scenes import Scene
 
 pytestmark = pytest.mark.timeout(120)
@@ -51,7 +52,11 @@ async def test_a_cancelled_question_is_let_go_of_at_once(rig: Rig) -> None:
 async def test_two_hundred_cancelled_questions_leak_nothing(rig: Rig) -> None:
     if rig.name.startswith("live"):
         pytest.skip("two hundred questions are paid for")
-    before = len(asyncio.all_tasks())
+    await asyncio.gather(*(rig.hear() for _ in range(10)))
+    for listener in rig.listeners:
+        await listener.close()
+    await rig.until_idle()
+    before = kept()
     moments = random.Random(7)
 
     async def cancelled(after_s: float) -> None:
@@ -69,7 +74,7 @@ async def test_two_hundred_cancelled_questions_leak_nothing(rig: Rig) -> None:
     for listener in rig.listeners:
         await listener.close()
     await rig.until_idle()
-    assert len(asyncio.all_tasks()) <= before + 1
+    await until(lambda: kept().within(before, connections=10))
 
 
 async def test_fifty_milliseconds_are_no_trouble(rig: Rig) -> None:
