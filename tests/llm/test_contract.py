@@ -29,8 +29,8 @@ _WITH_TOOLS = [
     pytest.param("local", marks=pytest.mark.models),
     *(pytest.param(name, marks=pytest.mark.live) for name in live_entries()),
 ]
-# The code of llama.cpp is local's too, so it is asked apart from the default run, and for no call of a tool: it
-# does not know the words in which so small a model calls.
+# The code of llama.cpp is local's too, so it is asked apart from the default run, and for no call of a tool:
+# it does not know the words in which so small a model calls.
 _LLAMA_CPP = pytest.param("llama.cpp", marks=[pytest.mark.models, pytest.mark.chaos])
 _KINDS = [*_WITH_TOOLS, _LLAMA_CPP, "simulated"]
 
@@ -61,8 +61,8 @@ def backend(request: pytest.FixtureRequest, make: MakeHttp, chat_server: ChatSer
     if request.param in DIALECTS:
         return documented_backend(make, chat_server, request.param)
     if request.param == "llama.cpp":
-        entry = {**request.getfixturevalue("llama_cpp")}
-        return Named(make(entry.pop("backend"), **entry), entry["model"])
+        members = {**request.getfixturevalue("llama_cpp")}
+        return Named(make(members.pop("backend"), **members), members["model"])
     if request.param in (live := live_entries()):
         entry = live[request.param]
         return Named(make(entry.backend, entry=entry), entry.model)
