@@ -15,6 +15,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.llm.moshi.settings import MoshiSettings
 from dialtone.llm.settings import LlmSettings
 from dialtone.settings import ServiceSettings
+from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.settings import TtsSettings
 from dialtone.vad_asr.settings import EarsSettings
 from tests.deploy.cluster_secrets import make_secrets
@@ -68,14 +69,23 @@ def settings_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
             continue
         (container,) = pod_of(workload)["containers"]
         variables = environment(manifests, container)
-        fields = {field.upper() for field in SETTINGS[name].model_fields}
+        taken = settings_of(name, variables)
+        fields = {field.upper() for field in SETTINGS[name].model_fields} | keys_of_entries(taken)
         everybodys = {field.upper() for kind in SETTINGS.values() for field in kind.model_fields}
         for variable in variables.keys() - NOT_OURS:
             own = variable in {found["name"] for found in container["env"]}
             if variable not in (fields if own else everybodys):
                 yield f"{name}: no setting {variable}"
-        if isinstance(taken := settings_of(name, variables), ValidationError):
+        for key in keys_of_entries(taken) - variables.keys():
+            yield f"{name}: no {key}, which an entry names"
+        if isinstance(taken, ValidationError):
             yield f"{name} does not take its settings: {taken}"
+
+
+def keys_of_entries(taken: ServiceSettings | ValidationError) -> set[str]:
+    """The variables that voices of vendors name for their keys."""
+    voices = taken.tts_voices.values() if isinstance(taken, TtsSettings) else ()
+    return {voice.api_key_env for voice in voices if isinstance(voice, VendorVoice) and voice.api_key_env}
 
 
 def settings_of(service: str, variables: dict[str, str]) -> ServiceSettings | ValidationError:

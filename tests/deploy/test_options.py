@@ -1,11 +1,13 @@
-"""Options that no overlay of ours takes: traces to a collector, recordings of calls, vendors' recognisers."""
+"""Options that no overlay of ours takes: traces to a collector, recordings of calls, vendors."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from dialtone.tts.settings import DEFAULT_VOICES, TtsSettings
 from tests.deploy.network_edges import Edge, edges
 from tests.deploy.pod_policies import POD_POLICIES
 from tests.deploy.reference_policies import REFERENCE_POLICIES
@@ -60,16 +62,42 @@ def test_without_network_policies_traces_close_no_way(tmp_path: Path) -> None:
     assert edges(made) == edges(overlay("laptop"))
 
 
-def test_vendors_are_reached_by_the_ears_alone_and_the_local_model_stays(tmp_path: Path) -> None:
-    made = made_of("../production", ["asr-vendors"], f"asr-vendors-{tmp_path.name}")
+@pytest.mark.parametrize(
+    ("service", "variable", "keys"),
+    [
+        ("vad-asr", "ASR_DEFAULT_MODEL", {"DEEPGRAM_API_KEY", "ASR_OPENAI_API_KEY", "GEMINI_API_KEY"}),
+        ("tts", "TTS_VOICES", {"MINIMAX_API_KEY", "OPENAI_API_KEY"}),
+    ],
+)
+def test_vendors_are_reached_by_who_asks_them_alone_and_the_local_model_stays(
+    tmp_path: Path, service: str, variable: str, keys: set[str]
+) -> None:
+    component = f"{service.removeprefix('vad-')}-vendors"
+    made = made_of("../production", [component], f"{component}-{tmp_path.name}")
     wrong = [problem for manifest in made for problem in schema_problems(manifest)]
     assert wrong + [p for policy in (*POD_POLICIES, *REFERENCE_POLICIES) for p in policy(made)] == []
-    assert edges(made) - EXPECTED == {Edge("vad-asr", "0.0.0.0/0", "443")}
+    assert edges(made) - EXPECTED == {Edge(service, "0.0.0.0/0", "443")}
     assert edges(made) >= EXPECTED
-    told = _variables(made, "vad-asr")
-    assert told["ASR_DEFAULT_MODEL"].endswith(",whisper")
-    assert {"DEEPGRAM_API_KEY", "ASR_OPENAI_API_KEY", "GEMINI_API_KEY"} <= set(told)
-    assert "DEEPGRAM_API_KEY" not in _variables(made, "llm")
+    told = _variables(made, service)
+    assert keys <= told.keys()
+    if service == "tts":
+        voices = TtsSettings(tts_voices=json.loads(told[variable])).tts_voices
+        line = voices["voice"]
+        assert isinstance(line, tuple)
+        *others, last = line
+        assert others
+        assert voices[last] == DEFAULT_VOICES[last]
+    else:
+        assert told[variable].endswith(",whisper")
+    secret = f"secret:{component.removesuffix('vendors')}keys/"
+    for other in SERVICES:
+        shown = any(value.startswith(secret) for value in _variables(made, other).values())
+        assert shown == (other == service)
+
+
+def test_recognisers_and_voices_of_vendors_go_together(tmp_path: Path) -> None:
+    made = made_of("../production", ["asr-vendors", "tts-vendors"], f"vendors-{tmp_path.name}")
+    assert edges(made) - EXPECTED == {Edge(name, "0.0.0.0/0", "443") for name in ("vad-asr", "tts")}
 
 
 def test_recordings_outlive_the_gateway_and_only_gateways_have_them(manifests: list[Manifest]) -> None:

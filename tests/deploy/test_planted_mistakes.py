@@ -37,6 +37,11 @@ def _trigger(manifests: list[Manifest], name: str) -> Manifest:
     return trigger
 
 
+_CLOUD = (
+    '{"a": {"engine": "minimax", "model": "m", "voice": "v", "language": "*", "api_key_env": "CLOUD_KEY"}}'
+)
+
+
 def _variable(manifests: list[Manifest], name: str, variable: str) -> Manifest:
     (found,) = (v for v in _container(manifests, name)["env"] if v["name"] == variable)
     assert isinstance(found, dict)
@@ -193,6 +198,10 @@ AGAINST_POLICIES: dict[str, tuple[Mistake, str]] = {
     "a setting of another service": (
         lambda m: _container(m, "llm")["env"].append({"name": "EARS_SLOTS", "value": "4"}),
         "no setting EARS_SLOTS",
+    ),
+    "a key that is not there": (
+        lambda m: _container(m, "tts")["env"].append({"name": "TTS_VOICES", "value": _CLOUD}),
+        "tts: no CLOUD_KEY, which an entry names",
     ),
     "a variant that nobody serves": (
         lambda m: _variable(m, "gateway", "MOSHI_VARIANTS").update(value="sft,base"),
