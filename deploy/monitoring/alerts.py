@@ -146,6 +146,13 @@ ALERTS = (
         "The server of {{ $labels.backend }} fails and is not asked to recognise.",
     ),
     Alert(
+        "DialtoneVoiceFails",
+        "max by (backend) (dialtone_tts_open_breakers) > 0",
+        "2m",
+        "warning",
+        "The server of {{ $labels.backend }} fails and is not asked to speak.",
+    ),
+    Alert(
         "DialtoneEventLoopBlocked",
         "sum by (instance) (increase(dialtone_event_loop_stalls_total[10m])) > 0",
         "0m",

@@ -354,6 +354,18 @@ FAULTS = Board(
                     "One is passed over while its server is not asked.",
                 ),
                 Panel(
+                    "Voices of vendors",
+                    RATE,
+                    [
+                        Query(
+                            rate("dialtone_tts_upstream_failures_total", "backend, code"),
+                            "{{backend}} {{code}}",
+                        ),
+                        Query(rate("dialtone_tts_passed_over_total", "backend"), "{{backend}} passed over"),
+                    ],
+                    "The next of a list speaks; without one the sentence is delivered as text.",
+                ),
+                Panel(
                     "Servers of models",
                     RATE,
                     [
@@ -373,6 +385,7 @@ FAULTS = Board(
                     [
                         Query("max by (backend) (dialtone_llm_open_breakers)", "{{backend}}"),
                         Query("max by (backend) (dialtone_asr_open_breakers)", "{{backend}}, recognising"),
+                        Query("max by (backend) (dialtone_tts_open_breakers)", "{{backend}}, speaking"),
                     ],
                     "It failed too often; it is tried again after a while.",
                 ),

@@ -242,6 +242,23 @@ CASES = (
         "4m",
     ),
     Case(
+        "DialtoneVoiceFails",
+        "for two minutes, on one of two",
+        {
+            'dialtone_tts_open_breakers{backend="openai",instance="tts-1:8080"}': "0+0x2 1+0x20",
+            'dialtone_tts_open_breakers{backend="openai",instance="tts-2:8080"}': "0+0x22",
+        },
+        "4m",
+        "The server of openai fails and is not asked to speak.",
+        {"backend": "openai"},
+    ),
+    Case(
+        "DialtoneVoiceFails",
+        "for one",
+        {'dialtone_tts_open_breakers{backend="openai",instance="tts-1:8080"}': "0+0x2 1 1 0+0x20"},
+        "4m",
+    ),
+    Case(
         "DialtoneEventLoopBlocked",
         "the first time",
         {'dialtone_event_loop_stalls_total{instance="gateway:9090"}': ONCE},

@@ -20,6 +20,7 @@ SIGNALS = ("latency", "traffic", "errors", "saturation")
 OF_SERVERS = {
     "dialtone_asr_upstream_failures_total",
     "dialtone_llm_upstream_failures_total",
+    "dialtone_tts_upstream_failures_total",
     "dialtone_llm_open_breakers",
 }
 """There only where a model is asked over HTTP."""
