@@ -16,6 +16,7 @@ from tests.fixtures.waiting import eventually
 
 HERE = ("default", "sess_1")
 BEAT_S, SHORT_S = 60.0, 0.5
+TOMORROW = 4 * 10**15  # an epoch
 
 
 @pytest.fixture
@@ -91,6 +92,8 @@ async def test_every_claim_has_a_higher_epoch_than_those_before_it(
     valkey.start()
     await eventually(registries[0]._link.ready)
     assert first < second < third < await epoch("call_d")
+    ahead = await registries[0].claim(*HERE, call_id="call_d", above=TOMORROW)  # of a clock that was put back
+    assert ahead == TOMORROW + 1 < await epoch("call_e", over="call_d")
 
 
 async def test_a_claim_is_taken_only_from_the_call_that_was_meant(registries: list[CallRegistry]) -> None:
@@ -163,8 +166,7 @@ async def test_a_gateway_that_was_taken_for_dead_learns_it_by_its_beat_and_what_
     registries: list[CallRegistry], mortal: CallRegistry
 ) -> None:
     epochs = [await mortal.claim("default", f"sess_{n}", call_id=f"call_{n}") for n in range(2)]
-    assert await mortal.beat() is False  # its claims, and not a beat, made the key
-    assert await mortal.beat() is True
+    await mortal.beat()
     await asyncio.sleep(SHORT_S)  # it stands still
     await eventually(lambda: claim(registries[0], "another", "sess_0"), within_s=5)
     assert await mortal.beat() is False
@@ -188,16 +190,26 @@ async def test_a_claim_right_after_redis_came_back_empty_is_kept_and_hides_nothi
     assert await registries[0].beat() is False  # for the sake of sess_a
 
 
+@pytest.mark.parametrize("since", ["a beat", "a claim", "a claim, and claims have come since"])
 async def test_a_redis_that_is_as_it_was_a_while_ago_is_noticed(
-    registries: list[CallRegistry], valkey: ValkeyServer
+    registries: list[CallRegistry], valkey: ValkeyServer, since: str
 ) -> None:
-    await registries[0].beat()
+    assert await claim(registries[0], "call_0")
+    assert await registries[0].beat() is True
     async with Redis.from_url(valkey.url) as redis:
-        key = f"dialtone:gateway:{registries[0].gateway_id}"
-        before = await redis.get(key) or b""
+        await redis.save()
+    if since == "a beat":
         assert await registries[0].beat() is True
-        await redis.set(key, before, keepttl=True)  # a copy took over that was behind
+    else:
+        assert await claim(registries[0], "call_a", "sess_a")
+    valkey.kill()
+    valkey.start()  # with what it had saved
+    await eventually(registries[0]._link.ready)
+    if since.endswith("since"):
+        for number in range(3):
+            assert await claim(registries[0], f"later_{number}", f"sess_later_{number}")
     assert await registries[0].beat() is False
+    assert await registries[0].beat() is True
 
 
 async def test_after_an_outage_no_gateway_is_taken_for_dead_before_it_can_have_beaten(

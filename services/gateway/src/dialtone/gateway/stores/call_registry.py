@@ -25,10 +25,19 @@ CLAIM_BEATS = 12
 """How many times longer than a beat a claim lasts without being renewed."""
 _MOST_HOLDERS = 4  # that are looked at for one claim, while it changes hands
 
+# A beat's key holds a number, which rises with each beat and each claim of its gateway.
+#
+# KEYS: this gateway's beat; ARGV: ttl in ms. Gives the number.
+_BEAT = """
+local number = tonumber(redis.call('GET', KEYS[1]) or '0') + 1
+redis.call('SET', KEYS[1], number, 'PX', ARGV[1])
+return number
+"""
+
 # KEYS: call, this gateway's beat, the beat of the gateway that is thought to have the call; ARGV: call id,
 # gateway id, ttl of a claim and of a beat in ms, id of the call to take it from, the gateway that is thought
-# to have it, least epoch. Gives the epoch, or the gateway whose call has it: alive, if it is the one that was
-# thought of. Epochs have up to 16 digits: numbers hold them.
+# to have it, least epoch. Gives the epoch and the number of the beat's key, or the gateway whose call has it:
+# alive, if it is the one that was thought of. Epochs have up to 16 digits: numbers hold them.
 _CLAIM = """
 redis.call('SET', KEYS[2], '0', 'PX', ARGV[4], 'NX')
 local call = redis.call('HGET', KEYS[1], 'call')
@@ -44,7 +53,9 @@ end
 epoch = math.max(epoch, tonumber(ARGV[7]))
 redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gateway', ARGV[2], 'epoch', string.format('%.0f', epoch))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return epoch
+local number = tonumber(redis.call('GET', KEYS[2])) + 1
+redis.call('SET', KEYS[2], number, 'KEEPTTL')
+return {epoch, number}
 """
 
 # KEYS: calls; ARGV: gateway id, ttl in ms, then of each call its id and epoch. Gives a 1 or 0 for each.
@@ -96,8 +107,9 @@ class CallRegistry:
         self.beat_s = beat_s
         self.claim_s = CLAIM_BEATS * beat_s
         self._link = link
-        self._beats = 0
-        self._last_beat: bytes | None = None
+        self._number = 0  # the highest of the beat's key that is known
+        self._forgotten = False  # Redis has had a lower one since
+        self._beat = link.client.register_script(_BEAT)
         self._claim = link.client.register_script(_CLAIM)
         self._renew = link.client.register_script(_RENEW)
         self._release = link.client.register_script(_RELEASE)
@@ -105,15 +117,15 @@ class CallRegistry:
     async def beat(self) -> bool:
         """Say that this gateway lives; False: Redis may have forgotten claims, or given them away.
 
-        Its key was not as the last beat had left it: it ran out, or Redis came back empty or with what it
-        was a while ago. Claims are to be renewed then.
+        Its key lacks a beat or a claim: it ran out, or Redis came back empty or with what it was a while
+        ago. Claims are to be renewed then.
         """
-        self._beats += 1
-        number = str(self._beats).encode()
+        known = self._number
         key, ttl_ms = _beat_key(self.gateway_id), _ms(self.beat_s)
-        before = await self._link.run(lambda redis: redis.set(key, number, px=ttl_ms, get=True))
-        remembered = before == self._last_beat
-        self._last_beat = number
+        number = cast(int, await self._link.run(lambda _: self._beat(keys=[key], args=[ttl_ms])))
+        remembered = number > known and not self._forgotten
+        self._number = max(self._number, number) if remembered else number
+        self._forgotten = False
         return remembered
 
     async def leave(self) -> None:
@@ -138,9 +150,13 @@ class CallRegistry:
             keys = [_key(tenant, session_id), _beat_key(self.gateway_id), _beat_key(thought)]
             arguments: list[str | int] = [call_id, self.gateway_id, _ms(self.claim_s), _ms(self.beat_s)]
             arguments += [over, thought, above + 1]
+            known = self._number
             taken = await self._run_claim(keys, arguments)
-            if isinstance(taken, int):
-                return taken
+            if isinstance(taken, list):
+                epoch, number = taken
+                self._forgotten = self._forgotten or number <= known
+                self._number = max(self._number, number)
+                return epoch
             holder = taken.decode()
             if holder == thought:
                 return None
@@ -148,8 +164,8 @@ class CallRegistry:
             thought = holder
         return None
 
-    async def _run_claim(self, keys: list[str], arguments: list[str | int]) -> int | bytes:
-        return cast(int | bytes, await self._link.run(lambda _: self._claim(keys=keys, args=arguments)))
+    async def _run_claim(self, keys: list[str], arguments: list[str | int]) -> list[int] | bytes:
+        return cast(list[int] | bytes, await self._link.run(lambda _: self._claim(keys=keys, args=arguments)))
 
     async def renew(self, claims: Sequence[Claim]) -> list[bool]:
         """Hold each claim on; False: another call has taken that session.
