@@ -35,6 +35,10 @@ NUMBERS = [
     ("The ratio is 3:2.", "The ratio is three to two."),
     ("a 5-year-old", "a five-year-old"),
     ("open 24/7", "open twenty-four seven"),
+    ("10%-20%, 10 % – 20 %", "ten to twenty percent, ten to twenty percent"),
+    ("a 1.5x gain of 7,500,000,000", "a one point five times gain of seven billion five hundred million"),
+    ("Flight BA2490 at gate B12", "Flight B A two thousand four hundred ninety at gate B twelve"),
+    ("The score was 3-2.", "The score was three to two."),
 ]
 TIMES = [
     ("Meet at 3:30 pm.", "Meet at three thirty P M."),
@@ -57,6 +61,9 @@ UNITS = [
     ("16GB at 2.5GHz", "sixteen gigabytes at two point five gigahertz"),
     ("10-20 km", "ten to twenty kilometers"),
     ("He is 6 ft tall.", "He is six feet tall."),
+    ("5'11\" tall, or 7’2”", "five foot eleven tall, or seven foot two"),
+    ("in 2h 30min, or 9.58s", "in two hours thirty minutes, or nine point five eight seconds"),
+    ("€1.5M for 180 lbs", "one point five million euros for one hundred eighty pounds"),
 ]
 PHONES = [
     ("Call 555-123-4567 now.", "Call five five five, one two three, four five six seven now."),

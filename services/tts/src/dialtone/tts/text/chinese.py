@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 
 _LEFTOVER = re.compile(r"[\[\]{}<>*_`~^|\\#\"“”「」『』《》〈〉]+")
 _SPACES = re.compile(r"\s+")
+# What the grammars misread: "€1,234.56" and "2.0.1" as two numbers each.
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_VERSION = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d+){2,}(?![\d.])")
 _ASIDE = re.compile(r"[（(]\s*([^（）()]*?)\s*[)）]")
 
 
 def say_chinese(text: str) -> str:
     """Return cleaned text with numbers, dates and units in words."""
     text = say_addresses(text, "zh")
-    text = _grammar().normalize(text) if any(character.isdigit() for character in text) else text
+    if any(character.isdigit() for character in text):
+        text = _VERSION.sub(lambda match: match.group().replace(".", "点"), _THOUSANDS.sub("", text))
+        text = _grammar().normalize(text)
     text = _ASIDE.sub(r"，\1，", text)
     return _SPACES.sub(" ", _LEFTOVER.sub(" ", text)).strip()
 

@@ -215,7 +215,11 @@ RULES: tuple[Rule, ...] = (
     (re.compile(rf"{_START}(v(?:er(?:sion)?)?\.? ?)?(\d+(?:\.\d+){{2,}})(?![\w%])", re.IGNORECASE), _version),
     (re.compile(r"\bv(\d+(?:\.\d+)?)\b"), lambda m: f"version {number(m.group(1))}"),
     (
-        re.compile(rf"({NUM})\s?[-–—]\s?({NUM})(?=\s?(?:%|{_UNIT}\b))"),
+        re.compile(r"(?<![\w.])(\d{1,2})['’′]\s?(\d{1,2})(?:[\"”″]|'')"),
+        lambda m: f"{number(m.group(1))} foot {number(m.group(2))}",
+    ),
+    (
+        re.compile(rf"({NUM})\s?%?\s?[-–—]\s?({NUM})(?=\s?(?:%|{_UNIT}\b))"),
         lambda m: f"{number(m.group(1))} to {m.group(2)}",
     ),
     (
