@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import httpx
 import openai
 import pytest
 from fastapi import FastAPI
 
-from dialtone.bus import Bus, Message, Stage, offers_subject
+from dialtone.bus import Bus, BusError, Message, Stage, Subscription, offers_subject
 from dialtone.gateway.rest.auth import ApiKeys
 from dialtone.gateway.rest.errors import install_error_handlers
 from dialtone.gateway.runtime import offerings
@@ -22,6 +23,7 @@ from dialtone.gateway.settings import GatewaySettings
 from dialtone.local.state import StackState
 from dialtone.settings import BusSettings
 from dialtone.v1.offers_pb2 import Offer
+from dialtone.worker import offers as telling_offers
 from dialtone.worker.offers import tell_offers
 from tests.fixtures.gateway import KEY, Gateway
 from tests.fixtures.nats import NatsServer
@@ -148,3 +150,23 @@ def test_openais_own_client_reads_the_list_of_a_stack(stack: StackState) -> None
         assert next(iter(client.models.list())).id == "simulated"
         assert client.models.retrieve("simulated").object == "model"
     assert [voice["id"] for voice in httpx.get(f"{stack.url}/v1/voices").json()["data"]] == ["simulated"]
+
+
+async def test_a_worker_that_could_not_tell_says_so_and_tells_again(
+    bus: Bus, asking: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subscribe, tries = bus.subscribe, 0
+
+    async def wrong_at_first(*given: Any, **named: Any) -> Subscription:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise BusError("not allowed")
+        return await subscribe(*given, **named)
+
+    monkeypatch.setattr(bus, "subscribe", wrong_at_first)
+    monkeypatch.setattr(telling_offers, "_AGAIN_S", 0.01)
+    async with worker(bus, Stage.LLM, *MODELS):
+        answer = (await asking.get("/v1/models")).json()
+    assert [model["id"] for model in answer["data"]] == ["local", "org/big"]
+    assert "gateways are not told" in "".join(capsys.readouterr())
