@@ -162,7 +162,7 @@ def test_nothing_that_a_vendor_answers_costs_more_than_its_turn(
 ) -> None:
     with _asking(vendor, http_servers) as ask:
 
-        @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(_answers(vendor))
         @example((_written({"error": {"details": 7, "message": _HALF, "code": {}}}), 400, False))
         @example((_written(_DEEP), 200, False))
