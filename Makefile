@@ -10,6 +10,8 @@ LOCAL := $(PY) -m dialtone.local
 # Its own environment, for it needs torch, which nothing else here does.
 MOSHI_VENV := .venv-moshi
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' services/llm/pyproject.toml)
+# Fetched only by name.
+KOKORO := kokoro-v1.0-int8 kokoro-v1.0-voices
 CLIENTS := tests/conformance/node
 PAGE := services/gateway/page
 WEB := services/gateway/src/dialtone/gateway/web
@@ -17,7 +19,7 @@ PACKAGES := proto libs services/gateway services/vad-asr services/llm services/t
 TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src services/tts/src deploy/local/src deploy/monitoring scripts/backends.py tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down call page test test-live backends bench load autoscale sizing chaos soak compose-check test-moshi bench-moshi models monitoring lock proto check format clean
+.PHONY: help up down call page test test-live test-voices backends bench load autoscale sizing chaos soak compose-check test-moshi bench-moshi models monitoring lock proto check format clean
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
@@ -26,6 +28,7 @@ help:
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
 	@echo "make test-live  what backends of vendors promise, of the vendors themselves: of those whose key is in the"
 	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY, MINIMAX_API_KEY)"
+	@echo "make test-voices  what the voices promise, of Kokoro with its real weights (104 MB, fetched first)"
 	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
@@ -101,6 +104,10 @@ bench-moshi: $(MOSHI_VENV)/.ready
 test-live: $(VENV)/.ready
 	@$(PY) -m pytest -m live $(ARGS) tests/vad_asr/backends tests/tts/backends \
 		tests/llm/test_contract.py
+
+test-voices: $(VENV)/.ready
+	@$(LOCAL) models $(KOKORO) whisper-base
+	@$(PY) -m pytest -m voices $(or $(ARGS),tests/tts)
 
 check: $(VENV)/.ready
 	@scripts/proto.sh --check

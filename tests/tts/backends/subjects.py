@@ -28,6 +28,8 @@ from dialtone.tts.engines.base import Engine
 from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.engines.espeak import EspeakEngine
 from dialtone.tts.engines.kinds import VENDORS as ENGINES
+from dialtone.tts.engines.kokoro.engine import KokoroEngine
+from dialtone.tts.engines.kokoro.models import KokoroModels
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.engines.simulated import FIRST_AUDIO_S, SimulatedEngine
@@ -129,6 +131,21 @@ def _piper(request: pytest.FixtureRequest) -> Rig:
     return Rig("piper", engine, silent, language="en")
 
 
+def _kokoro(request: pytest.FixtureRequest) -> Rig:
+    process: ModelProcess[KokoroModels] = request.getfixturevalue("kokoro_voices")
+
+    @asynccontextmanager
+    async def silent() -> AsyncIterator[Engine]:
+        child = psutil.Process(process.pid)
+        child.suspend()
+        try:
+            yield KokoroEngine("heart", process)
+        finally:
+            child.resume()
+
+    return Rig("kokoro", KokoroEngine("heart", process), silent, language="en")
+
+
 LOCAL: Mapping[str, Local] = {
     "simulated": Local(_simulated),
     "espeak-ng": Local(
@@ -136,6 +153,7 @@ LOCAL: Mapping[str, Local] = {
         [pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")],
     ),
     "piper": Local(_piper, [pytest.mark.models]),
+    "kokoro": Local(_kokoro, [pytest.mark.voices]),
 }
 
 

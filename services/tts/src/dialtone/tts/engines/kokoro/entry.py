@@ -100,7 +100,7 @@ def _style(name: str, voice: str, path: Path) -> Float32:
     where = f"tts_voices.{name}"
     try:
         raw, there = _from_folder(voice, path) if path.is_dir() else _from_archive(voice, path)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BadVoice(f"{where}.voices (kokoro): {path} holds no voices ({error})") from error
     if raw is None:
         known = ", ".join(sorted(there)) or "none"
@@ -120,9 +120,10 @@ def _from_folder(voice: str, folder: Path) -> tuple[Float32 | None, list[str]]:
 
 
 def _from_archive(voice: str, file: Path) -> tuple[Float32 | None, list[str]]:
-    with np.load(file, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("no archive of numpy's")
+    archive = np.load(file, allow_pickle=False)
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError("no archive of numpy's")
+    with archive:
         return (archive[voice] if voice in archive.files else None), list(archive.files)
 
 

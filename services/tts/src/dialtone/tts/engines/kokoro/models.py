@@ -42,8 +42,7 @@ class KokoroModels:
 
     def phrases(self, voice: str, text: str) -> list[str]:
         """Return a sentence in the model's symbols, by what is computed at once."""
-        found = symbols(text, self._files[voice].accent)
-        return list(phrases("".join(symbol for symbol in found if symbol in NUMBERS)))
+        return list(phrases(symbols(text, self._files[voice].accent)))
 
     def speak(self, voice: str, phrase: str, speed: float) -> Float32:
         """Return the samples of a phrase, float32 [n], the silence around it included."""

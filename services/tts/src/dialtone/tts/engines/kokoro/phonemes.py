@@ -14,6 +14,7 @@ from functools import partial
 
 from piper.phonemize_espeak import EspeakPhonemizer
 
+from dialtone.tts.engines.kokoro.alphabet import NUMBERS
 from dialtone.tts.engines.kokoro.chinese import chinese_symbols
 
 # espeak-ng's names, by our tags. It has British English under several.
@@ -65,6 +66,7 @@ def _alphabetic(text: str, accent: str) -> str:
 
 
 def _tidy(found: str) -> str:
-    """Compose letters and their accents, as the model's alphabet does, but for the tilde of nasal vowels."""
+    """Leave what the model knows: letters with their accents in one, but for the tilde of nasal vowels."""
+    found = _SPACES.sub(" ", found)
     composed = unicodedata.normalize("NFC", found.replace("\u0303", "\ue000")).replace("\ue000", "\u0303")
-    return _SPACES.sub(" ", composed).strip()
+    return _SPACES.sub(" ", "".join(symbol for symbol in composed if symbol in NUMBERS)).strip()
