@@ -1,9 +1,11 @@
 """The broker goes away: publishing fails at once, and when it is back everything works again."""
 
 import asyncio
+import random
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from dialtone.bus import Bus, BusUnavailable, Lease, Message, NoResponders, Overloaded, PayloadTooLarge, Stage
 from dialtone.settings import BusSettings
@@ -13,6 +15,8 @@ from tests.contract.bus.call_side import CallSide, until
 from tests.contract.bus.conftest import StartWorker
 from tests.contract.bus.queue_state import QueueState
 from tests.fixtures.nats import NatsServer
+
+GIVES_UP = 60  # tries, after which nats-py does by itself
 
 
 @pytest.fixture
@@ -68,6 +72,38 @@ async def test_workers_pull_again_from_a_broker_that_came_back_with_nothing(
     await until(lambda: len(call.of("text", "after")) == 1, "work after", timeout=5)
     assert time.monotonic() - back_at < 3
     await until(lambda: worker.active == 0, "the slot")
+
+
+async def test_a_broker_that_came_back_with_nothing_has_the_queues_again_before_anybody_needs_them(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    await bus.ensure_stage(Stage.LLM, "default")
+    before = bus.generation
+    nats_server.restart()
+    await made_again(bus, before)
+    async with asyncio.timeout(5):
+        await bus.wait_ready()
+    assert await QueueState(bus).messages() == 0  # raises where there is none
+
+
+async def test_a_broker_is_looked_for_until_it_is_there_again(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", lambda _least, _most: 0.001)  # s between two tries
+    bus = await Bus.connect(BusSettings(nats_url=nats_server.url), name="patient")
+
+    def tries() -> float:
+        kind = {"kind": "ConnectionRefusedError"}
+        return REGISTRY.get_sample_value("dialtone_bus_errors_total", kind) or 0.0
+
+    before = tries()
+    nats_server.kill()
+    await until(lambda: tries() - before > GIVES_UP, "so many tries", timeout=20)
+    nats_server.start()
+    async with asyncio.timeout(5):
+        await bus.wait_ready()
+    assert bus.connected
+    await bus.close()
 
 
 async def test_no_subscription_is_deaf_after_many_restarts(nats_server: NatsServer, bus: Bus) -> None:
