@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,10 +22,13 @@ from dialtone.v1.work_pb2 import Work
 from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.registry import AsrRegistry, BadRegistry, lines_of
+from dialtone.vad_asr.endpointing import Endpointer, Stopped
+from dialtone.vad_asr.policy import TurnDefaults, TurnPolicy
 from dialtone.vad_asr.service import Ears
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.transcriber import BackendTranscriber
 from dialtone.vad_asr.vad.level import LevelGate
+from dialtone.vad_asr.vad.tracker import VoiceTracker
 from tests.contract.bus.call_side import CallSide
 from tests.contract.bus.call_side import until as bus_until
 from tests.fixtures.speech import Samples, silence, voice_like
@@ -316,6 +320,33 @@ async def test_its_word_is_of_what_was_heard_so_far(make_rig: MakeRig) -> None:
     assert await follow(np.concatenate([more, silence(0.5)]), *voice, (24_000, 30_400))
     await listener.close()
     await until(lambda: rig.server.open == 0)
+
+
+@dataclass
+class _Heard:
+    """A tracker, as far as an endpointer looks at it."""
+
+    position: int
+    voiced: bool
+    last_voiced: int
+    onset: int | None = None
+
+
+def test_its_word_counts_for_nothing_while_a_voice_is_heard_nor_once_one_was() -> None:
+    endpointer = Endpointer(TurnPolicy.of(server_vad(_BOUND_MS), TurnDefaults()), max_turn=10**9)
+
+    def ends(**heard: Any) -> bool:
+        boundaries = endpointer.advance(cast(VoiceTracker, _Heard(**heard)))
+        return any(isinstance(boundary, Stopped) for boundary in boundaries)
+
+    assert not ends(position=2_000, voiced=True, last_voiced=2_000, onset=0)
+    endpointer.tell(8_000)
+    assert not ends(position=8_000, voiced=True, last_voiced=8_000)
+    assert not ends(position=9_000, voiced=False, last_voiced=8_000), "it was told in mid-word"
+    endpointer.tell(9_000)
+    assert not ends(position=12_000, voiced=False, last_voiced=10_000), "a voice came after what it heard"
+    endpointer.tell(12_000)
+    assert ends(position=12_320, voiced=False, last_voiced=10_000)
 
 
 @pytest.mark.parametrize(
