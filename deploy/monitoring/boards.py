@@ -376,6 +376,7 @@ FAULTS = Board(
                         Query(
                             rate("dialtone_llm_upstream_retries_total", "backend"), "{{backend}} asked again"
                         ),
+                        Query(rate("dialtone_llm_passed_over_total", "backend"), "{{backend}} passed over"),
                     ],
                     "What a vendor's server answered instead of an answer.",
                 ),

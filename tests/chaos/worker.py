@@ -18,6 +18,7 @@ import numpy as np
 from dialtone.audio import Float32
 from dialtone.bus import Stage
 from dialtone.llm.answer import Event
+from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.moshi.service import loaded
 from dialtone.llm.moshi.settings import MoshiSettings
@@ -56,6 +57,7 @@ class WordTranscriber:
 
     early = False
     live = False
+    ends_turns = False
     idle = False
 
     def use(self, model: str) -> None:
@@ -108,6 +110,8 @@ class EchoBackend:
     """Repeats what the user said last, a word every 30 ms."""
 
     name = "simulated"
+    abilities = SimulatedBackend.abilities
+    breaker = None
 
     async def load(self) -> None:
         """Nothing to load."""

@@ -9,7 +9,7 @@ from dialtone.gateway.core.items import InputAudio, MessageItem, OutputAudio
 from dialtone.gateway.core.session import Audio, AudioInput, Extensions, SessionConfig, Transcription
 from dialtone.v1.ears_pb2 import Transcript
 from dialtone.v1.speech_pb2 import SentenceDone
-from dialtone.v1.turn_pb2 import Message
+from dialtone.v1.turn_pb2 import Answerer, Message, TextDelta
 
 from .harness import Rig
 
@@ -271,6 +271,18 @@ def test_the_client_is_told_once_that_another_voice_spoke() -> None:
     for index in range(2):
         rig.take("tts", index).say(sentence_done=SentenceDone(notice="fallback voice espeak-ng speaks zh"))
     assert rig.of(out.TurnMetrics)[0].notices == ["fallback voice espeak-ng speaks zh"]
+
+
+def test_the_breakdown_names_the_models_that_answered_each_once_in_their_order() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    for by in (Answerer(backend="openai", model="big"), None, Answerer(backend="local", model="small")):
+        llm.say(text=TextDelta(text="One two ", by=by))
+    llm.done()
+    rig.take("tts").spoken()
+    backends = rig.of(out.TurnMetrics)[0].backends
+    assert backends == {"llm": "openai+local", "model": "big+small"}
 
 
 def test_the_breakdown_names_who_spoke_each_once_in_their_order() -> None:

@@ -35,6 +35,7 @@ class Named:
         self._model = model
         self.name = backend.name
         self.abilities = backend.abilities
+        self.breaker = backend.breaker
 
     async def load(self) -> None:
         await self._backend.load()

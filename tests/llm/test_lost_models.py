@@ -111,6 +111,7 @@ class _Poison:
 
     name = "local"
     abilities = LocalBackend.abilities
+    breaker = None
 
     def __init__(self, *, alone: bool) -> None:
         self._alone = alone

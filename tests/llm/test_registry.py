@@ -44,7 +44,7 @@ _HOSTED = {"openai_api_key": "k", "minimax_api_key": "k", "llm_default_model": "
     ],
 )
 def test_names_of_the_convenience_variables(name: str, kind: type, model: str) -> None:
-    chosen = _registry(**_HOSTED).choose(name)
+    [chosen] = _registry(**_HOSTED).choose(name)
     assert isinstance(chosen.backend, kind)
     assert chosen.model == model
 
@@ -57,12 +57,12 @@ def test_an_unknown_name_is_refused() -> None:
 
 def test_openai_names_mean_the_default_where_openai_is_not_configured() -> None:
     registry = _registry(minimax_api_key="k", llm_default_model="minimax")
-    assert isinstance(registry.choose("gpt-4o").backend, MiniMaxBackend)
+    assert isinstance(registry.choose("gpt-4o")[0].backend, MiniMaxBackend)
 
 
 def test_names_of_one_entry_share_its_backend() -> None:
     registry = _registry(**_HOSTED)
-    assert registry.choose("MiniMax-M1").backend is registry.choose("abab7").backend
+    assert registry.choose("MiniMax-M1")[0].backend is registry.choose("abab7")[0].backend
 
 
 def test_the_registry_comes_from_a_file_or_the_variable_itself(tmp_path: Path) -> None:
@@ -70,22 +70,22 @@ def test_the_registry_comes_from_a_file_or_the_variable_itself(tmp_path: Path) -
     toml = tmp_path / "models.toml"
     toml.write_text('[qwen]\nbackend = "openai"\nbase_url = "http://vllm:8000/v1"\nmodel = "Qwen/Qwen3-8B"\n')
     for source in (json.dumps({"qwen": entry}), str(toml)):
-        chosen = _registry(llm_models=source, llm_default_model="qwen").choose("gpt-realtime")
+        [chosen] = _registry(llm_models=source, llm_default_model="qwen").choose("gpt-realtime")
         assert chosen.model == "Qwen/Qwen3-8B"
 
 
 def test_simulated_stages_answer_every_name() -> None:
     registry = _registry(stages="simulated", openai_api_key="k")
     for name in ("", "default", "gpt-realtime", "whatever"):
-        assert isinstance(registry.choose(name).backend, SimulatedBackend)
+        assert isinstance(registry.choose(name)[0].backend, SimulatedBackend)
 
 
 def test_simulated_stages_may_have_models_of_their_own() -> None:
     models = {"chat": {"backend": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m"}}
     registry = _registry(stages="simulated", llm_models=json.dumps(models), llm_default_model="chat")
     for name in ("chat", "", "gpt-realtime"):
-        assert registry.choose(name).model == "m"
-    assert isinstance(registry.choose("whatever").backend, SimulatedBackend)
+        assert registry.choose(name)[0].model == "m"
+    assert isinstance(registry.choose("whatever")[0].backend, SimulatedBackend)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,28 @@ def test_a_wrong_registry_is_refused_without_repeating_its_secrets(source: str) 
     with pytest.raises(BadRegistry) as refused:
         _registry(llm_models=source)
     assert "sk-secret" not in str(refused.value)
+
+
+_LISTED = {
+    "one": {"backend": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m1"},
+    "two/*": {"backend": "openai", "base_url": "http://127.0.0.1:2/v1"},
+    "voice": ["one", "two/m2", "simulated"],
+}
+
+
+def test_a_list_has_its_models_in_order_under_its_name_and_as_the_default() -> None:
+    registry = _registry(llm_models=json.dumps(_LISTED), llm_default_model="voice")
+    for name in ("voice", "", "gpt-realtime", "gpt-4o"):
+        assert [one.model for one in registry.choose(name)] == ["m1", "m2", "simulated"]
+    assert [one.model for one in registry.choose("one")] == ["m1"]
+    assert registry.default_entry.model == "m1"
+    assert [offer.name for offer in registry.offers][:2] == ["voice", "one"]
+
+
+@pytest.mark.parametrize("listed", [["one", "nonesuch"], [], ["voice"]])
+def test_a_list_of_what_nothing_serves_is_refused(listed: list[str]) -> None:
+    with pytest.raises(BadRegistry, match="voice"):
+        _registry(llm_models=json.dumps({**_LISTED, "voice": listed}), llm_default_model="one")
 
 
 def test_a_default_that_nothing_serves_is_refused() -> None:

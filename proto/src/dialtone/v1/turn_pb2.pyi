@@ -93,22 +93,34 @@ class TurnResume(_message.Message):
     def __init__(self, delivered_text: _Optional[str] = ...) -> None: ...
 
 class TextDelta(_message.Message):
-    __slots__ = ("text",)
+    __slots__ = ("text", "by")
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     text: str
-    def __init__(self, text: _Optional[str] = ...) -> None: ...
+    by: Answerer
+    def __init__(self, text: _Optional[str] = ..., by: _Optional[_Union[Answerer, _Mapping]] = ...) -> None: ...
+
+class Answerer(_message.Message):
+    __slots__ = ("backend", "model")
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    backend: str
+    model: str
+    def __init__(self, backend: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
 
 class ToolCallDelta(_message.Message):
-    __slots__ = ("index", "call_id", "name", "arguments")
+    __slots__ = ("index", "call_id", "name", "arguments", "by")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     index: int
     call_id: str
     name: str
     arguments: str
-    def __init__(self, index: _Optional[int] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ...) -> None: ...
+    by: Answerer
+    def __init__(self, index: _Optional[int] = ..., call_id: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ..., by: _Optional[_Union[Answerer, _Mapping]] = ...) -> None: ...
 
 class TurnDone(_message.Message):
     __slots__ = ("finish_reason", "usage", "first_token_us", "compute_us")

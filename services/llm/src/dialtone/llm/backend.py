@@ -8,6 +8,7 @@ from dialtone.llm.abilities import Abilities
 from dialtone.llm.answer import AnswerReader, Event
 from dialtone.llm.chunks import Chunk
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta
+from dialtone.vendors.breaker import Breaker
 
 
 class ChatBackend(Protocol):
@@ -17,12 +18,17 @@ class ChatBackend(Protocol):
     """The kind of backend, as in the registry."""
     abilities: Abilities
 
+    @property
+    def breaker(self) -> Breaker | None:
+        """That of its server; None of what has none."""
+        ...
+
     async def load(self) -> None:
         """Get ready for the first turn: load and warm up what is local."""
 
     def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn: its text, then its tool calls, each whole in one ToolCallDelta, then
-        one TurnDone (without times).
+        one TurnDone (without times). Of several models the first event says which one answers.
 
         `turn.model` is the name that the backend's server knows. `delivered` is the answer's text as far as
         the caller has it already: what is yielded goes on from there. Closing the iterator stops the model.

@@ -9,8 +9,9 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
 from dialtone.bus import Lease
+from dialtone.llm.listed import Listed
 from dialtone.telemetry.tracing import stage_span
-from dialtone.v1.turn_pb2 import LlmTurn, TurnDone
+from dialtone.v1.turn_pb2 import TurnDone
 
 _FINISH = {
     TurnDone.FINISH_REASON_STOP: "stop",
@@ -20,14 +21,16 @@ _FINISH = {
 }
 
 
-def chat_span(lease: Lease, turn: LlmTurn, backend: str) -> AbstractContextManager[Span]:
-    """The span of this attempt at a turn. What is said in it is nobody's business but the call's."""
+def chat_span(lease: Lease, asked: Listed) -> AbstractContextManager[Span]:
+    """The span of this attempt at a turn, which `asked` is asked first. What is said in it is nobody's
+    business but the call's."""
+    turn = lease.work.turn
     attributes: dict[str, str | int | float | bool] = {
         "dialtone.stage": "llm",
         "dialtone.attempt": lease.attempt,
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": backend,
-        "gen_ai.request.model": turn.model,
+        "gen_ai.provider.name": asked.backend.name,
+        "gen_ai.request.model": asked.model,
         "gen_ai.request.stream": True,
         "gen_ai.conversation.id": lease.work.session_id,
     }
@@ -36,7 +39,14 @@ def chat_span(lease: Lease, turn: LlmTurn, backend: str) -> AbstractContextManag
             attributes[f"gen_ai.request.{name}"] = round(getattr(turn, name), 6)  # it has come as a float32
     if turn.HasField("max_output_tokens"):
         attributes["gen_ai.request.max_tokens"] = turn.max_output_tokens
-    return stage_span(f"chat {turn.model}".strip(), lease.work.traceparent, attributes, kind=SpanKind.CLIENT)
+    return stage_span(f"chat {asked.model}".strip(), lease.work.traceparent, attributes, kind=SpanKind.CLIENT)
+
+
+def tell_answerer(one: Listed) -> None:
+    """Add to the present span who answers: of a list it need not be the first."""
+    trace.get_current_span().set_attributes(
+        {"gen_ai.provider.name": one.backend.name, "gen_ai.response.model": one.model}
+    )
 
 
 def tell_usage(done: TurnDone) -> None:

@@ -52,7 +52,8 @@ class ChunkStream:
         self._limits = limits
         self._refusal = refusal
         self._secret = secret
-        self._breaker = Breaker(backend, limits, metrics.UPSTREAM)
+        self.breaker = Breaker(backend, limits, metrics.UPSTREAM)
+        """Of the server."""
         shown_from_zero(metrics.RETRIES, backend)
 
     async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
@@ -63,14 +64,14 @@ class ChunkStream:
         while True:
             substance = False
             try:
-                with self._breaker.request():
+                with self.breaker.request():
                     async with aclosing(self._once(path, body, start)) as answer:
                         async for chunk in answer:
                             if not substance and chunk.has_substance():
                                 substance = True
-                                self._breaker.worked()
+                                self.breaker.worked()
                             yield chunk
-                    self._breaker.worked()
+                    self.breaker.worked()
                 return
             except UpstreamFailure as failure:
                 wait_s = failure.after_s + random.uniform(*JITTER_S)

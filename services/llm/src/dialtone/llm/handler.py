@@ -1,16 +1,17 @@
 """The work of this stage: one turn of a conversation."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from dialtone.bus import HandBack, Lease
 from dialtone.fence import ModelGone
 from dialtone.llm import metrics
-from dialtone.llm.backend import ChatBackend
-from dialtone.llm.chat_spans import chat_span, tell_usage
+from dialtone.llm.chat_spans import chat_span, tell_answerer, tell_usage
+from dialtone.llm.listed import Listed, answered
 from dialtone.llm.registry import ModelRegistry
 from dialtone.telemetry import get_logger
-from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
+from dialtone.v1.turn_pb2 import TextDelta, ToolCallDelta
 from dialtone.vendors.failures import UpstreamFailure
 
 log = get_logger(__name__)
@@ -25,13 +26,10 @@ class TurnHandler:
     async def __call__(self, lease: Lease) -> None:
         """Send the answer as it comes, then TurnDone. Cancelled, the model stops too."""
         start = asyncio.get_running_loop().time()
-        chosen = self._models.choose(lease.work.turn.model)
-        turn = LlmTurn()
-        turn.CopyFrom(lease.work.turn)
-        turn.model = chosen.model
+        listed = self._models.choose(lease.work.turn.model)
         try:
-            with chat_span(lease, turn, chosen.backend.name):
-                await self._answer(lease, turn, chosen.backend, start)
+            with chat_span(lease, listed[0]):
+                await self._answer(lease, listed, start)
         except ModelGone as error:
             raise HandBack(str(error)) from error
         except UpstreamFailure as failure:
@@ -40,15 +38,18 @@ class TurnHandler:
             )
             raise
 
-    async def _answer(self, lease: Lease, turn: LlmTurn, backend: ChatBackend, start: float) -> None:
+    async def _answer(self, lease: Lease, listed: Sequence[Listed], start: float) -> None:
         loop = asyncio.get_running_loop()
         first_token_us = 0
-        async with aclosing(backend.stream(turn, lease.grant.turn.delivered_text)) as answer:
-            async for event in answer:
+        answer = answered(listed, lease.work.turn, lease.grant.turn.delivered_text)
+        async with aclosing(answer) as events:
+            async for one, event in events:
+                backend = one.backend
                 if isinstance(event, TextDelta | ToolCallDelta):
                     if not first_token_us:
                         first_token_us = _us(loop.time() - start)
                         metrics.FIRST_TOKEN_SECONDS.labels(backend.name).observe(first_token_us / 1e6)
+                        tell_answerer(one)
                     if isinstance(event, TextDelta):
                         await lease.send(text=event)
                     else:

@@ -1,6 +1,6 @@
 """Which backend serves a model's name.
 
-A name is looked up in LLM_MODELS, then among the entries that the convenience variables add; an exact name
+A name is looked up in LLM_MODELS, where it may stand for a list of others, then among the entries that the convenience variables add; an exact name
 goes before a pattern. No name, "default", and names of OpenAI's that are not served (a client of the
 Realtime protocol has to name one, such as "gpt-realtime") mean the default model; any other name is
 refused.
@@ -9,15 +9,16 @@ refused.
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from dialtone.bus import WorkError
 from dialtone.llm.backend import ChatBackend
 from dialtone.llm.limits import Limits
+from dialtone.llm.listed import Listed
 from dialtone.llm.model_entry import ModelEntry
 from dialtone.llm.settings import LlmSettings
 from dialtone.v1.offers_pb2 import Offer
@@ -34,56 +35,60 @@ class BadRegistry(ValueError):
     """LLM_MODELS or LLM_DEFAULT_MODEL cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    backend: ChatBackend
-    model: str
-    """The name of the model that the backend's server knows."""
-
-
 class ModelRegistry:
-    """The entries with their backends. `build` makes the backend of an entry."""
+    """The entries with their backends, and lists of their names. `build` makes the backend of an entry."""
 
     def __init__(
-        self, entries: Mapping[str, ModelEntry], default: str, build: Callable[[ModelEntry], ChatBackend]
+        self,
+        entries: Mapping[str, ModelEntry],
+        default: str,
+        build: Callable[[ModelEntry], ChatBackend],
+        *,
+        lists: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._entries = dict(entries)
+        self._lists = dict(lists or {})
         self._default = default
         # Names of one entry share its backend.
         made = {id(entry): build(entry) for entry in self._entries.values()}
         self._made = list(made.values())
         self._backends = {name: made[id(entry)] for name, entry in self._entries.items()}
-        if self._find(default) is None:
+        for name, listed in self._lists.items():
+            if not listed:
+                raise BadRegistry(f"LLM_MODELS has a list without names: {name}")
+            for one in listed:
+                if self._find(one) is None:
+                    raise BadRegistry(f"LLM_MODELS lists {one} under {name}, which no entry serves")
+        if default not in self._lists and self._find(default) is None:
             raise BadRegistry(f"LLM_DEFAULT_MODEL names {default}, which no entry serves")
 
     @property
     def default_entry(self) -> ModelEntry:
-        """The entry of the default model."""
-        key = self._find(self._default)
+        """The entry of the default model; the first of a list."""
+        key = self._find(self._lists.get(self._default, [self._default])[0])
         assert key is not None
         return self._entries[key]
 
     @property
     def offers(self) -> list[Offer]:
         """The names that are served, the default first. Those that a pattern serves cannot be listed."""
-        names = dict.fromkeys([self._default, *(name for name in self._entries if not _is_pattern(name))])
+        entries = (name for name in self._entries if not _is_pattern(name))
+        names = dict.fromkeys([self._default, *self._lists, *entries])
         return [Offer(name=name, is_default=name == self._default) for name in names]
 
-    def choose(self, name: str) -> Chosen:
-        """Return what serves a session's model; WorkError("model_not_found") where nothing does."""
+    def choose(self, name: str) -> Sequence[Listed]:
+        """Return what serves a session's model, to be asked one after the other. WorkError("model_not_found")
+        where nothing does."""
         asked = name.strip()
         if asked.lower() in ("", "default"):
             asked = self._default
         # Models of the Realtime protocol are no chat models, whatever pattern they match.
-        if asked not in self._entries and _matches(asked, _REALTIME_NAMES):
+        known = asked in self._entries or asked in self._lists
+        if not known and _matches(asked, _REALTIME_NAMES):
             asked = self._default
-        key = self._find(asked)
-        if key is None and _matches(asked, _OPENAI_NAMES):
+        if asked not in self._lists and self._find(asked) is None and _matches(asked, _OPENAI_NAMES):
             asked = self._default
-            key = self._find(asked)
-        if key is None:
-            raise WorkError("model_not_found", f"no model {name[:64]!r} is served here")
-        return Chosen(self._backends[key], self._entries[key].model or _without_prefix(asked, key))
+        return [self._one(model, name) for model in self._lists.get(asked, [asked])]
 
     async def load(self) -> None:
         """Load what has to be loaded before the first turn."""
@@ -99,6 +104,12 @@ class ModelRegistry:
     def backends(self) -> Sequence[ChatBackend]:
         """Every backend, once."""
         return self._made
+
+    def _one(self, model: str, asked: str) -> Listed:
+        key = self._find(model)
+        if key is None:
+            raise WorkError("model_not_found", f"no model {asked[:64]!r} is served here")
+        return Listed(self._backends[key], self._entries[key].model or _without_prefix(model, key))
 
     def _find(self, name: str) -> str | None:
         if name in self._entries:
@@ -118,6 +129,15 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 def _without_prefix(name: str, key: str) -> str:
     prefix = key.partition("*")[0]
     return name[len(prefix) :] if prefix.endswith("/") and "*" in key else name
+
+
+def lists_of(settings: LlmSettings) -> dict[str, list[str]]:
+    """Return the lists of the registry, each under its name. Raises BadRegistry."""
+    return {
+        name: [str(one) for one in value]
+        for name, value in _table(settings.llm_models).items()
+        if isinstance(value, list)
+    }
 
 
 def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
@@ -175,6 +195,20 @@ def entries_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry], str]:
 
 
 def _configured(value: str) -> dict[str, ModelEntry]:
+    try:
+        return {
+            name: ModelEntry.model_validate(entry)
+            for name, entry in _table(value).items()
+            if not isinstance(entry, list)
+        }
+    except ValidationError as error:
+        # Pydantic's text repeats its input, and with it keys.
+        wrong = error.errors(include_input=False, include_url=False)
+        what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
+        raise BadRegistry(f"LLM_MODELS has a wrong entry: {what}") from None
+
+
+def _table(value: str) -> dict[str, Any]:
     if not value.strip():
         return {}
     try:
@@ -186,13 +220,8 @@ def _configured(value: str) -> dict[str, ModelEntry]:
             raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         if not isinstance(raw, dict):
             raise BadRegistry("LLM_MODELS is no table of names")
-        return {str(name): ModelEntry.model_validate(entry) for name, entry in raw.items()}
+        return raw
     except OSError as error:
         raise BadRegistry(f"LLM_MODELS cannot be read: {error}") from error
-    except ValidationError as error:
-        # Pydantic's text repeats its input, and with it keys.
-        wrong = error.errors(include_input=False, include_url=False)
-        what = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
-        raise BadRegistry(f"LLM_MODELS has a wrong entry: {what}") from None
     except ValueError as error:
         raise BadRegistry(f"LLM_MODELS is neither JSON nor TOML: {error}") from error

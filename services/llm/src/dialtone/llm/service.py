@@ -8,7 +8,7 @@ from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.llama_server import LlamaOptions
 from dialtone.llm.model_entry import ModelEntry
-from dialtone.llm.registry import ModelRegistry, entries_of
+from dialtone.llm.registry import ModelRegistry, entries_of, lists_of
 from dialtone.llm.settings import LlmSettings
 from dialtone.worker import Loaded
 
@@ -30,7 +30,7 @@ def make_registry(settings: LlmSettings) -> ModelRegistry:
                 return _local(entry, settings)
 
     entries, default = entries_of(settings)
-    return ModelRegistry(entries, default, build)
+    return ModelRegistry(entries, default, build, lists=lists_of(settings))
 
 
 def _local(entry: ModelEntry, settings: LlmSettings) -> ChatBackend:

@@ -19,8 +19,8 @@ class LlmSettings(ServiceSettings):
     """"simulated" answers every model's name with the simulated backend, but for those in LLM_MODELS."""
 
     llm_models: str = ""
-    """The registry: a TOML or JSON file, or JSON itself; name or pattern -> ModelEntry. Goes before the
-    entries that the variables below add."""
+    """The registry: a TOML or JSON file, or JSON itself; name or pattern -> ModelEntry, or name -> list of
+    names. Goes before the entries that the variables below add."""
     llm_default_model: str = ""
     """The registry's name for sessions that name no model, "default", or a model of OpenAI's that is not
     served here. Empty: "local"."""

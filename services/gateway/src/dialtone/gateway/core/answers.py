@@ -335,8 +335,10 @@ class Answers:
     def _apply(self, response: ModelResponse, lease: HeldLease, event: WorkerEvent) -> None:
         body = event.WhichOneof("body")
         if body == "text":
+            response.answered_by(event.text.by)
             response.model_text(event.text.text)
         elif body == "tool_call":
+            response.answered_by(event.tool_call.by)
             response.model_tool_call(event.tool_call)
         elif body == "turn_done":
             response.model_done(event.turn_done)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dialtone.v1.common_pb2 import Error
-from dialtone.v1.turn_pb2 import LlmTurn, ToolCallDelta, TurnDone
+from dialtone.v1.turn_pb2 import Answerer, LlmTurn, ToolCallDelta, TurnDone
 
 from .client_events import ResponseOptions
 from .context import LLM, Context
 from .formats import audio_format, voice_of
+from .instructions import language_of_user
 from .response import Response
 from .response_input import ResponseInput
 from .sentences import SentenceSplitter, is_speakable
@@ -53,6 +54,7 @@ class ModelResponse(Response):
     def submit(self, turn: LlmTurn) -> None:
         self.marks.submitted = self._ctx.now
         self.count.asked = turn
+        self._speak_to(turn)
         self.lease_id = self._ctx.submit(LLM, turn=turn).id
 
     def adopt(self, speculation: Speculation) -> None:
@@ -62,6 +64,16 @@ class ModelResponse(Response):
         self.count = speculation.count
         self.lease_id = speculation.lease_id
         self._adopted = speculation
+        if self.count.asked is not None:
+            self._speak_to(self.count.asked)
+
+    def _speak_to(self, turn: LlmTurn) -> None:
+        self.speech.speak_as(voice_of(self._ctx.config, self.options.voice, language_of_user(turn.messages)))
+
+    def answered_by(self, answerer: Answerer) -> None:
+        """Note which model answers; those of a list take over from each other."""
+        self.marks.worked("llm", answerer.backend)
+        self.marks.worked("model", answerer.model)
 
     def model_text(self, delta: str) -> None:
         if not delta:

@@ -333,5 +333,6 @@ class TurnMetrics(ServerEvent, tag="dialtone.turn.metrics"):
     metrics: TurnTiming
     trace_id: str = ""  # of the turn's trace, where traces are kept
     notices: list[str] = []  # what the client should know, such as that another voice spoke
-    # Who did the work of a stage, where it says so: {"asr": "whisper", "tts": "piper", "voice": "joe"}
+    # Who did the work of a stage, where it says so:
+    # {"asr": "whisper", "llm": "openai", "model": "gpt-5-mini", "tts": "piper", "voice": "joe"}
     backends: dict[str, str] = {}

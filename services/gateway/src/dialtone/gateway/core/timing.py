@@ -22,6 +22,8 @@ class TurnMarks:
 
     def worked(self, stage: str, who: str) -> None:
         """Note who did the work of a stage: of several, "one+other" in the order in which they did."""
+        if not who:
+            return
         known = self.backends.get(stage, "").split("+")
         self.backends[stage] = "+".join(name for name in dict.fromkeys([*known, *who.split("+")]) if name)
 

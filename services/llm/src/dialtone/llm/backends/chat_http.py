@@ -16,6 +16,7 @@ from dialtone.llm.tool_calls import bad_tool_call, call_deltas
 from dialtone.llm.wire import offered_tools, refuse_unsupported, wire_messages, wire_request
 from dialtone.llm.written_calls import WrittenCalls
 from dialtone.v1.turn_pb2 import LlmTurn
+from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.http import bearer, new_client, without_secret
 
@@ -57,6 +58,10 @@ class ChatHttp:
         if self._entry.stream_usage:
             body["stream_options"] = {"include_usage": True}
         return body | self._entry.extra_body
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._stream.breaker
 
     async def load(self) -> None:
         """Nothing to do: the server is reached turn by turn."""

@@ -56,6 +56,8 @@ class LocalBackend:
         self._stream: ChunkStream | None = None
         self._supports_tools = False
 
+    breaker = None
+
     async def load(self) -> None:
         """Load the model and compute the default instructions in every slot."""
         model = _gguf(locate(self._entry.model, self._models_dir))

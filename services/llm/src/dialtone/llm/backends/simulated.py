@@ -38,6 +38,8 @@ class SimulatedBackend:
         models="`simulated`",
     )
 
+    breaker = None
+
     async def load(self) -> None:
         """Nothing to load."""
 
