@@ -157,6 +157,35 @@ async def test_what_the_operator_adds_goes_to_the_server(make_rig: MakeRig) -> N
     assert rig.server.groups == ["1 7&x"]
 
 
+async def test_a_sentence_in_chinese_goes_to_the_voice_of_chinese(
+    speech_servers: dict[str, VendorServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPEECH_KEY", API_KEY)
+    server = speech_servers["minimax"]
+    server.reset()
+    common = {
+        "engine": "minimax", "model": MODEL, "voice": VOICE, "base_url": server.url,
+        "api_key_env": "SPEECH_KEY",
+    }  # fmt: skip
+    voices: dict[str, Any] = {
+        "emma": {**common, "language": "en"},
+        "lin": {**common, "language": "zh", "extra": {"language_boost": "Chinese"}},
+    }
+    stage = await load(TtsSettings(tts_voices=voices, tts_espeak=""))
+    try:
+        for text, name in (("请在9:30打电话。", "lin"), ("Please call at 9:30.", "emma")):
+            lease = SentenceLease(text)
+            await stage.handler(lease)
+            assert (lease.ended.voice, lease.ended.backend) == (name, "minimax")
+    finally:
+        await stage.close()
+    chinese, english = server.bodies
+    assert chinese["language_boost"] == "Chinese"
+    assert "九点" in chinese["text"]
+    assert "9" not in english["text"]
+    assert "language_boost" not in english
+
+
 @pytest.mark.parametrize(
     "speech",
     [
