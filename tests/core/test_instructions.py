@@ -7,7 +7,7 @@ from dialtone.gateway.core.context import Limits
 from dialtone.gateway.core.session import Audio, AudioInput, SessionConfig
 from dialtone.gateway.settings import DEFAULT_INSTRUCTIONS, DEFAULT_INSTRUCTIONS_ZH, GatewaySettings
 
-from .asking import create, prompt, user
+from .asking import create, prompt, user, worker_of
 from .harness import Rig
 
 OWN = "Be a friend."
@@ -63,3 +63,30 @@ def test_our_chinese_text_stands_in_for_our_english_one_alone() -> None:
     assert GatewaySettings(default_instructions_zh="").chinese_instructions == ""
     theirs = GatewaySettings(default_instructions="Be curt.", default_instructions_zh="简短些。")
     assert theirs.chinese_instructions == "简短些。"
+
+
+@pytest.mark.parametrize(
+    ("said", "language"), [("七加五等于多少？", "zh"), ("How much is seven plus five?", "")], ids=["zh", "en"]
+)
+def test_a_number_alone_is_said_in_the_language_of_who_asked(said: str, language: str) -> None:
+    rig = Rig(SessionConfig(instructions=OWN, audio=SILENT), limits=LIMITS)
+    rig.feed(ask.CreateItem(item=user(said, "item")))
+    llm = worker_of(rig, create(rig))
+    llm.text("12。")
+    llm.done()
+    assert rig.work("tts")[0].sentence.voice.language == language
+
+
+def test_a_number_is_said_so_also_where_it_was_guessed_that_the_user_is_done() -> None:
+    rig = Rig(SessionConfig(instructions=OWN), limits=LIMITS)
+    ears = rig.listen()
+    ears.started(1, 0)
+    rig.speak(1000)
+    ears.candidate(1, "七加五等于多少？")
+    llm = rig.take("llm")
+    llm.text("12。 ")
+    ears.stopped(1, 900)
+    ears.final(1, "七加五等于多少？")
+    llm.text("14。 ")
+    llm.done()
+    assert [work.sentence.voice.language for work in rig.work("tts")] == ["zh", "zh"]

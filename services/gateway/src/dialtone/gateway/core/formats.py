@@ -101,11 +101,12 @@ def _turn_detection(
     return common
 
 
-def voice_of(config: SessionConfig, voice: str | None) -> Voice:
+def voice_of(config: SessionConfig, voice: str | None, user_language: str = "") -> Voice:
+    """Who speaks, and in which language what might be of any, such as a number: the user's."""
     extra = config.dialtone
     return Voice(
         name=voice or config.audio.output.voice,
-        language=extra.language or "",
+        language=extra.language or user_language,
         speaker_id=extra.speaker_id or "",
         noise_scale=extra.noise_scale,
         noise_scale_w=extra.noise_scale_w,

@@ -9,6 +9,7 @@ from .client_events import ResponseOptions
 from .context import LLM, Context
 from .formats import audio_format, voice_of
 from .input_turns import Utterance
+from .instructions import language_of_user
 from .items import InputText, MessageItem
 from .lease_table import HeldLease
 from .prompt import turn_that_fits
@@ -36,7 +37,8 @@ class Guesses:
             return
         speaks = "audio" in ctx.config.output_modalities
         ctx.answers(response_id, utterance.number)
-        voice, form = voice_of(ctx.config, None), audio_format(ctx.config.audio.output.format)
+        voice = voice_of(ctx.config, None, language_of_user(turn.messages))
+        form = audio_format(ctx.config.audio.output.format)
 
         def sentence_of(piece: str) -> Sentence:
             return Sentence(response_id=response_id, index=0, text=piece, voice=voice, format=form)

@@ -15,6 +15,7 @@ from dialtone.v1.turn_pb2 import Message
 
 from .context import Limits
 
+CHINESE = "zh"
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa]")  # Japanese is written with Han characters, too
 _WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -24,15 +25,18 @@ def instructions_for(instructions: str, messages: Iterable[Message], limits: Lim
     """What the model is told to be, of those messages' user."""
     if not limits.instructions_zh or instructions != limits.instructions:
         return instructions
-    return limits.instructions_zh if _speaks_chinese(messages) else instructions
+    return limits.instructions_zh if language_of_user(messages) == CHINESE else instructions
 
 
-def _speaks_chinese(messages: Iterable[Message]) -> bool:
-    """By the script of the user's latest words; a turn of digits alone is in the language before it."""
+def language_of_user(messages: Iterable[Message]) -> str:
+    """`zh` for a user whose latest words are Chinese, else nothing: it is told by the script.
+
+    What has no words, such as a number, is in the language of what was said before.
+    """
     for message in reversed(list(messages)):
         if message.role != Message.ROLE_USER:
             continue
         characters, words = len(_HAN.findall(message.text)), len(_WORD.findall(message.text))
         if characters or words:
-            return characters > words and not _KANA.search(message.text)
-    return False
+            return CHINESE if characters > words and not _KANA.search(message.text) else ""
+    return ""

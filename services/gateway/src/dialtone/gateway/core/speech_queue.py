@@ -83,6 +83,10 @@ class SpeechQueue:
         """Whether a sentence is being synthesised under this lease."""
         return lease_id in self._running
 
+    def speak_as(self, voice: Voice) -> None:
+        """From the next sentence on that no voice has yet."""
+        self._voice = voice
+
     def add(self, text: str, *, lease_id: str = "") -> None:
         """Queue a sentence; with `lease_id`, the first, that is being synthesised already."""
         if self.stopped:
