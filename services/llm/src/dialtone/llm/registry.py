@@ -1,9 +1,9 @@
 """Which backend serves a model's name.
 
 A name is looked up in LLM_MODELS, where it may stand for a list of others, then among the entries that the
-convenience variables add; an exact name goes before a pattern. No name, "default", and names of OpenAI's that are not served (a client of the
-Realtime protocol has to name one, such as "gpt-realtime") mean the default model; any other name is
-refused.
+convenience variables add; an exact name goes before a pattern. No name, "default", and names of OpenAI's that
+are not served (a client of the Realtime protocol has to name one, such as "gpt-realtime") mean the default
+model; any other name is refused.
 """
 
 import json
