@@ -9,7 +9,6 @@ from .client_events import ResponseOptions
 from .context import LLM, Context
 from .formats import audio_format, voice_of
 from .instructions import language_of_user
-from .instructions import language_of_user
 from .response import Response
 from .response_input import ResponseInput
 from .sentences import SentenceSplitter, is_speakable
@@ -65,11 +64,6 @@ class ModelResponse(Response):
         self.count = speculation.count
         self.lease_id = speculation.lease_id
         self._adopted = speculation
-        if self.count.asked is not None:
-            self._speak_to(self.count.asked)
-
-    def _speak_to(self, turn: LlmTurn) -> None:
-        self.speech.speak_as(voice_of(self._ctx.config, self.options.voice, language_of_user(turn.messages)))
         if self.count.asked is not None:
             self._speak_to(self.count.asked)
 
