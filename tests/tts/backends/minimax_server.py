@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -67,7 +67,7 @@ class MiniMaxServer(HttpServer):
             if not streamed:
                 return JSONResponse({"data": None, "trace_id": _TRACE, "base_resp": speech.error})
         elif not streamed:
-            return Response(b"".join(speech.parts), media_type=speech.kind)
+            return StreamingResponse(_each(speech.parts), media_type=speech.kind)
         return StreamingResponse(self._said(speech, body), media_type="text/event-stream")
 
     async def _said(self, speech: Speech, body: Json) -> AsyncIterator[bytes]:
@@ -91,6 +91,12 @@ class MiniMaxServer(HttpServer):
             yield _event(data=last, extra_info=_extra_info(whole, speech, body))
         finally:
             self.open -= 1
+
+
+async def _each(parts: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+        await asyncio.sleep(0)
 
 
 def _refusal(body: Json) -> tuple[int, str] | None:

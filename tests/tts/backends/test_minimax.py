@@ -88,6 +88,19 @@ async def test_a_body_that_is_no_stream_is_spoken(make_rig: MakeRig) -> None:
     assert np.array_equal(await rig.say(), _audio(tone()))
 
 
+async def test_events_may_be_cut_anywhere_on_their_way(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    audio, end = tone(0.02), b'data:{"data":{"status":2,"audio":null}}\r\n\r\n'
+    half = len(audio) // 2 + 1
+    events = b"".join(
+        b'data: {"data": {"audio": "%s", "status": 1}}\r\n\r\n' % part.hex().encode()
+        for part in (audio[:half], audio[half:])
+    )
+    parts = [(events + end)[at : at + 7] for at in range(0, len(events + end), 7)]
+    rig.server.speeches.append(Speech(parts=parts, kind="text/event-stream"))
+    assert np.array_equal(await rig.say(), _audio(audio))
+
+
 @pytest.mark.parametrize(
     "body",
     [
