@@ -135,6 +135,7 @@ class EchoBackend:
 class SpellingEngine:
     """Speaks 20 ms of tone for each character, of a pitch of its own, `block_s` for each 100 ms."""
 
+    name = "spelling"
     sample_rate = _RATE
 
     def __init__(self, block_s: float = BLOCK_S) -> None:
