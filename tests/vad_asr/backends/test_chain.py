@@ -13,9 +13,10 @@ from prometheus_client import REGISTRY
 from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
-from dialtone.vad_asr.asr.registry import AsrRegistry, BadRegistry, lines_of
+from dialtone.vad_asr.asr.registry import AsrRegistry, lines_of
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.transcriber import BackendTranscriber
+from dialtone.vendors.registry import BadRegistry
 from tests.vad_asr.backends.conftest import passage
 from tests.vad_asr.backends.deepgram_server import DeepgramServer
 from tests.vad_asr.backends.http_server import HttpServer

@@ -21,7 +21,7 @@ from dialtone.v1.lease_pb2 import Grant
 from dialtone.v1.work_pb2 import Work
 from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.pool import Urgency
-from dialtone.vad_asr.asr.registry import AsrRegistry, BadRegistry, lines_of
+from dialtone.vad_asr.asr.registry import AsrRegistry, lines_of
 from dialtone.vad_asr.endpointing import Endpointer, Stopped
 from dialtone.vad_asr.policy import TurnDefaults, TurnPolicy
 from dialtone.vad_asr.service import Ears
@@ -29,6 +29,7 @@ from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.transcriber import BackendTranscriber
 from dialtone.vad_asr.vad.level import LevelGate
 from dialtone.vad_asr.vad.tracker import VoiceTracker
+from dialtone.vendors.registry import BadRegistry
 from tests.contract.bus.call_side import CallSide
 from tests.contract.bus.call_side import until as bus_until
 from tests.fixtures.speech import Samples, silence, voice_like

@@ -13,6 +13,8 @@ class VendorEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    model: str = ""
+    """The server's name of the model."""
     base_url: str = ""
     """Up to and with the version: `https://api.openai.com/v1`. Empty: the vendor's own."""
     api_key: SecretStr = SecretStr("")

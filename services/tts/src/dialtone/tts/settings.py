@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -15,6 +11,7 @@ from dialtone.settings import ServiceSettings
 from dialtone.tts.engines.entry import VendorVoice
 from dialtone.tts.engines.kokoro.entry import KokoroVoice
 from dialtone.tts.voices import VoiceSpec
+from dialtone.vendors.registry import is_plain, read_table
 
 
 def _kind(line: Any) -> str:
@@ -44,7 +41,7 @@ class TtsSettings(ServiceSettings):
     """`simulated` speaks tones with a known timing, for measuring what is around the models."""
 
     tts_voices: Annotated[dict[str, VoiceLine], NoDecode] = Field(default=DEFAULT_VOICES)
-    """Voices by name, the default of each language first: JSON, or the path of a TOML file of tables. In
+    """Voices by name, the default of each language first: JSON, or the path of a file of it or of TOML. In
     place of a voice may stand a list of names: the first of them that can speak a sentence does."""
     tts_espeak: str = "espeak-ng"
     """The program that speaks the languages without a voice of their own; empty: none does."""
@@ -72,12 +69,7 @@ class TtsSettings(ServiceSettings):
             return value
         if not value:  # as compose files pass a variable on that nobody set
             return DEFAULT_VOICES
-        if value.lstrip().startswith("{"):
-            return json.loads(value)
-        try:
-            return tomllib.loads(Path(value).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ValueError(f"neither JSON nor a file that can be read: {error}") from error
+        return read_table("TTS_VOICES", value)
 
     @model_validator(mode="after")
     def _check_voices(self) -> Self:
@@ -88,10 +80,6 @@ class TtsSettings(ServiceSettings):
                     isinstance(one, VoiceSpec | KokoroVoice | VendorVoice) for one in voices
                 ):
                     raise ValueError(f"tts_voices.{name} has to name voices of tts_voices")
-            elif isinstance(line, VendorVoice) and self.require_tls and _is_plain(line.base_url):
+            elif isinstance(line, VendorVoice) and self.require_tls and is_plain(line.base_url):
                 raise ValueError(f"require_tls is set, and tts_voices.{name}.base_url is without TLS")
         return self
-
-
-def _is_plain(url: str) -> bool:
-    return urlsplit(url).scheme == "http"
