@@ -23,13 +23,13 @@ TYPED := libs/src services/gateway/src services/vad-asr/src services/llm/src ser
 
 help:
 	@echo "make call     place a call to the stack and show it (starts the stack when it is not running)"
-	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=... LANGUAGE=zh"
+	@echo "              WAV=question.wav OUT=reply.wav TURNS=3 PROTOCOL=voice_call URL=...; LANGUAGE=zh asks in Chinese"
 	@echo "make test     all checks and tests: ARGS=tests/llm PROCESSES=2"
 	@echo "make test-moshi  the tests of Moshi's engine, in an environment with torch: ARGS=tests/moshi/test_isolation.py"
 	@echo "make test-live  what backends of vendors promise, of the vendors themselves: of those whose key is in the"
 	@echo "              environment (ASR_OPENAI_API_KEY, DEEPGRAM_API_KEY, GEMINI_API_KEY, OPENAI_API_KEY, MINIMAX_API_KEY)"
 	@echo "make test-voices  what the voices promise, of Kokoro with its real weights (104 MB, fetched first)"
-	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LOG=1 DETACH=1"
+	@echo "make up       start the stack: PORT=8000 STAGES=simulated MOSHI=sft LANGUAGE=zh LOG=1 DETACH=1"
 	@echo "make page     build the page that the gateway serves"
 	@echo "make down     end what make up DETACH=1 left running"
 	@echo "make models   fetch and verify the models that tests and stacks need, or NAMES='whisper-base org/repo:file' VERIFY=1"

@@ -1,6 +1,7 @@
 """What `call` promises: it plays a question in real time, shows and saves the answer, says what it cost."""
 
 import asyncio
+import re
 import shutil
 import time
 import wave
@@ -16,8 +17,11 @@ from dialtone.local.call.microphone import Microphone
 from dialtone.local.call.question import default_questions, question_language
 from dialtone.local.call.recording import FRAME_MS, Recording, has_voice, load_wav, save_wav
 from dialtone.local.call.settings import CallSettings
+from dialtone.local.chinese import CHINESE_MODELS
 from dialtone.local.settings import StackSettings
 from dialtone.local.state import StackState
+from dialtone.models import ModelMissing, locate
+from tests.integration.chinese import heard_in, sound_error_rate
 
 
 def tone(seconds: float, rate: int, amplitude: int = 8000) -> np.ndarray[Any, np.dtype[np.int16]]:
@@ -185,6 +189,31 @@ def test_a_question_in_chinese_is_answered_in_chinese(
     for word in ("首都", "巴黎", "等于", "月亮"):
         assert word in shown, shown
     assert load_wav(tmp_path / "a.wav").seconds > 1.5
+
+
+@pytest.mark.models
+@pytest.mark.chaos
+@pytest.mark.timeout(400)
+def test_a_chinese_caller_is_spoken_to_by_a_neural_voice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `make call LANGUAGE=zh` does where no stack runs; what was said is heard in the recording."""
+    monkeypatch.delenv("TTS_VOICES", raising=False)
+    try:
+        for name in CHINESE_MODELS:
+            locate(name)
+    except ModelMissing as missing:
+        pytest.skip(str(missing))
+    settings = CallSettings(language="zh", turns=3, out=tmp_path / "a.wav")
+    status = call(
+        settings, StackSettings(port=0, run_dir=tmp_path / "run", language="zh"), Console(width=200)
+    )
+    shown = capsys.readouterr().out
+    assert status == 0, shown
+    said = "".join(re.findall(r"dialtone: (.*)", shown))
+    answers = load_wav(tmp_path / "a.wav")
+    heard = heard_in(answers.samples.tobytes(), answers.rate)
+    assert sound_error_rate(said, heard) < 0.35, (said, heard)
 
 
 def test_there_are_questions_in_chinese_for_whoever_wants_them(tmp_path: Path) -> None:

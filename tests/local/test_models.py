@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dialtone.local.chinese import CHINESE_MODELS
+from dialtone.local.plan import make_plan
 from dialtone.local.ports import free_ports
 from dialtone.local.settings import StackSettings
 from dialtone.local.up import wanted_models
@@ -20,6 +22,7 @@ from dialtone.models.cache import is_verified
 from dialtone.models.fetch import FetchError, WrongHash, fetch
 from dialtone.models.hub import HubClient
 from dialtone.models.manifest import Hub, Model, ModelFile, Tarball, Wheel
+from dialtone.tts.settings import TtsSettings
 from tests.local.hub_server import hub_server
 
 PARTS = (b"first half, " * 1000, b"second half" * 1000)
@@ -258,6 +261,23 @@ def test_a_stack_with_default_settings_fetches_the_default_models(monkeypatch: p
         monkeypatch.delenv(name, raising=False)
     assert sorted(wanted_models(StackSettings())) == sorted(default_names())
     assert wanted_models(StackSettings(stages="simulated")) == []
+
+
+def test_a_stack_for_chinese_has_a_voice_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TTS_VOICES", raising=False)
+    chinese = StackSettings(language="zh-CN")
+    assert sorted(wanted_models(chinese)) == sorted([*default_names(), *CHINESE_MODELS])
+    assert set(CHINESE_MODELS) <= set(manifest())
+    [tts] = [one for one in make_plan(chinese).workers if one.name == "tts"]
+    voices = TtsSettings(tts_voices=tts.environment["TTS_VOICES"]).tts_voices
+    assert [line.language for line in voices.values() if not isinstance(line, tuple)] == ["en", "zh"]
+
+
+def test_who_names_voices_has_these_in_any_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTS_VOICES", "/my/voices.toml")
+    assert sorted(wanted_models(StackSettings(language="zh"))) == sorted(default_names())
+    [tts] = [one for one in make_plan(StackSettings(language="zh")).workers if one.name == "tts"]
+    assert tts.environment["TTS_VOICES"] == "/my/voices.toml"
 
 
 def test_a_model_given_by_path_is_not_fetched(tmp_path: Path) -> None:

@@ -45,10 +45,22 @@ class StackSettings(BaseSettings):
     models: str = "piper-en-joe"
     """Further models to fetch, separated by spaces: names of the manifest or `org/repo[:file]` of the hub."""
 
+    language: str = ""
+    """`zh`: a neural voice speaks Chinese, unless voices are given; it is fetched. Desktops put lists of
+    locales here, which change nothing."""
+    tts_voices: str | None = None
+    """The speech service's own setting, which goes before."""
+
     @property
     def moshi_variant(self) -> str:
         """The variant of Moshi that is served, "" for none."""
         return self.moshi or ("sft" if self.stages == "simulated" else "")
+
+    @property
+    def has_chinese_voice(self) -> bool:
+        """Whether the stack is given the voices of `deploy/local/chinese.toml`."""
+        wanted = self.language.lower().partition("-")[0] == "zh"
+        return wanted and self.stages == "real" and not self.tts_voices
 
     @cached_property
     def models_dir(self) -> Path:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from dialtone.local.chinese import CHINESE_MODELS
 from dialtone.local.display import LogFollower, StartDisplay
 from dialtone.local.down import clear_leftovers
 from dialtone.local.models import fetch_models
@@ -74,6 +75,7 @@ def wanted_models(settings: StackSettings) -> list[str]:
     if settings.stages == "simulated":
         return []
     named = [settings.asr_model, settings.vad_model, settings.llm_local_model, *settings.models.split()]
+    named += CHINESE_MODELS if settings.has_chinese_voice else ()
     return [name for name in named if name in manifest() or not Path(name).expanduser().exists()]
 
 
