@@ -269,7 +269,7 @@ def test_a_stack_for_chinese_has_a_voice_for_it(monkeypatch: pytest.MonkeyPatch)
     assert sorted(wanted_models(chinese)) == sorted([*default_names(), *CHINESE_MODELS])
     assert set(CHINESE_MODELS) <= set(manifest())
     [tts] = [one for one in make_plan(chinese).workers if one.name == "tts"]
-    voices = TtsSettings(tts_voices=tts.environment["TTS_VOICES"]).tts_voices
+    voices = TtsSettings.model_validate({"tts_voices": tts.environment["TTS_VOICES"]}).tts_voices
     assert [line.language for line in voices.values() if not isinstance(line, tuple)] == ["en", "zh"]
 
 
