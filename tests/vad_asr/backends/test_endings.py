@@ -112,6 +112,7 @@ async def test_the_vendors_word_ends_a_turn(
 async def test_turns_after_one_another_share_a_connection(
     make_ears: MakeEars, deepgram_server: DeepgramServer
 ) -> None:
+    deepgram_server.end_delay_s = 0.15  # more silence was sent by then
     deepgram_server.script += [Scene(("First.",)), Scene(("Second.",))]
     call = EarsCall(server_vad(_BOUND_MS)).start(make_ears().handle)
     for turn in range(2):

@@ -168,6 +168,7 @@ def test_nothing_that_a_vendor_answers_costs_more_than_its_turn(
         @example((_written(_DEEP), 200, False))
         @example((_written({"text": _HALF}), 200, False))
         @example((_written({"text": "x" * 60_000}), 200, False))
+        @example((_written({"text": "Hello\0", "languages": ["\n"]}), 200, False))
         @example((_written({"promptFeedback": {"blockReason": _HALF}}), 200, True))
         @example((_written({**_RESULTS, "start": 10**400}), 200, False))
         @example((_written({**_RESULTS, "channel": _DEEP}), 200, False))
@@ -182,6 +183,7 @@ def test_nothing_that_a_vendor_answers_costs_more_than_its_turn(
                 Transcript(error=Error(code=heard.code, message=str(heard)))
             else:
                 assert "\0" not in heard.text
+                assert not heard.language or heard.language.isalpha()
                 Transcript(text=heard.text, language=heard.language)
 
         check()
