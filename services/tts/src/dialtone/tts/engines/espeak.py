@@ -92,7 +92,8 @@ class EspeakEngine:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
                     process.kill()
-                await process.wait()
+            # Waiting alone would never end: asyncio knows a process to be over when its pipes are read out.
+            await process.communicate()
 
     async def warm_up(self) -> None:
         """Have the program and its data in the file cache."""
