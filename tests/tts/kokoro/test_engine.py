@@ -16,6 +16,7 @@ from dialtone.tts.engines.base import Style, UnknownSpeaker
 from dialtone.tts.engines.kokoro.engine import KokoroEngine, joined
 from dialtone.tts.engines.kokoro.entry import KokoroVoice, read_files
 from dialtone.tts.engines.kokoro.models import SAMPLE_RATE, KokoroModels, NotKokoro
+from dialtone.tts.loading import load
 from dialtone.tts.settings import TtsSettings
 from dialtone.tts.speaker import Speaker
 from dialtone.tts.voices import Voice, VoiceRegistry
@@ -63,6 +64,11 @@ async def test_speed_stretches_and_one_beyond_the_limits_is_refused(heart: Kokor
     with pytest.raises(UnknownSpeaker, match="one speaker"):
         async for _ in heart.speak("Hello.", Style(speaker="7")):
             pass
+
+
+async def test_a_gain_too_large_is_cut_off_at_full_range(stand_in: ModelProcess[KokoroModels]) -> None:
+    async with aclosing(KokoroEngine("heart", stand_in, gain=8.0).speak("Hello.", Style())) as blocks:
+        assert np.abs(await anext(blocks)).max() < 1.0
 
 
 async def test_a_sentence_that_is_left_computes_no_further_phrase(
@@ -152,3 +158,20 @@ def test_a_file_that_is_no_model_and_a_model_of_another_kind_are_told(tmp_path: 
 def test_a_device_that_is_not_there_is_told(model: Path, voices: Path) -> None:
     with pytest.raises(NotKokoro, match=r"tts_voices\.heart\.device \(kokoro\): .*cuda"):
         models(model, voices, device="cuda")
+
+
+async def test_a_file_that_is_no_model_ends_the_loading_of_the_stage_with_its_name(
+    tmp_path: Path, voices: Path
+) -> None:
+    nonsense = tmp_path / "nonsense.onnx"
+    nonsense.write_bytes(b"no model" * 100)
+    heart = {
+        "engine": "kokoro",
+        "model": str(nonsense),
+        "voices": str(voices),
+        "voice": "af_heart",
+        "language": "en",
+    }
+    settings = TtsSettings.model_validate({"tts_voices": {"heart": heart}, "tts_espeak": ""})
+    with pytest.raises(NotKokoro, match=r"tts_voices\.heart\.model \(kokoro\)"):
+        await load(settings)
