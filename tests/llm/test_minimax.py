@@ -8,7 +8,7 @@ import pytest
 from dialtone.v1.turn_pb2 import TurnDone
 from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.chat_answers import minimax_chunk
-from tests.fixtures.chat_server import ChatServer, Reply, sse
+from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
 from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 
@@ -44,6 +44,16 @@ async def test_an_error_inside_a_200_is_an_error(
     assert failed.value.code == code
     assert failed.value.detail == "what is wrong"
     assert len(chat_server.seen) == requests
+
+
+async def test_a_key_that_an_error_repeats_is_not_kept_by_half(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    body = _base_resp(2049, "-" * 190 + API_KEY)
+    chat_server.script += [Reply([sse(body)])]
+    with pytest.raises(UpstreamFailure) as failed:
+        await read(make_http("minimax").stream(turn("Hi")))
+    assert failed.value.detail == "-" * 190 + "***"
 
 
 async def test_an_error_in_mid_answer_ends_it(chat_server: ChatServer, make_http: MakeHttp) -> None:

@@ -9,7 +9,6 @@ from dialtone.llm.wire import ContinuePrefix
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.vendors.entry import VendorEntry
 
-MINIMAX_URL = "https://api.minimax.io/v1"
 OPENAI_URL = "https://api.openai.com/v1"
 
 

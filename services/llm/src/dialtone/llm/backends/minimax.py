@@ -11,33 +11,15 @@ from typing import Any
 from dialtone.llm.abilities import Abilities
 from dialtone.llm.backends.chat_http import ChatHttp
 from dialtone.llm.chunks import Chunk
-from dialtone.llm.model_entry import MINIMAX_URL, ModelEntry
+from dialtone.llm.model_entry import ModelEntry
 from dialtone.llm.wire import chosen_tools, offered_tools, wire_tools
 from dialtone.v1.turn_pb2 import LlmTurn
 from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.minimax import URL, failure_of
 
 _PATH = "text/chatcompletion_v2"
 _LOWEST_TEMPERATURE = 0.01
 _MUST_CALL = "Answer with nothing but a call of the tool {}."
-
-_CODES = {
-    1001: "timeout",
-    1002: "rate_limited",
-    1004: "invalid_api_key",
-    1008: "insufficient_quota",
-    1013: "upstream_error",
-    1024: "upstream_error",
-    1026: "content_filter",
-    1027: "content_filter",
-    1033: "upstream_error",
-    1039: "rate_limited",
-    1041: "rate_limited",
-    1042: "invalid_request",
-    2013: "invalid_request",
-    2049: "invalid_api_key",
-    2056: "insufficient_quota",
-}
-_PASSING = {1000, 1001, 1013, 1024, 1033}
 
 
 class MiniMaxBackend(ChatHttp):
@@ -56,16 +38,14 @@ class MiniMaxBackend(ChatHttp):
     )
 
     def __init__(self, entry: ModelEntry) -> None:
-        url = (entry.base_url or MINIMAX_URL).rstrip("/").removesuffix(_PATH)
+        url = (entry.base_url or URL).rstrip("/").removesuffix(_PATH)
         super().__init__(entry, base_url=url)
 
     def refusal(self, chunk: Chunk) -> UpstreamFailure | None:
         status = chunk.base_resp
         if status is None or not status.status_code:
             return None
-        code = _CODES.get(status.status_code, "upstream_error")
-        again, message = status.status_code in _PASSING, f"MiniMax answered {status.status_code}"
-        return UpstreamFailure(code, message, again=again, detail=status.status_msg[:200])
+        return failure_of(status.status_code, status.status_msg)
 
     def request(self, turn: LlmTurn, messages: list[dict[str, Any]]) -> dict[str, Any]:
         body = super().request(turn, messages)

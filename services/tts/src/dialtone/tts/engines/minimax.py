@@ -30,35 +30,23 @@ from dialtone.tts.engines.samples import Samples
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.http import without_secret
+from dialtone.vendors.minimax import CODES, URL, failure_of
 from dialtone.vendors.objects import read_as
 from dialtone.vendors.requests import VendorHttp
 
-_URL = "https://api.minimax.io/v1"
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100)  # Hz
 _LONGEST_TEXT = 9_999  # characters
 _LONGEST_EVENT = 16 << 20  # bytes: all of a sentence of minutes, where it is sent once more
 _SLOWEST, _FASTEST = 0.5, 2.0
 _LAST = 2
-_OF_STATUS = {
-    1001: "timeout",
-    1002: "rate_limited",
-    1004: "invalid_api_key",
-    1008: "insufficient_quota",
-    1026: "content_filter",  # the text
-    1027: "content_filter",  # the audio
-    1039: "rate_limited",  # tokens
-    1041: "rate_limited",  # connections
-    1042: "unspeakable_text",  # more than a tenth of it cannot be seen
-    2013: "invalid_request",
+_CODES = CODES | {
+    1042: "unspeakable_text",
     2042: "invalid_voice",  # another's
-    2045: "rate_limited",  # its growth
-    2049: "invalid_api_key",
-    2054: "invalid_voice",  # "voice id not exist"; not in the table, but what is answered
-    2056: "insufficient_quota",
-    2061: "model_not_found",  # not in the plan that is paid for; not in the table either
+    2054: "invalid_voice",  # "voice id not exist"; not in the reference's table
     20132: "invalid_voice",
 }
-# Which parameter 2013 is about, its message alone says: "invalid params, unknown model 'x'".
+_INVALID_PARAMS = 2013
+# Which parameter it is about, its message alone says: "invalid params, unknown model 'x'".
 _OF_MESSAGE = {
     "model_not_found": re.compile(r"(unknown|unsupported) model|model .*not exist", re.IGNORECASE),
     "invalid_voice": re.compile(r"voice", re.IGNORECASE),
@@ -84,7 +72,7 @@ class MiniMaxEngine:
             raise SettingsError(f"minimax: sample_rate is {entry.sample_rate}, it has to be one of {rates}")
         self._entry = entry
         self._secret = entry.key()
-        self._http = VendorHttp(entry, entry.base_url or _URL, refusal=_refusal)
+        self._http = VendorHttp(entry, entry.base_url or URL, refusal=_refusal)
 
     @property
     def sample_rate(self) -> int:
@@ -195,10 +183,9 @@ def _bytes(audio: str) -> bytes:
 
 
 def _failure(status_code: int, message: str) -> UpstreamFailure:
-    code = _OF_STATUS.get(status_code, "upstream_error")
-    if code == "invalid_request":
-        code = _of_message(message) or code
-    return UpstreamFailure(code, f"the server answered status {status_code}")
+    of_message = _of_message(message) if status_code == _INVALID_PARAMS else None
+    codes = _CODES if of_message is None else {status_code: of_message}
+    return failure_of(status_code, message, codes)
 
 
 def _of_message(message: str) -> str | None:
