@@ -5,6 +5,8 @@ shape, and "llama.cpp" is llama.cpp's own server.
 """
 
 import asyncio
+import gc
+import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -17,6 +19,7 @@ from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.v1.turn_pb2 import TextDelta, TurnDone
 from tests.fixtures.chat_dialects import DIALECTS
 from tests.fixtures.chat_server import ChatServer
+from tests.fixtures.kept import kept, until_no_more_than
 from tests.llm.conftest import MakeHttp, http_backends
 from tests.llm.conversations import calls_of, done_of, read, text_of, turn
 from tests.llm.documented import Named, documented_backend, live_entries
@@ -33,6 +36,8 @@ _WITH_TOOLS = [
 # it does not know the words in which so small a model calls.
 _LLAMA_CPP = pytest.param("llama.cpp", marks=[pytest.mark.models, pytest.mark.chaos])
 _KINDS = [*_WITH_TOOLS, _LLAMA_CPP, "simulated"]
+# Each kind of code once: whose server it is makes no difference to what is left behind.
+_OWN = ["openai", "minimax", "simulated", pytest.param("local", marks=pytest.mark.models)]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -98,6 +103,37 @@ async def test_a_reader_that_leaves_leaves_nothing_behind(backend: ChatBackend) 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert text_of(await read(backend.stream(turn("Hello"))))
+
+
+@pytest.mark.parametrize("backend", _OWN, indirect=True)
+async def test_two_hundred_cancelled_turns_leak_nothing(
+    backend: ChatBackend, chat_server: ChatServer, request: pytest.FixtureRequest
+) -> None:
+    short = turn("Hello")
+    short.max_output_tokens = 3
+    await asyncio.gather(*(read(backend.stream(short)) for _ in range(10)))
+    before = kept()
+    moments = random.Random(7)
+
+    async def heard(pause_s: float) -> None:
+        async with aclosing(backend.stream(turn("Tell me a story."))) as answer:
+            async for _ in answer:
+                await asyncio.sleep(pause_s)
+
+    async def cancelled(after_s: float) -> None:
+        task = asyncio.create_task(heard(moments.choice([0.0, 1.0])))
+        await asyncio.sleep(after_s)
+        task.cancel()
+        await asyncio.wait({task})
+
+    gc.disable()  # it would tidy up what nobody let go of, sooner or later
+    request.addfinalizer(gc.enable)
+    for _ in range(20):  # while connecting, waiting, in mid-answer, and about its end
+        await asyncio.gather(*(cancelled(moments.uniform(0, 0.05)) for _ in range(10)))
+    await chat_server.until_idle(5.0)
+    async with asyncio.timeout(30):
+        assert text_of(await read(backend.stream(short)))
+    await until_no_more_than(before, connections=10)
 
 
 async def test_turns_are_answered_side_by_side(backend: ChatBackend) -> None:

@@ -16,9 +16,9 @@ from dialtone.audio import pcm16_from_bytes, pcm16_to_float
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.sound import sound
 from dialtone.vendors.failures import UpstreamFailure
-from tests.fixtures.kept import kept
+from tests.fixtures.kept import kept, until_no_more_than
 from tests.tts.backends.conftest import MakeRig
-from tests.tts.backends.rig import Rig, until
+from tests.tts.backends.rig import Rig
 from tests.tts.backends.speech_server import Speech, tone
 
 pytestmark = pytest.mark.timeout(120)
@@ -155,7 +155,7 @@ async def test_two_hundred_cancelled_sentences_leak_nothing(rig: Rig, request: p
     begun = time.monotonic()
     assert len(await rig.say())
     assert time.monotonic() - begun < 5.0, "nobody waits for what was cancelled"
-    await until(lambda: kept().within(before, rig.connections))
+    await until_no_more_than(before, connections=rig.connections)
 
 
 async def test_sentences_side_by_side_are_all_spoken(rig: Rig) -> None:

@@ -6,15 +6,16 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.failures import UpstreamFailure
-from tests.fixtures.kept import kept
-from tests.vad_asr.backends.conftest import Rig, hour, nothing, passage, until
-from tests.vad_asr.backends.scenes import Scene
+from tests.fixtures.kept import kept, until_no_more_than
+from tests.vad_asr.backends.conftest import Rig, hour, nothing, passage
+from tests.vad_asr.backends.scenes import UNSPOKEN, Scene
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -74,7 +75,7 @@ async def test_two_hundred_cancelled_questions_leak_nothing(rig: Rig) -> None:
     for listener in rig.listeners:
         await listener.close()
     await rig.until_idle()
-    await until(lambda: kept().within(before, connections=10))
+    await until_no_more_than(before, connections=10)
 
 
 async def test_fifty_milliseconds_are_no_trouble(rig: Rig) -> None:
@@ -88,6 +89,14 @@ async def test_an_hour_is_refused_before_it_is_sent(rig: Rig) -> None:
             await rig.hear(wrong)
         assert refused.value.code == "invalid_audio"
     await rig.until_idle()
+
+
+async def test_a_language_that_it_lacks_is_said(rig: Rig) -> None:
+    if rig.name.endswith("gemini"):
+        pytest.skip("it is told the language in words, and refuses none")
+    with pytest.raises(UpstreamFailure) as refused:
+        await rig.hear(replace(rig.passage, language=UNSPOKEN))
+    assert refused.value.code == "unsupported_language"
 
 
 async def test_questions_side_by_side_are_all_answered(rig: Rig) -> None:
