@@ -23,7 +23,7 @@ from dialtone.llm.handler import TurnHandler
 from dialtone.llm.moshi.service import loaded
 from dialtone.llm.moshi.settings import MoshiSettings
 from dialtone.llm.moshi.simulated import SimulatedEngine
-from dialtone.llm.registry import ModelRegistry, entries_of
+from dialtone.llm.registry import ModelRegistry, lines_of
 from dialtone.llm.settings import LlmSettings
 from dialtone.settings import read_settings
 from dialtone.tts.engines.base import Style
@@ -116,8 +116,11 @@ class EchoBackend:
     async def load(self) -> None:
         """Nothing to load."""
 
-    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer from where `delivered` ends, which is to be a part of it."""
+        del again
         asked = [message.text for message in turn.messages if message.role == Message.ROLE_USER]
         answer = " ".join(sentences_about(asked[-1]))
         if not answer.startswith(delivered):
@@ -186,8 +189,8 @@ def _model() -> None:
 
     async def load() -> Loaded:
         _heed_blocks()
-        entries, default = entries_of(settings)
-        return Loaded(TurnHandler(ModelRegistry(entries, default, lambda _entry: EchoBackend())), SLOTS)
+        lines, default = lines_of(settings)
+        return Loaded(TurnHandler(ModelRegistry(lines, default, lambda _entry: EchoBackend())), SLOTS)
 
     run_worker(service="llm", stage=Stage.LLM, settings=settings, load=load)
 

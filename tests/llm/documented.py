@@ -10,7 +10,7 @@ from typing import Any
 from dialtone.llm.answer import Event
 from dialtone.llm.backend import ChatBackend
 from dialtone.llm.model_entry import OPENAI_URL, ModelEntry
-from dialtone.llm.registry import entries_of
+from dialtone.llm.registry import lines_of
 from dialtone.llm.settings import LlmSettings
 from dialtone.v1.turn_pb2 import LlmTurn
 from tests.fixtures.chat_server import API_KEY, ChatServer
@@ -40,11 +40,13 @@ class Named:
     async def load(self) -> None:
         await self._backend.load()
 
-    def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         asked = LlmTurn()
         asked.CopyFrom(turn)
         asked.model = self._model
-        return self._backend.stream(asked, delivered)
+        return self._backend.stream(asked, delivered, again=again)
 
     async def close(self) -> None:
         await self._backend.close()
@@ -70,8 +72,10 @@ def live_entries() -> dict[str, ModelEntry]:
     configured = os.environ.get("LLM_MODELS", "")
     if not configured:
         return keyed
-    entries, _ = entries_of(LlmSettings(llm_models=configured, llm_default_model="simulated"))
+    lines, _ = lines_of(LlmSettings(llm_models=configured, llm_default_model="simulated"))
     own = {
-        f"live {name}": entry for name, entry in entries.items() if entry.backend == "openai" and entry.model
+        f"live {name}": line
+        for name, line in lines.items()
+        if isinstance(line, ModelEntry) and line.backend == "openai" and line.model
     }
     return {**keyed, **own}

@@ -17,7 +17,7 @@ from dialtone.llm.settings import LlmSettings
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
 from tests.fixtures.chat_answers import TEXT
 from tests.fixtures.chat_dialects import DONE
-from tests.fixtures.chat_server import API_KEY, ChatServer, Reply, sse
+from tests.fixtures.chat_server import API_KEY, ChatServer, Cut, Reply, sse
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 
 _BREAKER = {"breaker_failures": 2, "retries": 0}
@@ -40,8 +40,10 @@ async def _registry(chat_server: ChatServer, **first: object) -> AsyncIterator[M
     await registry.close()
 
 
-async def _events(registry: ModelRegistry, asked: LlmTurn) -> AsyncGenerator[Event, None]:
-    async with aclosing(answered(registry.choose("voice"), asked, "")) as events:
+async def _events(
+    registry: ModelRegistry, asked: LlmTurn, delivered: str = ""
+) -> AsyncGenerator[Event, None]:
+    async with aclosing(answered(registry.choose("voice"), asked, delivered)) as events:
         async for _, event in events:
             yield event
 
@@ -105,15 +107,37 @@ def _says(text: str) -> bytes:
     return sse({"choices": [{"index": 0, "delta": {"content": text}}]})
 
 
-async def test_an_answer_that_broke_off_is_gone_on_with_by_another_attempt_not_by_another_model(
-    chat_server: ChatServer,
+@pytest.mark.parametrize(
+    "trouble", [[sse({"error": {"message": "out of memory", "code": 500}})], [0.05, Cut], [5.0]]
+)
+async def test_an_answer_that_broke_off_is_gone_on_with_by_the_next_from_its_words(
+    chat_server: ChatServer, trouble: list[bytes | float | type[Cut]]
 ) -> None:
-    broken = sse({"error": {"message": "out of memory", "code": 500}})
-    chat_server.script += [Reply([_says("You said"), broken])]
+    limits = {**_BREAKER, "inter_token_s": 0.3}
+    chat_server.script += [
+        Reply([_says("One, two,"), _says(" three,"), *trouble]),
+        Reply([_says(" four."), DONE]),
+    ]
+    async with _registry(chat_server, limits=limits) as registry:
+        events = await read(_events(registry, turn("Count to four."), "Well: "))
+    assert text_of(events) == "One, two, three, four."
+    assert _by(events) == ["m1", "", "m2"]
+    assert done_of(events)
+    assert "Well: One, two, three," in [said["content"] for said in chat_server.seen[1].body["messages"]]
+
+
+async def test_the_last_that_breaks_off_leaves_it_to_another_attempt(chat_server: ChatServer) -> None:
+    chat_server.script += [Reply(status=500), Reply([_says("One, two,"), 0.05, Cut])]
     async with _registry(chat_server) as registry:
-        heard, failure = await read_until_failure(_events(registry, turn("Hi")))
-    assert (text_of(heard), failure.code) == ("You said", "upstream_error")
-    assert len(chat_server.seen) == 1
+        heard, failure = await read_until_failure(_events(registry, turn("Count to four.")))
+    assert (text_of(heard), failure.code, failure.retryable) == ("One, two,", "upstream_cut", True)
+
+
+async def test_where_there_is_another_a_server_is_not_asked_again(chat_server: ChatServer) -> None:
+    chat_server.script += [Reply(status=429, headers={"retry-after": "1"}), _good()]
+    async with _registry(chat_server, limits={"retries": 3}) as registry:
+        assert _by(await _answered(registry, turn("Hi"))) == ["m2"]
+    assert [seen.body["model"] for seen in chat_server.seen] == ["m1", "m2"]
 
 
 async def test_of_the_last_its_failure_is_told(chat_server: ChatServer) -> None:
@@ -122,6 +146,7 @@ async def test_of_the_last_its_failure_is_told(chat_server: ChatServer) -> None:
         with pytest.raises(WorkError) as failed:
             await _answered(registry, turn("Hi"))
     assert failed.value.code == "invalid_api_key"
+    assert failed.value.message == "openai: the server answered HTTP 401 (api_key)"
 
 
 async def test_a_cancelled_turn_asks_no_other(chat_server: ChatServer) -> None:

@@ -120,8 +120,10 @@ class _Poison:
     async def load(self) -> None:
         """Nothing to load."""
 
-    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
-        del delivered
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
+        del delivered, again
         if turn.messages[-1].text == "gone":
             raise ModelGone("no memory left")
         if turn.messages[-1].text == "poison":
@@ -141,7 +143,7 @@ async def test_poison_is_given_up_before_it_has_gone_round_the_workers(
     await bus.ensure_stage(Stage.LLM, "default")
     call = await CallSide(bus, "call-1").open()
     backend = _Poison(alone=alone)
-    registry = ModelRegistry({"m": ModelEntry(backend="local")}, "m", lambda _entry: backend)
+    registry = ModelRegistry({"m": ModelEntry(backend="local")}, ("m",), lambda _entry: backend)
     worker = LeaseWorker(bus, Stage.LLM, TurnHandler(registry), slots=4, worker_id="llm-1")
     running = asyncio.create_task(worker.run())
     try:
@@ -162,7 +164,7 @@ async def test_poison_is_given_up_before_it_has_gone_round_the_workers(
 async def test_a_worker_without_its_model_hands_its_turns_back(bus: Bus) -> None:
     await bus.ensure_stage(Stage.LLM, "default")
     call = await CallSide(bus, "call-1").open()
-    registry = ModelRegistry({"m": ModelEntry(backend="local")}, "m", lambda _entry: _Poison(alone=True))
+    registry = ModelRegistry({"m": ModelEntry(backend="local")}, ("m",), lambda _entry: _Poison(alone=True))
     worker = LeaseWorker(bus, Stage.LLM, TurnHandler(registry), slots=1, worker_id="llm-1")
     running = asyncio.create_task(worker.run())
     try:

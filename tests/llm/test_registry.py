@@ -9,9 +9,11 @@ from dialtone.bus import WorkError
 from dialtone.llm.backends.minimax import MiniMaxBackend
 from dialtone.llm.backends.openai import OpenAiBackend
 from dialtone.llm.backends.simulated import SimulatedBackend
-from dialtone.llm.registry import BadRegistry, ModelRegistry, entries_of
+from dialtone.llm.model_entry import ModelEntry
+from dialtone.llm.registry import ModelRegistry, lines_of
 from dialtone.llm.service import make_registry
 from dialtone.llm.settings import LlmSettings
+from dialtone.vendors.registry import BadRegistry
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +24,10 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _registry(**settings: object) -> ModelRegistry:
     return make_registry(LlmSettings.model_validate(settings))
+
+
+def _entries(settings: LlmSettings) -> dict[str, ModelEntry]:
+    return {name: line for name, line in lines_of(settings)[0].items() if isinstance(line, ModelEntry)}
 
 
 _HOSTED = {"openai_api_key": "k", "minimax_api_key": "k", "llm_default_model": "openai"}
@@ -115,8 +121,27 @@ def test_a_list_has_its_models_in_order_under_its_name_and_as_the_default() -> N
     for name in ("voice", "", "gpt-realtime", "gpt-4o"):
         assert [one.model for one in registry.choose(name)] == ["m1", "m2", "simulated"]
     assert [one.model for one in registry.choose("one")] == ["m1"]
-    assert registry.default_entry.model == "m1"
+    assert [one.model for one in registry.default] == ["m1", "m2", "simulated"]
     assert [offer.name for offer in registry.offers][:2] == ["voice", "one"]
+
+
+def test_the_default_may_name_several() -> None:
+    registry = _registry(llm_models=json.dumps(_LISTED), llm_default_model="two/m3, one")
+    assert [one.model for one in registry.choose("")] == ["m3", "m1"]
+    assert [(offer.name, offer.is_default) for offer in registry.offers][:2] == [
+        ("two/m3", True),
+        ("one", False),
+    ]
+
+
+def test_a_server_without_tls_is_refused_where_tls_is_required() -> None:
+    with pytest.raises(BadRegistry, match="REQUIRE_TLS is set, and base_url of 'one'"):
+        _registry(
+            llm_models=json.dumps(_LISTED),
+            llm_default_model="one",
+            require_tls=True,
+            nats_url="tls://broker:4222",
+        )
 
 
 @pytest.mark.parametrize("listed", [["one", "nonesuch"], [], ["voice"]])
@@ -144,15 +169,14 @@ def test_a_default_that_nothing_serves_is_refused() -> None:
     ],
 )
 def test_who_takes_images(settings: dict[str, object], name: str, images: bool) -> None:
-    entries, _ = entries_of(LlmSettings.model_validate(settings))
-    assert entries[name].images is images
+    assert _entries(LlmSettings.model_validate(settings))[name].images is images
 
 
 def test_the_deadlines_of_the_convenience_variables_are_settings() -> None:
     settings = LlmSettings.model_validate(
         {**_HOSTED, "llm_first_token_s": 4.0, "llm_inter_token_s": 2.0, "llm_local_model": "some-model"}
     )
-    entries, _ = entries_of(settings)
+    entries = _entries(settings)
     for name in ("openai", "gpt-*", "minimax", "MiniMax-*"):
         assert (entries[name].limits.first_token_s, entries[name].limits.inter_token_s) == (4.0, 2.0)
     assert entries["local"].limits.first_token_s == 20.0

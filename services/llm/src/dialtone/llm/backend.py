@@ -26,13 +26,15 @@ class ChatBackend(Protocol):
     async def load(self) -> None:
         """Get ready for the first turn: load and warm up what is local."""
 
-    def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn: its text, then its tool calls, each whole in one ToolCallDelta, then
-        one TurnDone (without times). Of several models the first event says which one answers.
+        one TurnDone (without times).
 
         `turn.model` is the name that the backend's server knows. `delivered` is the answer's text as far as
-        the caller has it already: what is yielded goes on from there. Closing the iterator stops the model.
-        Raises WorkError.
+        the caller has it already: what is yielded goes on from there. `again`: a request that failed may be
+        sent once more. Closing the iterator stops the model. Raises WorkError, or ModelGone.
         """
 
     async def close(self) -> None:

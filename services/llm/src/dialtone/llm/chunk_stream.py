@@ -56,11 +56,16 @@ class ChunkStream:
         """Of the server."""
         shown_from_zero(metrics.RETRIES, backend)
 
-    async def chunks(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Chunk, None]:
-        """Yield the chunks of one answer. Raises UpstreamFailure."""
+    async def chunks(
+        self, path: str, body: Mapping[str, Any], *, again: bool = True
+    ) -> AsyncGenerator[Chunk, None]:
+        """Yield the chunks of one answer, for which without `again` one request alone is sent.
+
+        Raises UpstreamFailure.
+        """
         loop = asyncio.get_running_loop()
         start = loop.time()
-        tries_left = self._limits.retries
+        tries_left = self._limits.retries if again else 0
         while True:
             substance = False
             try:

@@ -41,6 +41,7 @@ class TurnHandler:
     async def _answer(self, lease: Lease, listed: Sequence[Listed], start: float) -> None:
         loop = asyncio.get_running_loop()
         first_token_us = 0
+        answering: Listed | None = None
         answer = answered(listed, lease.work.turn, lease.grant.turn.delivered_text)
         async with aclosing(answer) as events:
             async for one, event in events:
@@ -49,6 +50,8 @@ class TurnHandler:
                     if not first_token_us:
                         first_token_us = _us(loop.time() - start)
                         metrics.FIRST_TOKEN_SECONDS.labels(backend.name).observe(first_token_us / 1e6)
+                    if one is not answering:
+                        answering = one
                         tell_answerer(one)
                     if isinstance(event, TextDelta):
                         await lease.send(text=event)

@@ -15,6 +15,9 @@ from dialtone.vendors.breaker import Breaker
 from dialtone.vendors.failures import UpstreamFailure
 from dialtone.vendors.lists import first_that_can
 
+# What of a turn it is about.
+_FIELDS = {"context_length_exceeded": "conversation", "content_filter": "conversation"}
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -31,30 +34,35 @@ class Listed:
 async def answered(
     listed: Sequence[Listed], turn: LlmTurn, delivered: str
 ) -> AsyncGenerator[tuple[Listed, Event], None]:
-    """Yield who answers and the answer's events; the first delta says who. See `ChatBackend.stream`.
+    """Yield who answers and the answer's events; the first delta of each says who. See `ChatBackend.stream`.
 
-    The next is asked before the first delta alone: later another attempt goes on from what was delivered.
-    Raises what the last one failed with, or the one that had begun.
+    The next goes on from the words that there are by then, as another attempt would, but not once a tool was
+    called. Raises what the last one failed with, or the one that had called.
     """
+    said = delivered
 
     async def ask(one: Listed) -> AsyncGenerator[Event, None]:
+        nonlocal said
         asked = LlmTurn()
         asked.CopyFrom(turn)
         asked.model = one.model
         told = False
-        async with aclosing(one.backend.stream(asked, delivered)) as events:
+        # To ask the same server again would cost the time in which the next one answers.
+        async with aclosing(one.backend.stream(asked, said, again=one is listed[-1])) as events:
             async for event in events:
                 if not told and isinstance(event, TextDelta | ToolCallDelta):
                     told = True
                     event.by.CopyFrom(Answerer(backend=one.backend.name, model=one.model))
+                if isinstance(event, TextDelta):
+                    said += event.text
                 yield event
 
     answers = first_that_can(
         listed,
         ask,
-        binds=lambda _: True,
+        binds=lambda event: not isinstance(event, TextDelta),
         passing_on=(WorkError, ModelGone),  # it takes no tools, say, or its process is gone for good
-        told=_as_it_is,
+        told=_told,
         waits=False,  # a request that may be sent again was
     )
     async with aclosing(answers) as events:
@@ -62,5 +70,9 @@ async def answered(
             yield one, event
 
 
-def _as_it_is(_one: Listed, failure: UpstreamFailure) -> UpstreamFailure:
-    return failure
+def _told(one: Listed, failure: UpstreamFailure) -> UpstreamFailure:
+    """The failure as callers and clients know it."""
+    message = failure.told(one.backend.name, _FIELDS)
+    told = UpstreamFailure(failure.code, message, retryable=failure.retryable, detail=failure.detail)
+    told.attempts = failure.attempts
+    return told

@@ -8,7 +8,7 @@ from dialtone.llm.backends.simulated import SimulatedBackend
 from dialtone.llm.handler import TurnHandler
 from dialtone.llm.llama_server import LlamaOptions
 from dialtone.llm.model_entry import ModelEntry
-from dialtone.llm.registry import ModelRegistry, entries_of, lists_of
+from dialtone.llm.registry import ModelRegistry, lines_of
 from dialtone.llm.settings import LlmSettings
 from dialtone.worker import Loaded
 
@@ -29,8 +29,8 @@ def make_registry(settings: LlmSettings) -> ModelRegistry:
             case "local":
                 return _local(entry, settings)
 
-    entries, default = entries_of(settings)
-    return ModelRegistry(entries, default, build, lists=lists_of(settings))
+    lines, default = lines_of(settings)
+    return ModelRegistry(lines, default, build)
 
 
 def _local(entry: ModelEntry, settings: LlmSettings) -> ChatBackend:
@@ -55,7 +55,7 @@ async def load(settings: LlmSettings) -> Loaded:
     except BaseException:
         await registry.close()
         raise
-    slots = settings.llm_slots or _SLOTS.get(registry.default_entry.backend, settings.llm_parallel)
+    slots = settings.llm_slots or _SLOTS.get(registry.default[0].backend.name, settings.llm_parallel)
     local = [backend for backend in registry.backends if isinstance(backend, LocalBackend)]
     models = [model for backend in local for model in backend.models]
     return Loaded(

@@ -22,8 +22,8 @@ class LlmSettings(ServiceSettings):
     """The registry: a TOML or JSON file, or JSON itself; name or pattern -> ModelEntry, or name -> list of
     names. Goes before the entries that the variables below add."""
     llm_default_model: str = ""
-    """The registry's name for sessions that name no model, "default", or a model of OpenAI's that is not
-    served here. Empty: "local"."""
+    """Names of the registry, separated by commas, for sessions that name no model, "default", or one of
+    OpenAI's that is not served here: the first that can answers. Empty: "local"."""
     llm_slots: int = Field(default=0, ge=0, le=4096)
     """Turns at once. 0: LLM_PARALLEL where the default model is local, else 64; 256 when simulated."""
 

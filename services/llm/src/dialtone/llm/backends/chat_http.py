@@ -66,7 +66,9 @@ class ChatHttp:
     async def load(self) -> None:
         """Nothing to do: the server is reached turn by turn."""
 
-    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
         entry = self._entry
         refuse_unsupported(turn, model=turn.model, tools=entry.supports_tools, images=entry.images)
@@ -88,7 +90,7 @@ class ChatHttp:
         # A server without the right parser leaves calls in the text, tags and all.
         written = WrittenCalls([tool.name for tool in offered_tools(turn)], bare=False)
         reader = AnswerReader([*overlaps, written] if turn.tools else overlaps)
-        async for event in read_answer(self._stream.chunks(self.path, body), reader):
+        async for event in read_answer(self._stream.chunks(self.path, body, again=again), reader):
             yield event
         calls = [*reader.calls(), *written.calls]
         if not calls and (written.broken or written.unknown) and not reader.cut:

@@ -77,8 +77,11 @@ class LocalBackend:
 
         await asyncio.gather(*(warm() for _ in range(self._options.parallel)))
 
-    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
+        del again  # what breaks is the model's process: see `load`
         refuse_unsupported(turn, model=self._entry.model, tools=self._supports_tools, images=False)
         request = with_defaults(turn, self._entry)
         if not request.HasField("max_output_tokens"):
@@ -88,10 +91,10 @@ class LocalBackend:
             async for delta in deltas:
                 yield delta
         usage = answer.reader.done(calls=False).usage
-        if again := answer.again():
-            log.info("no usable tool call, asking again", tool_choice=again.tool_choice)
-            answer = LocalAnswer(again)
-            async with aclosing(self._answer(again, delivered, answer)) as deltas:
+        if anew := answer.again():
+            log.info("no usable tool call, asking again", tool_choice=anew.tool_choice)
+            answer = LocalAnswer(anew)
+            async with aclosing(self._answer(anew, delivered, answer)) as deltas:
                 async for delta in deltas:
                     yield delta
             usage = _sum(usage, answer.reader.done(calls=False).usage)

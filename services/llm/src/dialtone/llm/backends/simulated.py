@@ -43,8 +43,11 @@ class SimulatedBackend:
     async def load(self) -> None:
         """Nothing to load."""
 
-    async def stream(self, turn: LlmTurn, delivered: str = "") -> AsyncGenerator[Event, None]:
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+    ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
+        del again  # nothing fails here
         loop = asyncio.get_running_loop()
         start = loop.time()
         limit = turn.max_output_tokens if turn.HasField("max_output_tokens") else len(TOKENS)
