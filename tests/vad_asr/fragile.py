@@ -15,6 +15,7 @@ class FragileRecognizer:
     """Answers with the prompt; writes down each prompt that it is asked about, in all of its lives."""
 
     device = "cpu"
+    languages = frozenset({"en"})
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
@@ -36,6 +37,7 @@ class BrokenRecognizer:
     """Loads once; its next process does not."""
 
     device = "cpu"
+    languages = frozenset({"en"})
 
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
         del passages

@@ -10,4 +10,6 @@ from dialtone.vad_asr.transcriber import BackendTranscriber
 def pooled(pool: InferencePool) -> BackendTranscriber:
     """As ears with a local model alone make them."""
     lines = {"whisper": AsrEntry(backend="whisper", model="whisper-base")}
-    return BackendTranscriber(AsrRegistry(lines, ("whisper",), lambda _: WhisperBackend(pool)))
+    return BackendTranscriber(
+        AsrRegistry(lines, ("whisper",), lambda _: WhisperBackend(pool, {"en", "zh", "de"}))
+    )

@@ -139,9 +139,10 @@ async def rig(request: pytest.FixtureRequest, make_rig: MakeRig) -> AsyncIterato
         yield made
         await made.close()
     elif vendor == "whisper":
-        pool = _whisper_pool(request.getfixturevalue("whisper"))
+        model = request.getfixturevalue("whisper")
+        pool = _whisper_pool(model)
         pool.start()
-        made = Rig("whisper", WhisperBackend(pool), "", _spoken(), "weather")
+        made = Rig("whisper", WhisperBackend(pool, model.languages), "", _spoken(), "weather")
         made.idle = lambda: pool.idle
         yield made
         await made.close()

@@ -10,9 +10,9 @@ from contextlib import aclosing
 import pytest
 
 from dialtone.vendors.failures import UpstreamFailure
-from tests.vad_asr.backends.conftest import MakeRig, passage, until
+from tests.vad_asr.backends.conftest import MakeRig, until
 from tests.vad_asr.backends.http_server import HttpServer
-from tests.vad_asr.backends.scenes import API_KEY, UNSPOKEN, Scene
+from tests.vad_asr.backends.scenes import API_KEY, Scene
 
 _QUICK = {"limits": {"answer_s": 0.4, "answer_per_audio_s": 0.0}}
 _HTML = (b"<html><body>Bad gateway</body></html>", "text/html")
@@ -89,14 +89,6 @@ async def test_an_unknown_model_is_named(make_rig: MakeRig, vendor: str) -> None
     with pytest.raises(UpstreamFailure) as failed:
         await rig.hear()
     assert failed.value.code == "model_not_found"
-
-
-async def test_a_language_that_the_server_lacks_is_named(make_rig: MakeRig) -> None:
-    for vendor in ("openai", "deepgram"):  # Gemini is told the language in words, and refuses none
-        rig = await make_rig(vendor)
-        with pytest.raises(UpstreamFailure) as failed:
-            await rig.hear(passage(language=UNSPOKEN))
-        assert failed.value.code == "unsupported_language"
 
 
 @pytest.mark.parametrize("raw", [_HTML, _LIST, _OTHER, _NO_JSON], ids=["html", "list", "other", "no json"])

@@ -14,7 +14,8 @@ from dialtone.bus import Lease, WorkError
 from dialtone.fence import ModelProcess
 from dialtone.models import ModelMissing, locate
 from dialtone.telemetry import bind_call, get_logger
-from dialtone.vad_asr.asr.fenced import FencedRecognizer, device, whisper_process
+from dialtone.vad_asr.asr.backends.whisper import WhisperBackend
+from dialtone.vad_asr.asr.fenced import FencedRecognizer, about, whisper_process
 from dialtone.vad_asr.asr.kinds import new_backend
 from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.asr.recognition import Recognizer
@@ -101,19 +102,20 @@ async def load_ears(settings: EarsSettings) -> Ears:
             new_gate = partial(SileroGate, network)
         if simulated:
             return Ears(settings, new_gate, SimulatedTranscriber, opened.pop_all().aclose, models)
-        pool = None
+        local = None
         if whisper is not None:
-            pool = await _pool(whisper, settings)
+            where, languages = await whisper.run(settings.asr_step_timeout_s, about)
+            log.info("recogniser loaded", model=settings.asr_model, device=where)
+            pool = _pool(whisper, where, settings)
             opened.push_async_callback(pool.close)
-        registry = AsrRegistry(lines, default, lambda entry: new_backend(entry, pool))
+            local = WhisperBackend(pool, languages)
+        registry = AsrRegistry(lines, default, lambda entry: new_backend(entry, local))
         opened.push_async_callback(registry.close)
         new_transcriber = partial(BackendTranscriber, registry)
         return Ears(settings, new_gate, new_transcriber, opened.pop_all().aclose, models)
 
 
-async def _pool(whisper: ModelProcess[Recognizer], settings: EarsSettings) -> InferencePool:
-    where = await whisper.run(settings.asr_step_timeout_s, device)
-    log.info("recogniser loaded", model=settings.asr_model, device=where)
+def _pool(whisper: ModelProcess[Recognizer], where: str, settings: EarsSettings) -> InferencePool:
     pool = InferencePool(
         FencedRecognizer(whisper, settings.asr_step_timeout_s).recognize,
         workers=settings.asr_workers,

@@ -68,6 +68,6 @@ def _recognize(recognizer: Recognizer, passages: Sequence[Passage]) -> list[Reco
     return recognizer.recognize(passages)
 
 
-def device(recognizer: Recognizer) -> str:
-    """A step: where the model computes."""
-    return recognizer.device
+def about(recognizer: Recognizer) -> tuple[str, frozenset[str]]:
+    """A step: where the model computes, and the languages that it knows."""
+    return recognizer.device, recognizer.languages

@@ -10,7 +10,6 @@ from dialtone.vad_asr.asr.backends.gemini import GeminiBackend
 from dialtone.vad_asr.asr.backends.openai import OpenAiBackend
 from dialtone.vad_asr.asr.backends.whisper import WhisperBackend
 from dialtone.vad_asr.asr.entry import AsrEntry
-from dialtone.vad_asr.asr.pool import InferencePool
 
 VENDORS: Mapping[str, type[DeepgramBackend] | type[GeminiBackend] | type[OpenAiBackend]] = {
     backend.name: backend for backend in (OpenAiBackend, DeepgramBackend, GeminiBackend)
@@ -18,9 +17,9 @@ VENDORS: Mapping[str, type[DeepgramBackend] | type[GeminiBackend] | type[OpenAiB
 KINDS: Mapping[str, type[AsrBackend]] = {WhisperBackend.name: WhisperBackend, **VENDORS}
 
 
-def new_backend(entry: AsrEntry, pool: InferencePool | None) -> AsrBackend:
-    """Make the backend of an entry; `pool` is the local model's, where there is one."""
+def new_backend(entry: AsrEntry, local: WhisperBackend | None) -> AsrBackend:
+    """Make the backend of an entry; `local` is that of the model here, where it is loaded."""
     if entry.backend == WhisperBackend.name:
-        assert pool is not None, "the local model was not loaded"
-        return WhisperBackend(pool)
+        assert local is not None, "the local model was not loaded"
+        return local
     return VENDORS[entry.backend](entry)

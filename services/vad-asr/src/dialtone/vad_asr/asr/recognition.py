@@ -74,6 +74,8 @@ class Recognizer(Protocol):
 
     device: str
     """Where it computes: cpu or cuda."""
+    languages: frozenset[str]
+    """ISO 639-1 codes of those it was trained on."""
 
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]: ...
 

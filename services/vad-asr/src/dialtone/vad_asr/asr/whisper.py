@@ -80,8 +80,8 @@ class ShortWindowWhisper:
         self._model: Any = self._whisper.model
         self.device: str = self._model.device
         self._multilingual: bool = self._model.is_multilingual
-        self._known = frozenset(self._whisper.supported_languages)
-        self._candidates = [code for code in languages if code in self._known] or sorted(self._known)
+        self.languages: frozenset[str] = frozenset(self._whisper.supported_languages)
+        self._candidates = [code for code in languages if code in self.languages] or sorted(self.languages)
         self._tokenizer = lru_cache(maxsize=128)(self._new_tokenizer)
 
     def recognize(self, passages: Sequence[Passage]) -> list[Recognition]:
@@ -147,7 +147,7 @@ class ShortWindowWhisper:
 
     def _normal(self, language: str) -> str:
         code = language.split("-")[0].lower()  # "zh-CN" means Chinese
-        return code if code in self._known else ""
+        return code if code in self.languages else ""
 
     def _new_tokenizer(self, language: str) -> Tokenizer:
         return Tokenizer(self._whisper.hf_tokenizer, self._multilingual, task="transcribe", language=language)

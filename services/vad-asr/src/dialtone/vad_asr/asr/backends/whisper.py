@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from typing import ClassVar
 
 from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import PassageListener, Question, refuse_unheard_of
 from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.asr.recognition import Recognition
+from dialtone.vendors.failures import UpstreamFailure
 
 
 class WhisperBackend:
@@ -27,8 +28,10 @@ class WhisperBackend:
         models="`whisper`, the name in `ASR_MODEL`",
     )
 
-    def __init__(self, pool: InferencePool) -> None:
+    def __init__(self, pool: InferencePool, languages: Collection[str]) -> None:
+        """`languages` are the ISO 639-1 codes of those that the model knows."""
         self._pool = pool
+        self._languages = languages
 
     @property
     def idle(self) -> bool:
@@ -40,6 +43,9 @@ class WhisperBackend:
     async def hear(self, question: Question) -> AsyncGenerator[Recognition, None]:
         """Wait for the pool. See `Listener.hear`."""
         refuse_unheard_of(question.passage)
+        language = question.passage.language.partition("-")[0].lower()
+        if language and language not in self._languages:
+            raise UpstreamFailure("unsupported_language", f"does not know {language[:16]!r}")
         job = self._pool.submit(question.passage, question.urgency)
         question.when_promoted(lambda: self._pool.promote(job))
         try:
