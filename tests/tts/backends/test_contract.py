@@ -23,7 +23,7 @@ from tests.tts.backends.speech_server import Speech, tone
 
 pytestmark = pytest.mark.timeout(120)
 
-_LONG = "This is long enough to be given in more than one piece whoever speaks it and to take a while " * 3
+_LONG = "This is long enough to be given in more than one piece whoever speaks it and to take a while " * 2
 _STILL = Style(noise_scale=0.0, noise_scale_w=0.0)
 """Of engines that make some noise of their own: none, so that a sentence can be compared to itself."""
 
