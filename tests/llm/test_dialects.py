@@ -134,6 +134,7 @@ def _error(message: str, kind: str, code: object = None) -> dict[str, Any]:
         ("vllm", 401, {"error": "Unauthorized"}, "invalid_api_key", 1),
         ("vllm", 503, {"detail": "Service Unavailable"}, "overloaded", 2),
         ("sglang", 400, _sglang(_SGLANG_LONG, 400), _TOO_LONG, 1),
+        ("sglang", 500, _sglang(f"Internal server error: {_SGLANG_LONG}", 500), _TOO_LONG, 1),
         ("sglang", 400, _sglang("Template error", 400), "invalid_request", 1),
         ("sglang", 503, _sglang("The request queue is full.", 503, "503"), "overloaded", 2),
         ("llama-cpp", 400, _error(_LLAMA_LONG, "exceed_context_size_error", 400), _TOO_LONG, 1),

@@ -172,6 +172,16 @@ def test_who_takes_images(settings: dict[str, object], name: str, images: bool) 
     assert _entries(LlmSettings.model_validate(settings))[name].images is images
 
 
+@pytest.mark.parametrize(
+    ("url", "limit"), [("", "max_completion_tokens"), ("http://127.0.0.1:1/v1", "max_tokens")]
+)
+def test_openais_own_models_are_told_the_limit_by_the_name_that_those_that_reason_take(
+    url: str, limit: str
+) -> None:
+    entries = _entries(LlmSettings.model_validate({"openai_api_key": "k", "openai_base_url": url}))
+    assert {entries[name].max_tokens_field for name in ("openai", "gpt-*", "o3*")} == {limit}
+
+
 def test_the_deadlines_of_the_convenience_variables_are_settings() -> None:
     settings = LlmSettings.model_validate(
         {**_HOSTED, "llm_first_token_s": 4.0, "llm_inter_token_s": 2.0, "llm_local_model": "some-model"}
