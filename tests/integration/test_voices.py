@@ -22,6 +22,7 @@ from tests.integration.workers import worker
 from tests.tts.backends.speech_server import API_KEY, MODEL, VOICE, Speech, SpeechServer
 
 _DEEP = {"instructions": "Speak in a deep voice."}
+_ANSWERED = {"llm": "openai", "model": "gpt-test"}
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ async def test_a_voice_of_openais_is_the_one_that_is_configured_for_it(
         _call(open_gateway, voice=named) as caller,
     ):
         told = await _answer(caller, "Hello there.")
-        assert told.backends == {"tts": "openai", "voice": spoken_by}
+        assert told.backends == {**_ANSWERED, "tts": "openai", "voice": spoken_by}
         assert told.notices == []
         (body,) = speech.bodies
         assert (body.get("instructions") == _DEEP["instructions"]) == (spoken_by == "deep")
@@ -133,7 +134,8 @@ async def test_where_the_first_of_a_list_fails_the_turn_says_who_spoke(
     ):
         assert (await _answer(caller, "Hello there.")).backends["voice"] == "plain"
         speech.speeches.append(Speech(status=500))
-        assert (await _answer(caller, "Hello there.")).backends == {"tts": "openai", "voice": "deep"}
+        told = await _answer(caller, "Hello there.")
+        assert told.backends == {**_ANSWERED, "tts": "openai", "voice": "deep"}
         assert caller.of("error") == []
         assert caller.audio()
 
@@ -174,12 +176,12 @@ async def test_what_cannot_be_spoken_is_told_and_the_call_goes_on(
             assert message.endswith("(base_url)")
 
         # Nothing to say, or a name that nobody has, is no failure.
-        assert (await _answer(caller, "\N{GRINNING FACE}")).backends == {}
+        assert (await _answer(caller, "\N{GRINNING FACE}")).backends == _ANSWERED
         assert caller.of("error") == []
         told = await _answer(caller, "Hello there.", "nobody")
         assert told.notices == ["tts: no voice is called 'nobody', plain speaks (voice)"]
         told = await _answer(caller, "Hello there.")
-        assert (told.backends, told.notices) == ({"tts": "openai", "voice": "plain"}, [])
+        assert (told.backends, told.notices) == ({**_ANSWERED, "tts": "openai", "voice": "plain"}, [])
         assert caller.audio()
 
 
