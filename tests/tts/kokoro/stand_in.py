@@ -22,7 +22,7 @@ def write_model(path: Path, *, tokens: str = "tokens", work: int = 0) -> Path:
         constant("symbol", np.float32(SYMBOL)),
         constant("one", np.int64(1)),
         constant("level", np.float32(0.25)),
-        constant("zero", np.int64(0)),
+        constant("none", np.float32(0)),
         constant("square", np.zeros((1000, 1000), dtype=np.float32)),
     ]
     nodes = [
@@ -36,12 +36,14 @@ def write_model(path: Path, *, tokens: str = "tokens", work: int = 0) -> Path:
         helper.make_node("ReduceSum", ["style"], ["styled"], keepdims=0),
         helper.make_node("Mul", ["tone", "styled"], ["loud"]),
     ]
-    last = "square"
+    nodes.append(helper.make_node("Add", ["square", "speed"], ["busy"]))  # else it is computed once for all
+    last = "busy"
     for step in range(work):
         nodes.append(helper.make_node("MatMul", [last, "square"], [f"square{step}"]))
         last = f"square{step}"
     nodes += [
-        helper.make_node("ReduceSum", [last], ["nothing"], keepdims=0),
+        helper.make_node("Mul", [last, "none"], ["silent"]),
+        helper.make_node("ReduceSum", ["silent"], ["nothing"], keepdims=0),
         helper.make_node("Add", ["loud", "nothing"], ["audio"]),
     ]
     inputs = [
