@@ -130,6 +130,20 @@ async def test_a_handshake_that_cannot_be_read_is_refused_at_once(
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_handshake"
 
 
+async def test_frames_that_do_not_wait_for_the_handshakes_answer_leave_no_traceback(gateway: Gateway) -> None:
+    host, _, port = gateway.url.removeprefix("http://").partition(":")
+    before = gateway.log.read_text().count("Traceback")
+    for _ in range(8):  # what came together with the handshake is lost, so what follows is no frame
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(handshake(REALTIME) + frame(TEXT, b"x" * 700_000))
+        with suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(1), 10)
+        writer.transport.abort()
+    async with opened(gateway) as (answer, _):
+        assert b" 101 " in answer
+    assert gateway.log.read_text().count("Traceback") == before
+
+
 # --- slowness
 
 

@@ -98,6 +98,12 @@ class PingedSocket(WebSocketsSansIOProtocol):
         else:
             super().data_received(data)
 
+    def handle_parser_exception(self) -> None:
+        if self.conn.close_sent is None:  # of frames that did not wait for the handshake's answer
+            self.transport.close()
+        else:
+            super().handle_parser_exception()
+
     @staticmethod
     def _unmasked(pong: bytes) -> bytes:
         return (int.from_bytes(pong[2:6]) ^ int.from_bytes(pong[6:])).to_bytes(4)
