@@ -79,6 +79,16 @@ class DeepgramServer:
         self._server.close()
         await self._server.wait_closed()
 
+    async def ramble(self, results: int) -> None:
+        """Send final results that nobody asked for."""
+        assert self._server is not None
+        best = {"transcript": "and", "confidence": 0.9, "words": []}
+        said = {"type": "Results", "channel_index": [0, 1], "duration": 0.1, "is_final": True}
+        for connection in list(self._server.connections):
+            for at in range(results):
+                message = {**said, "start": float(at), "channel": {"alternatives": [best]}}
+                await connection.send(json.dumps({**message, "metadata": _METADATA}))
+
     def hang_up(self) -> None:
         """Break all connections."""
         assert self._server is not None

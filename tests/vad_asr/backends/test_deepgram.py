@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from dialtone.vad_asr.asr.backends.deepgram import DeepgramBackend
 from dialtone.vad_asr.asr.entry import AsrEntry
 from dialtone.vad_asr.asr.pool import Urgency
 from dialtone.vad_asr.asr.recognition import Passage
+from dialtone.vendors.failures import UpstreamFailure
 from tests.vad_asr.backends.conftest import MakeRig, Rig, passage, until
 from tests.vad_asr.backends.deepgram_server import DeepgramServer
 from tests.vad_asr.backends.scenes import Scene
@@ -118,6 +120,18 @@ async def test_one_that_nobody_asks_is_closed(
     await _ask(deepgram, listener, passage(1.0))
     await until(lambda: deepgram_server.open == 0)
     assert await _ask(deepgram, listener, passage(1.0)) == "Hello there."
+
+
+async def test_results_without_end_fill_no_memory_and_cost_one_turn_at_most(
+    deepgram: Rig, deepgram_server: DeepgramServer
+) -> None:
+    listener = deepgram.listen()
+    await _ask(deepgram, listener, passage(1.0))
+    await deepgram_server.ramble(1_200)
+    with suppress(UpstreamFailure):  # where it was asked before it had rambled for too long
+        await _ask(deepgram, listener, passage(1.2))
+    assert await _ask(deepgram, listener, passage(1.3)) == "Hello there."
+    assert len(deepgram_server.queries) == 2, "who rambles is left"
 
 
 async def test_the_end_of_a_call_closes_the_stream(deepgram: Rig, deepgram_server: DeepgramServer) -> None:
