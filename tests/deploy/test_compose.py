@@ -17,7 +17,10 @@ from tests.deploy.reference_policies import NOT_OURS, SETTINGS
 from tests.deploy.rendered import MOSHI, ROOT, SERVICES, overlay, pod_of, workloads
 
 FILE = ROOT / "docker-compose.yml"
-_NAMED_BY_ENTRIES = {"tts": {"MINIMAX_API_KEY", "OPENAI_API_KEY"}}
+_NAMED_BY_ENTRIES = {
+    "llm": {"DEEPSEEK_API_KEY", "DASHSCOPE_API_KEY"},
+    "tts": {"MINIMAX_API_KEY", "OPENAI_API_KEY"},
+}
 """Keys that are no settings of their own: entries of registries name them."""
 
 
