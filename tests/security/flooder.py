@@ -15,6 +15,7 @@ from tests.fuzz.raw import PING, TEXT, frame, handshake
 REALTIME = "/v1/realtime?model=default"
 UPDATE = b'{"type": "session.update", "session": {"type": "realtime", "instructions": "Sing."}}'
 CLEAR = b'{"type": "input_audio_buffer.clear"}'
+APPEND = b'{"type": "input_audio_buffer.append", "audio": "%s"}'
 
 FLOODS: dict[str, bytes] = {
     "events": frame(TEXT, CLEAR) * 500,
@@ -25,7 +26,9 @@ FLOODS: dict[str, bytes] = {
     "fragments": (frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) * 2000),
     "deep frames": frame(TEXT, b"[" * 60_000) * 4,
     "64 KiB frames": frame(TEXT, b"x" * 65_536) * 4,
+    "too large": frame(TEXT, APPEND % (b"A" * 2**25)),
 }
+ANSWERED_S = 0.05  # what comes before a handshake is answered is lost
 
 
 async def flood(url: str, sent: bytes, until: float) -> None:
@@ -37,6 +40,7 @@ async def flood(url: str, sent: bytes, until: float) -> None:
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + until - time.monotonic()):
                 writer.write(handshake(REALTIME))
+                await asyncio.sleep(ANSWERED_S)
                 while not draining.done():
                     writer.write(sent)
                     await writer.drain()
