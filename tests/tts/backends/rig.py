@@ -60,6 +60,10 @@ class Rig:
     """That it may keep for later."""
     paid: bool = False
     """Each sentence costs something."""
+    piece_s: float = 0.6
+    """Of audio that comes at once, at most: what cannot be computed but as a whole."""
+    next_s: float = 5.0
+    """A sentence is spoken within that when all the others were left."""
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     async def say(self, text: str = "Hello there.", style: Style | None = None) -> Float32:

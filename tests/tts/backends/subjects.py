@@ -143,7 +143,8 @@ def _kokoro(request: pytest.FixtureRequest) -> Rig:
         finally:
             child.resume()
 
-    return Rig("kokoro", KokoroEngine("heart", process), silent, language="en")
+    # A phrase of it without a comma is computed for some seconds, and one that is left may be in it.
+    return Rig("kokoro", KokoroEngine("heart", process), silent, language="en", piece_s=9.0, next_s=20.0)
 
 
 LOCAL: Mapping[str, Local] = {

@@ -51,7 +51,9 @@ async def test_audio_comes_in_order_and_as_fast_as_it_is_taken(rig: Rig) -> None
             taken.append(block)
             await asyncio.sleep(0.002)
     if rig.server is None:
-        assert len(at_once[0]) <= 0.6 * rig.engine.sample_rate, "the beginning does not wait for the end"
+        assert len(at_once) > 1
+        longest = rig.piece_s * rig.engine.sample_rate
+        assert len(at_once[0]) <= longest, "the beginning does not wait for the end"
     assert np.array_equal(np.concatenate(taken), np.concatenate(at_once))
 
 
@@ -154,7 +156,7 @@ async def test_two_hundred_cancelled_sentences_leak_nothing(rig: Rig, request: p
         rig.server.speeches.clear()
     begun = time.monotonic()
     assert len(await rig.say())
-    assert time.monotonic() - begun < 5.0, "nobody waits for what was cancelled"
+    assert time.monotonic() - begun < rig.next_s, "nobody waits for what was cancelled"
     await until_no_more_than(before, connections=rig.connections)
 
 
