@@ -1,11 +1,14 @@
 """Model servers misbehave: a turn ends with its reason or with what was good of it; the next one works."""
 
 import asyncio
+import gc
 import itertools
 import json
 import random
 import socket
+import sys
 import time
+from collections.abc import AsyncGenerator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -339,6 +342,28 @@ async def test_two_hundred_cancelled_turns_leak_no_connection(
     await chat_server.until(lambda: all(c.is_idle() for c in pool.connections), 2)
     answers = await asyncio.gather(*(read(backend.stream(turn("Hi"))) for _ in range(10)))
     assert all(text_of(events) for events in answers)
+
+
+async def test_an_answer_that_is_left_in_its_middle_is_closed_there_and_then(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    chat_server.script += [Reply([*_text("Hello"), sse({"error": {"message": "no"}}), *_text(" there.")])]
+    before = sys.get_asyncgen_hooks()
+    finish = before.finalizer
+    assert finish is not None
+    left: list[str] = []
+
+    def collected(generator: AsyncGenerator[object, object]) -> None:
+        left.append(getattr(generator, "__qualname__", ""))
+        finish(generator)
+
+    sys.set_asyncgen_hooks(finalizer=collected)
+    try:
+        await read_until_failure(make_http().stream(turn("Hi")))
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*before)
+    assert not [name for name in left if name.startswith("Response.")]  # httpcore leaves one of its own
 
 
 async def test_connections_are_used_again(make_http: MakeHttp) -> None:

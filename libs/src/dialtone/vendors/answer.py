@@ -43,7 +43,7 @@ class Answer:
     """An answer with the status 200, whose body is still to come."""
 
     def __init__(self, response: httpx2.Response) -> None:
-        self.reading = aiter(response.aiter_bytes())
+        self.reading = response.aiter_bytes()
         self.content_type: str = response.headers.get("content-type", "").strip().lower()
         self.kind = self.content_type.partition(";")[0].strip()
         """The content type without its parameters."""
@@ -86,12 +86,13 @@ async def asked(
         raise too_slow("no answer") from None
     except httpx2.HTTPError as error:
         raise transport_failure(error) from error
+    answer = Answer(response)
     try:
-        answer = Answer(response)
         if response.status_code != 200:
             raise refused(response, await answer.whole(due))
         yield answer
     finally:
+        await answer.reading.aclose()  # not by the collector, which may come when the loop is gone
         await response.aclose()
 
 
