@@ -84,7 +84,7 @@ class BareModels:
         return self._whisper.recognize([Passage(speech, voiced_us=voiced_us)])[0].text
 
     async def _first_piece(self, text: str) -> tuple[float, str]:
-        chosen = self._registry.choose("")
+        (chosen, *_others) = self._registry.choose("")
         backend: ChatBackend = chosen.backend
         messages = [
             Message(role=Message.ROLE_SYSTEM, text=self._instructions),
