@@ -27,6 +27,7 @@ from dialtone.vad_asr.asr.decoding import (
     spoken_until,
 )
 from dialtone.vad_asr.asr.hallucination import MIN_VOICED_US, Confidence, is_invented
+from dialtone.vad_asr.asr.languages import whisper_code
 from dialtone.vad_asr.asr.recognition import SAMPLE_RATE, Passage, Recognition
 
 # With one second behind it, the last word is misheard more often ("the capital of friends").
@@ -146,7 +147,7 @@ class ShortWindowWhisper:
         return best, likely[best] / max(sum(likely.values()), 1e-9)
 
     def _normal(self, language: str) -> str:
-        code = language.split("-")[0].lower()  # "zh-CN" means Chinese
+        code = whisper_code(language)  # "zh-CN" means Chinese
         return code if code in self.languages else ""
 
     def _new_tokenizer(self, language: str) -> Tokenizer:

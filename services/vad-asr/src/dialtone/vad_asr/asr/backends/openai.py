@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import PassageListener, Question, refuse_unheard_of
 from dialtone.vad_asr.asr.entry import AsrEntry
+from dialtone.vad_asr.asr.languages import primary_subtag
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vad_asr.asr.wave import wave_file
 from dialtone.vendors.answer import to_the_end
@@ -62,7 +63,7 @@ class OpenAiBackend:
         begun = time.monotonic()
         fields = {"model": question.model, "response_format": "json", "stream": "true"}
         if passage.language:
-            fields["language"] = passage.language.partition("-")[0].lower()
+            fields["language"] = primary_subtag(passage.language)
         if prompt := passage.prompt.strip():
             fields["prompt"] = prompt
         file = ("speech.wav", wave_file(passage.samples), "audio/wav")

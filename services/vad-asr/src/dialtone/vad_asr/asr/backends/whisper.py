@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from dialtone.vad_asr.asr.abilities import Abilities
 from dialtone.vad_asr.asr.backend import PassageListener, Question, refuse_unheard_of
+from dialtone.vad_asr.asr.languages import whisper_code
 from dialtone.vad_asr.asr.pool import InferencePool
 from dialtone.vad_asr.asr.recognition import Recognition
 from dialtone.vendors.failures import UpstreamFailure
@@ -29,7 +30,7 @@ class WhisperBackend:
     )
 
     def __init__(self, pool: InferencePool, languages: Collection[str]) -> None:
-        """`languages` are the ISO 639-1 codes of those that the model knows."""
+        """`languages` are Whisper's codes of those that the model knows."""
         self._pool = pool
         self._languages = languages
 
@@ -43,7 +44,7 @@ class WhisperBackend:
     async def hear(self, question: Question) -> AsyncGenerator[Recognition, None]:
         """Wait for the pool. See `Listener.hear`."""
         refuse_unheard_of(question.passage)
-        language = question.passage.language.partition("-")[0].lower()
+        language = whisper_code(question.passage.language)
         if language and language not in self._languages:
             raise UpstreamFailure("unsupported_language", f"does not know {language[:16]!r}")
         job = self._pool.submit(question.passage, question.urgency)
