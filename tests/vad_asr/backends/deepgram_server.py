@@ -51,6 +51,8 @@ class DeepgramServer:
         """Finals come in pieces, the later before the earlier."""
         self.mute = False
         """Finalize has no answer, and what was sent is final but for the last 0.2 s."""
+        self.silent = False
+        """Audio is taken, and nothing is ever said of it."""
         self.ends: tuple[str, ...] = ("speech_final", "UtteranceEnd")
         """How it says that a speaker is done, where it is asked to: the first needs to hear silence."""
         self.end_delay_s = 0.0
@@ -258,6 +260,8 @@ class _Stream:
         flushed: bool = False,
         ends: bool = False,
     ) -> None:
+        if self._server.silent:
+            return
         best: dict[str, Any] = {"transcript": text.strip(), "confidence": 0.99, "words": []}
         result: dict[str, Any] = {
             "type": "Results",

@@ -17,7 +17,7 @@ from dialtone.vad_asr.asr.registry import AsrRegistry, lines_of
 from dialtone.vad_asr.settings import EarsSettings
 from dialtone.vad_asr.transcriber import BackendTranscriber
 from dialtone.vendors.registry import BadRegistry
-from tests.vad_asr.backends.conftest import passage
+from tests.vad_asr.backends.conftest import passage, until
 from tests.vad_asr.backends.deepgram_server import DeepgramServer
 from tests.vad_asr.backends.http_server import HttpServer
 from tests.vad_asr.backends.scenes import API_KEY, MODEL, Scene
@@ -93,6 +93,58 @@ async def test_one_whose_circuit_is_open_is_passed_over_and_found_again(
     await asyncio.sleep(0.6)  # it is left alone for half a second
     assert (await _ask(transcriber)).backend == "deepgram"
     assert _count("dialtone_asr_open_breakers", backend="deepgram") == opened
+
+
+async def test_one_that_takes_audio_and_says_nothing_is_left_alone_and_finals_find_it_again(
+    http_servers: dict[str, HttpServer], deepgram_server: DeepgramServer
+) -> None:
+    common = {"api_key": API_KEY, "model": MODEL}
+    limits = {"breaker_failures": 2, "breaker_open_s": 0.3, "answer_s": 0.2}
+    first = {
+        "backend": "deepgram",
+        "base_url": deepgram_server.url,
+        "endpointing": "vendor",
+        "limits": limits,
+    }
+    second = {"backend": "openai", "base_url": http_servers["openai"].url}
+    entries = {"first": {**common, **first}, "second": {**common, **second}}
+    registry = _registry(asr_models=json.dumps(entries), asr_default_model="first,second")
+    deepgram_server.silent = True
+    call = BackendTranscriber(registry)
+    for _ in range(2):
+        assert call.ends_turns
+        assert (await call.begin([passage(0.3)], Urgency.FOLLOWED).result()).text == ""
+        assert (await _ask(call, seconds=0.3)).backend == "openai"
+    assert not call.ends_turns
+    await call.close()
+
+    deepgram_server.silent = False
+    await asyncio.sleep(0.4)  # it is left alone for 0.3 s
+    call = BackendTranscriber(registry)
+    call.use("first")
+    followed = call.begin([passage(0.3)], Urgency.FOLLOWED)
+    assert (await _ask(call, seconds=0.3)).text == "Hello there."
+    with pytest.raises(RecognitionFailed, match="again and again"):
+        await followed.result()
+    assert (await call.begin([passage(0.3)], Urgency.FOLLOWED).result()).text == "Hello there."
+    await call.close()
+    await registry.close()
+
+
+async def test_what_was_asked_ends_with_the_call(
+    registry: AsrRegistry, http_servers: dict[str, HttpServer], deepgram_server: DeepgramServer
+) -> None:
+    failed = _count("dialtone_asr_upstream_failures_total", backend="deepgram", code="upstream_cut")
+    deepgram_server.script.append(Scene(silent=True))
+    transcriber = BackendTranscriber(registry)
+    asked = transcriber.begin([passage()], Urgency.FINAL)
+    await until(lambda: deepgram_server.finalized == 1)
+    await transcriber.close()
+    with pytest.raises(asyncio.CancelledError):
+        await asked.result()
+    assert http_servers["openai"].asked == [], "the next of the list was not paid for it"
+    after = _count("dialtone_asr_upstream_failures_total", backend="deepgram", code="upstream_cut")
+    assert after == failed, "that we hung up is no failure of the server"
 
 
 async def test_a_language_that_one_lacks_goes_to_the_next(transcriber: BackendTranscriber) -> None:

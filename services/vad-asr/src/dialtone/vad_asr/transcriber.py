@@ -100,6 +100,7 @@ class BackendTranscriber:
         self._ears = Ears()
         self._unknown = ""
         self._choices: tuple[Choice, ...] = registry.choose("")
+        self._asked: set[asyncio.Task[Recognition]] = set()
 
     def use(self, model: str) -> None:
         try:
@@ -109,10 +110,8 @@ class BackendTranscriber:
 
     @property
     def _first(self) -> Choice:
-        """Who would be asked now."""
-        return next(
-            (choice for choice in self._choices if not choice.served.breaker.refuses), self._choices[0]
-        )
+        """Who would be asked now for what is only shown, or followed: finals try a server that has failed."""
+        return next((choice for choice in self._choices if not choice.breaker.open), self._choices[0])
 
     @property
     def early(self) -> bool:
@@ -134,9 +133,17 @@ class BackendTranscriber:
         self, passages: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None
     ) -> Transcription:
         choices = (self._first,) if urgency is Urgency.FOLLOWED else self._choices
-        return _PassageTranscription(choices, self._ears, passages, urgency, so_far, unknown=self._unknown)
+        begun = _PassageTranscription(choices, self._ears, passages, urgency, so_far, unknown=self._unknown)
+        self._asked.add(begun.task)
+        begun.task.add_done_callback(self._asked.discard)
+        return begun
 
     async def close(self) -> None:
+        # One that goes on would ask, and pay for, what nobody waits for, and take our close for a failure.
+        for task in self._asked:
+            task.cancel()
+        if self._asked:
+            await asyncio.wait(self._asked)
         await self._ears.close()
 
 
@@ -159,9 +166,9 @@ class _PassageTranscription:
         self._so_far = so_far
         self._unknown = unknown
         self._question: Question | None = None
-        self._task = asyncio.create_task(self._run(passages))
+        self.task = asyncio.create_task(self._run(passages))
         # Cancelled and overtaken ones fail unheard.
-        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _run(self, passages: Sequence[Passage]) -> Recognition:
         if passages and self._unknown:
@@ -192,17 +199,17 @@ class _PassageTranscription:
 
     @property
     def done(self) -> bool:
-        return self._task.done()
+        return self.task.done()
 
     @property
     def failed(self) -> bool:
-        if not self._task.done():
+        if not self.task.done():
             return False
-        error = None if self._task.cancelled() else self._task.exception()
-        return self._task.cancelled() or not (error is None or isinstance(error, RecognitionLost))
+        error = None if self.task.cancelled() else self.task.exception()
+        return self.task.cancelled() or not (error is None or isinstance(error, RecognitionLost))
 
     async def result(self) -> Recognition:
-        return await asyncio.shield(self._task)
+        return await asyncio.shield(self.task)
 
     def promote(self) -> None:
         self._urgency = Urgency.FINAL
@@ -210,4 +217,4 @@ class _PassageTranscription:
             self._question.promote()
 
     def cancel(self) -> None:
-        self._task.cancel()
+        self.task.cancel()

@@ -12,6 +12,7 @@ from dialtone.telemetry import shown_from_zero
 from dialtone.vad_asr import metrics
 from dialtone.vad_asr.asr.backend import AsrBackend, Listener, Question
 from dialtone.vad_asr.asr.entry import AsrEntry
+from dialtone.vad_asr.asr.languages import primary_subtag
 from dialtone.vad_asr.asr.plausible import plausible
 from dialtone.vad_asr.asr.pool import PoolOverloaded, RecognitionFailed, RecognitionLost, Urgency
 from dialtone.vad_asr.asr.recognition import Recognition
@@ -87,15 +88,22 @@ async def hear(
 
 async def _ask(choice: Choice, ears: Ears, question: Question) -> AsyncGenerator[Recognition, None]:
     served = choice.served
-    language = question.passage.language.partition("-")[0].lower()
+    language = primary_subtag(question.passage.language)
     if language and served.entry.languages and language not in served.entry.languages:
         raise UpstreamFailure("unsupported_language", f"does not take {language[:16]!r}")
+    # What is only shown, or followed, is answered after a while whether or not the server said anything.
+    works = question.urgency < Urgency.PARTIAL
+    if served.breaker.open and not works:
+        # It would tell little of the server, and keep a final from trying it.
+        raise UpstreamFailure("overloaded", "the server has failed again and again just now")
     question.model = choice.model
     with served.breaker.request():
         async with aclosing(ears.of(served).hear(question)) as answer:
             async for recognition in answer:
+                works = works or bool(recognition.text)
                 yield plausible(recognition, question.passage)
-        served.breaker.worked()
+        if works:
+            served.breaker.worked()
 
 
 def _told(name: str, failure: UpstreamFailure) -> Exception:
