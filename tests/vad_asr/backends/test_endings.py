@@ -231,6 +231,21 @@ async def test_one_that_fails_has_no_say_and_the_next_has_the_words(
     assert len(deepgram_server.refusals) >= 5, "not asked again at every tenth of a second"
 
 
+async def test_the_silence_that_one_was_to_hear_is_not_sent_once_it_has_failed(
+    make_ears: MakeEars,
+    deepgram_server: DeepgramServer,
+    http_servers: dict[str, HttpServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VAD_EARLY_PAUSE_MS", "0")  # the words are asked for at the end alone
+    deepgram_server.refusals += [Scene(status=500)] * 9
+    call = EarsCall(server_vad(1_000)).start(make_ears().handle)
+    await _say_live(call, voice_like(1.0))
+    await _hush_until(call)
+    await call.finish()
+    assert http_servers["openai"].asked[-1].seconds <= 1.6, "of a second of speech and as much silence"
+
+
 async def test_a_leg_that_moved_in_mid_turn_is_ended_by_it_too(make_ears: MakeEars) -> None:
     resume = EarsResume(next_utterance=2, next_seq=1, in_speech=True, speech_start_us=0)
     call = EarsCall(server_vad(_BOUND_MS), resume=resume).start(make_ears().handle)

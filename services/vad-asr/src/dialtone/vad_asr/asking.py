@@ -54,11 +54,12 @@ class Asking:
 
     def about(self, start: int, end: int, urgency: Urgency, so_far: SoFar | None = None) -> Ask:
         """What was said from one position to another?"""
-        return self._begin([cut.passage for cut in self._cut(start, end)], urgency, so_far)
+        return self._begin(_passages(self._cut(start, end, MARGIN)), urgency, so_far)
 
     def about_turn(self, turn: OpenTurn, end: int, urgency: Urgency, so_far: SoFar | None = None) -> Ask:
         """What was said in the turn so far? Only what is not in its heads is asked anew."""
-        ask = self.about(turn.settled, end, urgency, so_far)
+        cuts = self._cut(turn.settled, end, self._tail(turn))
+        ask = self._begin(_passages(cuts), urgency, so_far)
         ask.heads = tuple(turn.heads)
         return ask
 
@@ -79,7 +80,7 @@ class Asking:
             turn.settled = turn.heads.pop().start
         if turn.heads and not turn.heads[-1].transcription.done:
             return
-        cuts = self._cut(turn.settled, position)
+        cuts = self._cut(turn.settled, position, self._tail(turn))
         if len(cuts) > 1:
             head = self._begin([cuts[0].passage], Urgency.CANDIDATE)
             head.start, turn.settled = turn.settled, cuts[0].end
@@ -103,7 +104,11 @@ class Asking:
     def _begin(self, asked: Sequence[Passage], urgency: Urgency, so_far: SoFar | None = None) -> Ask:
         return Ask(self._transcriber.begin(asked, urgency, so_far), asked)
 
-    def _cut(self, start: int, end: int) -> list[Cut]:
+    def _tail(self, turn: OpenTurn) -> int:
+        """Samples after the last voice: more for one who is to say, by the silence, that the turn is over."""
+        return LONG_GAP if self.followed and not turn.unfollowed else MARGIN
+
+    def _cut(self, start: int, end: int, tail: int) -> list[Cut]:
         hearing, wanted = self._hearing, self.wanted
         return passages(
             hearing.recording,
@@ -112,5 +117,9 @@ class Asking:
             end,
             language=wanted.language,
             prompt=wanted.prompt,
-            tail=LONG_GAP if self.followed else MARGIN,
+            tail=tail,
         )
+
+
+def _passages(cuts: Sequence[Cut]) -> list[Passage]:
+    return [cut.passage for cut in cuts]
