@@ -12,9 +12,9 @@ import pytest
 
 from dialtone.audio import Float32
 from dialtone.bus import Bus, HandBack, Handler, LeaseWorker, Stage, WorkError
-from dialtone.fence import ModelCrashed, ModelGone, ModelProcess
+from dialtone.fence import ModelCrashed, ModelGone, ModelHung, ModelProcess
 from dialtone.settings import BusSettings
-from dialtone.tts.engines.base import SpeechFailed, Style
+from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.engines.piper import PiperEngine
 from dialtone.tts.engines.piper_models import PiperModels
 from dialtone.tts.engines.simulated import SimulatedEngine
@@ -143,6 +143,28 @@ async def test_a_worker_without_its_model_hands_its_sentences_back() -> None:
 
     with pytest.raises(HandBack, match="no memory left"):
         await _speaker(BrokenEngine(gone)).handle(SentenceLease(BROKEN))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ModelCrashed("SIGSEGV"),
+        ModelHung("a step took more than 3 s"),
+        ModelGone("no memory"),
+        UnknownSpeaker("7"),
+    ],
+)
+async def test_the_next_of_a_list_speaks_what_a_model_was_lost_with(trouble: Exception) -> None:
+    async def breaks() -> AsyncGenerator[Float32, None]:
+        raise trouble
+        yield np.zeros(1, dtype=np.float32)
+
+    first = Voice("first", EVERY_LANGUAGE, BrokenEngine(breaks, good=0), any_script=True)
+    second = Voice("second", EVERY_LANGUAGE, SimulatedEngine(), any_script=True)
+    registry = VoiceRegistry({"first": first, "second": second, "both": ("first", "second")}, {})
+    lease = SentenceLease(BROKEN, name="both")
+    await Speaker(registry, TtsSettings()).handle(lease)
+    assert lease.ended.voice == "second"
 
 
 # --- at the bus

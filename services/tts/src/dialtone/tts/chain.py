@@ -7,6 +7,7 @@ from contextlib import aclosing, nullcontext
 from dataclasses import replace
 
 from dialtone.audio import Float32
+from dialtone.fence import ModelLost
 from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.sound import sound, sound_rate
 from dialtone.tts.voices import Part, Voice
@@ -29,14 +30,15 @@ async def spoken(
     """Yield who speaks and the blocks of it, float32 [n]: all by one voice, once there is audio.
 
     Raises what the last voice failed with: UpstreamFailure or UnknownSpeaker, whose message begins with the
-    backend and ends with the field it is about, SpeechFailed, whose begins with the backend, or as `sound`.
+    backend and ends with the field it is about, SpeechFailed, whose begins with the backend, or ModelLost.
+    That a model is gone for good its process tells the worker, which leaves, whoever speaks meanwhile.
     """
     others_style = replace(style, speaker="")  # it is a speaker of the voice that was asked for
     blocks = first_that_can(
         (part.voice, *part.others),
         lambda voice: _blocks(voice, text, style if voice is part.voice else others_style, block_timeout_s),
         binds=lambda _: True,  # it may have been heard, and no other voice is to go on in mid-sentence
-        passing_on=(SpeechFailed,),
+        passing_on=(SpeechFailed, UnknownSpeaker, ModelLost),
         told=_told,
         waits=True,
     )
