@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from dialtone.bus import WorkError
 from dialtone.tts.loading import load
 from dialtone.tts.settings import TtsSettings
+from dialtone.tts.text.chinese import _grammar
 from dialtone.worker import Loaded
 from tests.tts.backends.speech_server import API_KEY, MODEL, RATE, VOICE, Speech, SpeechServer, tone
 from tests.tts.leases import SentenceLease
@@ -78,6 +79,12 @@ async def test_every_language_is_spoken_by_a_voice_of_every_language(
     async with _stage(plain=_voice(server)) as stage:
         await _say(stage, "plain", text)
         assert [body["input"] for body in server.bodies] == [sent]
+
+
+async def test_a_voice_of_every_language_has_the_words_of_chinese_at_hand(server: SpeechServer) -> None:
+    _grammar.cache_clear()
+    async with _stage(plain=_voice(server)):
+        assert _grammar.cache_info().currsize == 1, "it is not to be loaded in mid-call"
 
 
 async def test_the_next_of_a_list_speaks_where_one_fails_before_its_first_audio(server: SpeechServer) -> None:

@@ -60,7 +60,9 @@ async def _load_voices(settings: TtsSettings) -> Loaded:
         for voice in lines.values():
             if isinstance(voice, Voice):
                 await voice.engine.warm_up()
-        chinese = any(isinstance(line, Voice) and line.language == "zh" for line in lines.values())
+        chinese = any(
+            isinstance(line, Voice) and line.language in ("zh", EVERY_LANGUAGE) for line in lines.values()
+        )
         await asyncio.to_thread(_warm_up_texts, chinese or "zh" in fallbacks)
         registry = VoiceRegistry(lines, fallbacks)
         return Loaded(
