@@ -81,6 +81,17 @@ async def test_audio_that_is_sent_once_more_at_the_end_is_played_once(
     assert np.array_equal(await rig.say(), _audio(*parts))
 
 
+async def test_a_last_part_that_is_longer_than_all_before_it_is_played(make_rig: MakeRig) -> None:
+    rig = await make_rig("minimax")
+    first, last = tone(0.02), tone(0.1)[100:]
+    events = [
+        b'data: {"data": {"audio": "%s", "status": %d}}\n\n' % (part.hex().encode(), status)
+        for part, status in ((first, 1), (last, 2))
+    ]
+    rig.server.speeches.append(Speech(parts=events, kind="text/event-stream"))
+    assert np.array_equal(await rig.say(), _audio(first, last))
+
+
 async def test_a_body_that_is_no_stream_is_spoken(make_rig: MakeRig) -> None:
     rig = await make_rig("minimax")
     body = b'{"data": {"audio": "%s", "status": 2}, "base_resp": {"status_code": 0}}' % tone().hex().encode()

@@ -37,6 +37,7 @@ from dialtone.vendors.requests import VendorHttp
 _RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100)  # Hz
 _LONGEST_TEXT = 9_999  # characters
 _LONGEST_EVENT = 16 << 20  # bytes: all of a sentence of minutes, where it is sent once more
+_OPENING = 64  # bytes: what is all of the audio once more begins as the audio did
 _SLOWEST, _FASTEST = 0.5, 2.0
 _LAST = 2
 _CODES = CODES | {
@@ -86,6 +87,7 @@ class MiniMaxEngine:
         """
         path, request = self._request(text, style)
         samples = Samples(self.name, self._entry.gain)
+        opening = b""
         answer = self._http.objects(
             path, self._entry.limits.patience(), longest_event=_LONGEST_EVENT, json=request
         )
@@ -93,8 +95,9 @@ class MiniMaxEngine:
             async for said in answer:
                 data = self._data(said)
                 audio = _bytes(data.audio or "")
-                if data.status == _LAST and len(audio) >= samples.taken:
+                if data.status == _LAST and len(audio) >= samples.taken and audio.startswith(opening):
                     audio = audio[samples.taken :]  # it is all of it once more
+                opening += audio[: _OPENING - len(opening)]
                 if audio:
                     yield samples.feed(audio)
                 if data.status == _LAST:
