@@ -72,6 +72,15 @@ def test_a_service_is_told_what_it_reads(name: str) -> None:
     SETTINGS[name].model_validate(values)
 
 
+@pytest.mark.parametrize(
+    ("name", "variable"), [("vad-asr", "ASR_MODELS"), ("llm", "LLM_MODELS"), ("tts", "TTS_VOICES")]
+)
+def test_a_stage_is_given_the_table_of_its_backends(name: str, variable: str) -> None:
+    read = _read(FILE, **{variable: '{"one": ["two"]}'})
+    assert json.loads(read.stdout)["services"][name]["environment"][variable] == '{"one": ["two"]}'
+    assert not _services()[name]["environment"][variable]
+
+
 def test_everything_is_confined() -> None:
     for name, service in _services().items():
         assert service["read_only"] is True, name
