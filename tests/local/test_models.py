@@ -273,6 +273,20 @@ def test_a_stack_for_chinese_has_a_voice_for_it(monkeypatch: pytest.MonkeyPatch)
     assert [line.language for line in voices.values() if not isinstance(line, tuple)] == ["en", "zh"]
 
 
+def test_a_voice_of_chinese_has_both_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TTS_VOICES", "TTS_THREADS", "TTS_PARALLEL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def told(language: str) -> tuple[str | None, ...]:
+        [tts] = [one for one in make_plan(StackSettings(language=language)).workers if one.name == "tts"]
+        return tuple(tts.environment.get(name) for name in ("TTS_THREADS", "TTS_PARALLEL"))
+
+    assert told("zh") == ("2", "1")
+    assert told("en") == (None, None)
+    monkeypatch.setenv("TTS_THREADS", "4")
+    assert told("zh") == ("4", "1")
+
+
 def test_who_names_voices_has_these_in_any_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTS_VOICES", "/my/voices.toml")
     assert sorted(wanted_models(StackSettings(language="zh"))) == sorted(default_names())

