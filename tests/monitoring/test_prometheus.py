@@ -23,6 +23,7 @@ from tests.integration.voice_caller import new_session, voice_calling
 OF_REAL_MODELS = {
     "Recognition",
     "Servers of models",
+    "Voices of vendors",
     "Who recognises",
     "Servers that are not asked just now",
     "A step of all calls",

@@ -26,7 +26,9 @@ IDLE_S = 2.0
 FLOODERS = 4
 FLOOD_S = 2.0
 TRIES = 3
-MOST_S = 0.15  # that the answer to a neighbour may take at p99, on a machine busy with the flooders too
+# That the answer to a neighbour may take at p99, the slowest of some 80, on two cores that are busy with the flooders
+# and with other tests: all flooders begin at once, and what each may send at once is read before it is held.
+MOST_S = 0.3
 LAG, ON_TIME_S = "dialtone_event_loop_lag_seconds", 0.05
 MOST_LATE = 0.1  # of timers, on a machine busy with the flooders too
 
