@@ -26,8 +26,8 @@ IDLE_S = 2.0
 FLOODERS = 4
 FLOOD_S = 2.0
 TRIES = 3
-# That the answer to a neighbour may take at p99, the slowest of some 80, on two cores that are busy with the flooders
-# and with other tests: all flooders begin at once, and what each may send at once is read before it is held.
+# That the answer to a neighbour may take at p99, the slowest of some 80, on two cores that are busy with the
+# flooders and other tests: all begin at once, and what each may send at once is read before it is held.
 MOST_S = 0.3
 LAG, ON_TIME_S = "dialtone_event_loop_lag_seconds", 0.05
 MOST_LATE = 0.1  # of timers, on a machine busy with the flooders too
