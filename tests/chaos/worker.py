@@ -8,6 +8,7 @@ every phase of a turn lasts long enough to be hit. Moshi is that of the simulate
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import sys
 import time
@@ -116,11 +117,14 @@ class EchoBackend:
     async def load(self) -> None:
         """Nothing to load."""
 
+    def check(self, turn: LlmTurn) -> None:
+        """It takes every turn."""
+
     async def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer from where `delivered` ends, which is to be a part of it."""
-        del again
+        del again, first_token_by
         asked = [message.text for message in turn.messages if message.role == Message.ROLE_USER]
         answer = " ".join(sentences_about(asked[-1]))
         if not answer.startswith(delivered):

@@ -1,5 +1,6 @@
 """The settings of docs/backends.md, as an operator would copy them."""
 
+import math
 import os
 import re
 import tomllib
@@ -40,13 +41,20 @@ class Named:
     async def load(self) -> None:
         await self._backend.load()
 
+    def check(self, turn: LlmTurn) -> None:
+        self._backend.check(self._asked(turn))
+
     def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
+        asked = self._asked(turn)
+        return self._backend.stream(asked, delivered, again=again, first_token_by=first_token_by)
+
+    def _asked(self, turn: LlmTurn) -> LlmTurn:
         asked = LlmTurn()
         asked.CopyFrom(turn)
         asked.model = self._model
-        return self._backend.stream(asked, delivered, again=again)
+        return asked
 
     async def close(self) -> None:
         await self._backend.close()

@@ -8,7 +8,8 @@ import random
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,7 @@ from dialtone.bus import WorkError
 from dialtone.v1.turn_pb2 import TurnDone
 from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.chat_answers import openai_chunk
-from tests.fixtures.chat_server import ChatServer, Cut, Reply, sse
+from tests.fixtures.chat_server import API_KEY, ChatServer, Cut, Reply, sse
 from tests.llm.conftest import MakeHttp
 from tests.llm.conversations import calls_of, done_of, read, read_until_failure, text_of, turn
 
@@ -344,10 +345,9 @@ async def test_two_hundred_cancelled_turns_leak_no_connection(
     assert all(text_of(events) for events in answers)
 
 
-async def test_an_answer_that_is_left_in_its_middle_is_closed_there_and_then(
-    chat_server: ChatServer, make_http: MakeHttp
-) -> None:
-    chat_server.script += [Reply([*_text("Hello"), sse({"error": {"message": "no"}}), *_text(" there.")])]
+@contextmanager
+def _left_to_the_collector() -> Iterator[list[str]]:
+    """The names of generators that nobody closed inside the block."""
     before = sys.get_asyncgen_hooks()
     finish = before.finalizer
     assert finish is not None
@@ -359,11 +359,47 @@ async def test_an_answer_that_is_left_in_its_middle_is_closed_there_and_then(
 
     sys.set_asyncgen_hooks(finalizer=collected)
     try:
-        await read_until_failure(make_http().stream(turn("Hi")))
+        yield left
         gc.collect()
     finally:
         sys.set_asyncgen_hooks(*before)
+
+
+async def test_an_answer_that_is_left_in_its_middle_is_closed_there_and_then(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    chat_server.script += [Reply([*_text("Hello"), sse({"error": {"message": "no"}}), *_text(" there.")])]
+    with _left_to_the_collector() as left:
+        await read_until_failure(make_http().stream(turn("Hi")))
     assert not [name for name in left if name.startswith("Response.")]  # httpcore leaves one of its own
+
+
+async def test_so_is_one_whose_caller_goes(chat_server: ChatServer, make_http: MakeHttp) -> None:
+    chat_server.script += [Reply([*_text("Hello"), 5.0])]
+    with _left_to_the_collector() as left:
+        answer = make_http().stream(turn("Hi"))
+        await anext(answer)
+        await answer.aclose()
+        del answer
+    assert not [name for name in left if name.startswith(("read_answer", "ChunkStream.", "Response."))]
+
+
+async def test_what_a_server_repeats_of_itself_is_told_in_short(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    chat_server.script += [Reply([b"x"], content_type="application/" + "x" * 4000)]
+    _, failure = await read_until_failure(make_http().stream(turn("Hi")))
+    assert "application/x" in failure.message
+    assert len(failure.message) < 150
+
+
+async def test_a_key_at_the_edge_of_what_is_kept_of_a_refusal_is_blotted_whole(
+    chat_server: ChatServer, make_http: MakeHttp
+) -> None:
+    chat_server.script += [Reply([b"x" * 190 + API_KEY.encode()], 400, "text/plain")]
+    _, failure = await read_until_failure(make_http().stream(turn("Hi")))
+    assert isinstance(failure, UpstreamFailure)
+    assert failure.detail == "x" * 190 + "***"
 
 
 async def test_connections_are_used_again(make_http: MakeHttp) -> None:

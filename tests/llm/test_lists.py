@@ -8,13 +8,17 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from dialtone.bus import WorkError
-from dialtone.llm import metrics
+from dialtone.gateway.core.context import LLM
+from dialtone.gateway.core.context import Limits as GatewayLimits
+from dialtone.llm import listed, metrics
 from dialtone.llm.answer import Event
 from dialtone.llm.listed import answered
 from dialtone.llm.registry import ModelRegistry
 from dialtone.llm.service import make_registry
 from dialtone.llm.settings import LlmSettings
 from dialtone.v1.turn_pb2 import LlmTurn, TextDelta, ToolCallDelta
+from dialtone.vendors.failures import UpstreamFailure
+from dialtone.vendors.lists import first_that_can
 from tests.fixtures.chat_answers import TEXT
 from tests.fixtures.chat_dialects import DONE
 from tests.fixtures.chat_server import API_KEY, ChatServer, Cut, Reply, sse
@@ -33,7 +37,14 @@ async def _registry(chat_server: ChatServer, **first: object) -> AsyncIterator[M
         "api_key": API_KEY,
     }
     two = {**one, "base_url": chat_server.url_of("qwen", "/v1"), "model": "m2"}
-    models = {"first": {**one, "limits": _BREAKER, **first}, "second": two, "voice": ["first", "second"]}
+    models = {
+        "first": {**one, "limits": _BREAKER, **first},
+        "second": two,
+        "mute": {**two, "model": "m3", "supports_tools": False},
+        "voice": ["first", "second"],
+        "handy": ["first", "mute"],
+        "long": ["first", "second", "mute"],
+    }
     settings = {"llm_models": json.dumps(models), "llm_default_model": "voice"}
     registry = make_registry(LlmSettings.model_validate(settings))
     yield registry
@@ -41,9 +52,9 @@ async def _registry(chat_server: ChatServer, **first: object) -> AsyncIterator[M
 
 
 async def _events(
-    registry: ModelRegistry, asked: LlmTurn, delivered: str = ""
+    registry: ModelRegistry, asked: LlmTurn, delivered: str = "", name: str = "voice"
 ) -> AsyncGenerator[Event, None]:
-    async with aclosing(answered(registry.choose("voice"), asked, delivered)) as events:
+    async with aclosing(answered(registry.choose(name), asked, delivered)) as events:
         async for _, event in events:
             yield event
 
@@ -138,6 +149,76 @@ async def test_where_there_is_another_a_server_is_not_asked_again(chat_server: C
     async with _registry(chat_server, limits={"retries": 3}) as registry:
         assert _by(await _answered(registry, turn("Hi"))) == ["m2"]
     assert [seen.body["model"] for seen in chat_server.seen] == ["m1", "m2"]
+
+
+async def test_the_last_that_takes_a_turn_is_asked_again(chat_server: ChatServer) -> None:
+    chat_server.script += [Reply(status=502)]
+    async with _registry(chat_server, limits={"retries": 1}) as registry:
+        events = await read(_events(registry, turn("Hi", tools=("get_weather",)), name="handy"))
+    assert (text_of(events), _by(events)[0]) == (TEXT, "m1")
+    assert [seen.body["model"] for seen in chat_server.seen] == ["m1", "m1"]
+
+
+async def test_a_failure_that_may_pass_is_told_before_a_refusal_that_lasts(chat_server: ChatServer) -> None:
+    chat_server.script += [Reply(status=502)] * 2
+    async with _registry(chat_server, limits={"retries": 1}) as registry:
+        with pytest.raises(WorkError) as failed:
+            await read(_events(registry, turn("Hi", tools=("get_weather",)), name="handy"))
+    assert failed.value.code == "upstream_error"
+
+
+async def test_what_the_last_finds_wrong_with_a_turn_only_when_asked_hides_no_failure() -> None:
+    async def ask(one: _Choice) -> AsyncGenerator[str, None]:
+        if one is first:
+            raise UpstreamFailure("overloaded", "busy")
+        raise WorkError("invalid_request", "its template refuses the conversation")
+        yield ""
+
+    first = _Choice()
+    answers = first_that_can(
+        [first, _Choice()],
+        ask,
+        binds=lambda _: False,
+        passing_on=(WorkError,),
+        told=lambda _, failure: failure,
+        waits=False,
+    )
+    with pytest.raises(UpstreamFailure, match="busy"):
+        await anext(answers)
+
+
+class _Choice:
+    breaker = None
+
+
+async def test_what_nobody_of_a_list_takes_is_refused(chat_server: ChatServer) -> None:
+    async with _registry(chat_server, supports_tools=False) as registry:
+        with pytest.raises(WorkError) as failed:
+            await read(_events(registry, turn("Hi", tools=("get_weather",)), name="handy"))
+    assert failed.value.code == "tools_not_supported"
+    assert not chat_server.seen
+
+
+async def test_silent_servers_leave_time_for_the_last_of_a_list(
+    chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed, "NOT_THE_LAST_S", 0.3)
+    chat_server.script += [Reply([30.0]), Reply([30.0])]
+    async with asyncio.timeout(5), _registry(chat_server) as registry:  # of 10 s that each has
+        events = await read(_events(registry, turn("Hi"), name="long"))
+    assert (text_of(events), _by(events)[0]) == (TEXT, "m3")
+
+
+async def test_a_list_has_an_end_before_the_gateway_gives_it_up(
+    chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert GatewayLimits().silent_s[LLM] > listed.TOGETHER_S
+    monkeypatch.setattr(listed, "TOGETHER_S", 0.9)
+    chat_server.script += [Reply([30.0])] * 3
+    async with asyncio.timeout(5), _registry(chat_server) as registry:
+        _, failure = await read_until_failure(_events(registry, turn("Hi"), name="long"))
+    assert failure.code == "timeout"
+    assert [seen.body["model"] for seen in chat_server.seen] == ["m1", "m2", "m3"]
 
 
 async def test_of_the_last_its_failure_is_told(chat_server: ChatServer) -> None:

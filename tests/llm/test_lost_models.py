@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
@@ -120,10 +121,13 @@ class _Poison:
     async def load(self) -> None:
         """Nothing to load."""
 
+    def check(self, turn: LlmTurn) -> None:
+        """It takes every turn."""
+
     async def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
-        del delivered, again
+        del delivered, again, first_token_by
         if turn.messages[-1].text == "gone":
             raise ModelGone("no memory left")
         if turn.messages[-1].text == "poison":

@@ -1,5 +1,6 @@
 """What every model backend is to the rest of this service."""
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
@@ -26,15 +27,19 @@ class ChatBackend(Protocol):
     async def load(self) -> None:
         """Get ready for the first turn: load and warm up what is local."""
 
+    def check(self, turn: LlmTurn) -> None:
+        """Raise WorkError where a turn holds what its model does not take: its tools, its images."""
+
     def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn: its text, then its tool calls, each whole in one ToolCallDelta, then
         one TurnDone (without times).
 
         `turn.model` is the name that the backend's server knows. `delivered` is the answer's text as far as
         the caller has it already: what is yielded goes on from there. `again`: a request that failed may be
-        sent once more. Closing the iterator stops the model. Raises WorkError, or ModelGone.
+        sent once more. `first_token_by`: on the loop's clock, if that is sooner than the entry's own limit.
+        Closing the iterator stops the model. Raises WorkError, as `check` does, or ModelGone.
         """
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ was read to its end.
 """
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -57,20 +58,26 @@ class ChunkStream:
         shown_from_zero(metrics.RETRIES, backend)
 
     async def chunks(
-        self, path: str, body: Mapping[str, Any], *, again: bool = True
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        again: bool = True,
+        first_token_by: float = math.inf,
     ) -> AsyncGenerator[Chunk, None]:
         """Yield the chunks of one answer, for which without `again` one request alone is sent.
 
-        Raises UpstreamFailure.
+        `first_token_by`: on the loop's clock, where that is sooner than the limit. Raises UpstreamFailure.
         """
         loop = asyncio.get_running_loop()
         start = loop.time()
+        first_token_by = min(first_token_by, start + self._limits.first_token_s)
         tries_left = self._limits.retries if again else 0
         while True:
             substance = False
             try:
                 with self.breaker.request():
-                    async with aclosing(self._once(path, body, start)) as answer:
+                    async with aclosing(self._once(path, body, start, first_token_by)) as answer:
                         async for chunk in answer:
                             if not substance and chunk.has_substance():
                                 substance = True
@@ -88,23 +95,28 @@ class ChunkStream:
                 log.info("trying again", backend=self._backend, code=failure.code)
                 await asyncio.sleep(wait_s)
 
-    async def _once(self, path: str, body: Mapping[str, Any], start: float) -> AsyncGenerator[Chunk, None]:
-        first_token_by = start + self._limits.first_token_s
+    async def _once(
+        self, path: str, body: Mapping[str, Any], start: float, first_token_by: float
+    ) -> AsyncGenerator[Chunk, None]:
         async with asked(self._client, path, first_token_by, self._refused, json=body) as answer:
             if answer.kind == "application/json":
                 yield self._unstreamed(await answer.whole(first_token_by))
                 return
             if answer.kind not in _EVENT_STREAM_TYPES:
-                raise UpstreamFailure("bad_upstream", f"answered {answer.kind} instead of an event stream")
-            async with aclosing(self._events(answer, start)) as events:
+                raise UpstreamFailure(
+                    "bad_upstream", f"answered {answer.kind[:64]} instead of an event stream"
+                )
+            async with aclosing(self._events(answer, start, first_token_by)) as events:
                 async for chunk in events:
                     yield chunk
 
-    async def _events(self, answer: Answer, start: float) -> AsyncGenerator[Chunk, None]:
+    async def _events(
+        self, answer: Answer, start: float, first_token_by: float
+    ) -> AsyncGenerator[Chunk, None]:
         loop = asyncio.get_running_loop()
         sse = SseDecoder()
         cut_at = start + self._limits.total_s
-        deadline = min(cut_at, start + self._limits.first_token_s)
+        deadline = min(cut_at, first_token_by)
         valid = bad = 0
         substance = finished = done = ended = False
         while not (done or ended):
@@ -182,5 +194,7 @@ class ChunkStream:
                 return failure
             trouble = chunk.trouble()
         if trouble is None:
-            trouble = "" if body.lstrip().startswith(b"<") else body[:200].decode(errors="replace")
+            # With room for the key: of one that is cut through, the first half would not be blotted out.
+            shown = body[: 200 + len(self._secret.encode())]
+            trouble = "" if body.lstrip().startswith(b"<") else shown.decode(errors="replace")
         return told_failure(trouble, response.status_code, response.headers, self._secret)

@@ -1,6 +1,8 @@
 """What the backends have in common that speak chat completions over HTTP."""
 
+import math
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from dialtone.llm import metrics
@@ -66,12 +68,17 @@ class ChatHttp:
     async def load(self) -> None:
         """Nothing to do: the server is reached turn by turn."""
 
-    async def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
-    ) -> AsyncGenerator[Event, None]:
-        """Yield the answer to a turn. See `ChatBackend.stream`."""
+    def check(self, turn: LlmTurn) -> None:
+        """See `ChatBackend.check`."""
         entry = self._entry
         refuse_unsupported(turn, model=turn.model, tools=entry.supports_tools, images=entry.images)
+
+    async def stream(
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the answer to a turn. See `ChatBackend.stream`."""
+        self.check(turn)
+        entry = self._entry
         turn = with_defaults(turn, entry)
         budget = prompt_budget(entry.context_window, turn) - estimate_tokens((), turn.tools)
         # An answer being continued counts as prompt, at the cost of some more words about it.
@@ -90,15 +97,17 @@ class ChatHttp:
         # A server without the right parser leaves calls in the text, tags and all.
         written = WrittenCalls([tool.name for tool in offered_tools(turn)], bare=False)
         reader = AnswerReader([*overlaps, written] if turn.tools else overlaps)
-        async for event in read_answer(self._stream.chunks(self.path, body, again=again), reader):
-            yield event
+        chunks = self._stream.chunks(self.path, body, again=again, first_token_by=first_token_by)
+        async with aclosing(read_answer(chunks, reader)) as deltas:
+            async for delta in deltas:
+                yield delta
         calls = [*reader.calls(), *written.calls]
         if not calls and (written.broken or written.unknown) and not reader.cut:
             raise bad_tool_call("the model wrote a tool call that cannot be read")
         if turn.HasField("parallel_tool_calls") and not turn.parallel_tool_calls:
             del calls[1:]  # not every server knows the field
-        for delta in call_deltas(calls, turn):
-            yield delta
+        for call in call_deltas(calls, turn):
+            yield call
         yield reader.done(calls=bool(calls))
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """A GGUF model run by llama.cpp."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -77,17 +78,21 @@ class LocalBackend:
 
         await asyncio.gather(*(warm() for _ in range(self._options.parallel)))
 
+    def check(self, turn: LlmTurn) -> None:
+        """See `ChatBackend.check`."""
+        refuse_unsupported(turn, model=self._entry.model, tools=self._supports_tools, images=False)
+
     async def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
         del again  # what breaks is the model's process: see `load`
-        refuse_unsupported(turn, model=self._entry.model, tools=self._supports_tools, images=False)
+        self.check(turn)
         request = with_defaults(turn, self._entry)
         if not request.HasField("max_output_tokens"):
             request.max_output_tokens = DEFAULT_ANSWER_TOKENS
         answer = LocalAnswer(request)
-        async with aclosing(self._answer(request, delivered, answer)) as deltas:
+        async with aclosing(self._answer(request, delivered, answer, first_token_by)) as deltas:
             async for delta in deltas:
                 yield delta
         usage = answer.reader.done(calls=False).usage
@@ -108,19 +113,24 @@ class LocalBackend:
         yield done
 
     async def _answer(
-        self, turn: LlmTurn, delivered: str, answer: LocalAnswer
+        self, turn: LlmTurn, delivered: str, answer: LocalAnswer, first_token_by: float = math.inf
     ) -> AsyncGenerator[TextDelta, None]:
         if self._stream is None or self._server is None:
             raise WorkError("internal", "the model is not loaded", retryable=True)
         async with (
             self._server.turn(),
-            aclosing(self._answered(self._stream, turn, delivered, answer)) as deltas,
+            aclosing(self._answered(self._stream, turn, delivered, answer, first_token_by)) as deltas,
         ):
             async for delta in deltas:
                 yield delta
 
     async def _answered(
-        self, stream: ChunkStream, turn: LlmTurn, delivered: str, answer: LocalAnswer
+        self,
+        stream: ChunkStream,
+        turn: LlmTurn,
+        delivered: str,
+        answer: LocalAnswer,
+        first_token_by: float,
     ) -> AsyncGenerator[TextDelta, None]:
         messages = await self._trimmed(turn, delivered)
         wired = wire_messages(messages, delivered, "trailing")
@@ -131,7 +141,7 @@ class LocalBackend:
             # An answer that is stopped after its calls has no usage at its end.
             counts["timings_per_token"] = True
         body |= {"cache_prompt": True} | counts | self._entry.extra_body
-        chunks = stream.chunks("v1/chat/completions", body)
+        chunks = stream.chunks("v1/chat/completions", body, first_token_by=first_token_by)
         async with aclosing(read_answer(chunks, answer.reader, answer.enough)) as deltas:
             async for delta in deltas:
                 answer.spoke = True

@@ -5,6 +5,7 @@ not delay those after it. The first sentence is complete with the sixth token.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 
 from dialtone.llm.abilities import Abilities
@@ -43,11 +44,14 @@ class SimulatedBackend:
     async def load(self) -> None:
         """Nothing to load."""
 
+    def check(self, turn: LlmTurn) -> None:
+        """It takes every turn."""
+
     async def stream(
-        self, turn: LlmTurn, delivered: str = "", *, again: bool = True
+        self, turn: LlmTurn, delivered: str = "", *, again: bool = True, first_token_by: float = math.inf
     ) -> AsyncGenerator[Event, None]:
         """Yield the answer to a turn. See `ChatBackend.stream`."""
-        del again  # nothing fails here
+        del again, first_token_by  # nothing fails here, and nothing is late
         loop = asyncio.get_running_loop()
         start = loop.time()
         limit = turn.max_output_tokens if turn.HasField("max_output_tokens") else len(TOKENS)
