@@ -4,6 +4,8 @@ import pytest
 
 from dialtone.gateway.core import client_events as ask
 from dialtone.gateway.core.context import Limits
+from dialtone.gateway.core.instructions import GO_AHEAD
+from dialtone.gateway.core.items import MessageItem, OutputText
 from dialtone.gateway.core.session import Audio, AudioInput, SessionConfig
 from dialtone.gateway.settings import DEFAULT_INSTRUCTIONS, DEFAULT_INSTRUCTIONS_ZH, GatewaySettings
 
@@ -63,6 +65,22 @@ def test_our_chinese_text_stands_in_for_our_english_one_alone() -> None:
     assert GatewaySettings(default_instructions_zh="").chinese_instructions == ""
     theirs = GatewaySettings(default_instructions="Be curt.", default_instructions_zh="简短些。")
     assert theirs.chinese_instructions == "简短些。"
+
+
+def test_what_a_model_is_told_in_the_users_place_is_in_nobodys_language() -> None:
+    rig = Rig(SessionConfig(instructions=OWN, audio=SILENT), limits=LIMITS)
+    rig.feed(ask.CreateItem(item=user("给我讲个故事。", "item")))
+    rig.feed(ask.CreateItem(item=MessageItem("told", "assistant", [OutputText("从前有座山。")])))
+    llm = worker_of(rig, create(rig))
+    assert prompt(rig)[0] == ("system", CHINESE)
+    assert prompt(rig)[-1] == ("user", GO_AHEAD)
+    llm.text("12。")
+    llm.done()
+    assert rig.work("tts")[0].sentence.voice.language == "zh"
+
+
+def test_of_a_long_text_the_end_tells_the_language() -> None:
+    assert told("word " * 100_000 + "你好。" * 400) == CHINESE
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,17 @@ def test_the_breakdown_names_the_models_that_answered_each_once_in_their_order()
     assert backends == {"llm": "openai+local", "model": "big+small"}
 
 
+def test_a_model_with_a_plus_in_its_name_is_one() -> None:
+    rig = Rig()
+    rig.voice_turn(rig.listen())
+    llm = rig.take("llm")
+    for model in ("a+b", "c+b", "a+b"):
+        llm.say(text=TextDelta(text="One two ", by=Answerer(backend="openai", model=model)))
+    llm.done()
+    rig.take("tts").spoken()
+    assert rig.of(out.TurnMetrics)[0].backends["model"] == "a+b+c+b"
+
+
 def test_the_breakdown_names_who_spoke_each_once_in_their_order() -> None:
     rig = Rig()
     rig.voice_turn(rig.listen())

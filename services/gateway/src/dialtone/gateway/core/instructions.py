@@ -16,6 +16,9 @@ from dialtone.v1.turn_pb2 import Message
 from .context import Limits
 
 CHINESE = "zh"
+GO_AHEAD = "Please go ahead."
+"""What a model is told in the user's place; nobody has said it."""
+_LATEST = 1000  # characters: what is pasted into a conversation may have millions
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa]")  # Japanese is written with Han characters, too
 _WORD = re.compile(r"[^\W\d_\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -34,9 +37,10 @@ def language_of_user(messages: Iterable[Message]) -> str:
     What has no words, such as a number, is in the language of what was said before.
     """
     for message in reversed(list(messages)):
-        if message.role != Message.ROLE_USER:
+        if message.role != Message.ROLE_USER or message.text == GO_AHEAD:
             continue
-        characters, words = len(_HAN.findall(message.text)), len(_WORD.findall(message.text))
+        latest = message.text[-_LATEST:]
+        characters, words = len(_HAN.findall(latest)), len(_WORD.findall(latest))
         if characters or words:
-            return CHINESE if characters > words and not _KANA.search(message.text) else ""
+            return CHINESE if characters > words and not _KANA.search(latest) else ""
     return ""

@@ -155,8 +155,9 @@ class ModelResponse(Response):
         self._notices[notice] = None
 
     def spoken_by(self, voice: str, backend: str) -> None:
-        self.marks.worked("tts", backend)
-        self.marks.worked("voice", voice)
+        # Of several that spoke a sentence the worker has joined the names.
+        self.marks.worked("tts", *backend.split("+"))
+        self.marks.worked("voice", *voice.split("+"))
 
     def sentence_failed(self, index: int, error: Error) -> None:
         """The sentence stays in the transcript; the client is told that it has no sound."""

@@ -12,16 +12,15 @@ from dialtone.v1.turn_pb2 import LlmTurn, Message, Tool
 from .chat_messages import messages_of
 from .client_events import ResponseOptions
 from .context import Context, Limits
-from .instructions import instructions_for
+from .instructions import GO_AHEAD, instructions_for
 from .items import Item
 from .prompt_size import fit
 from .session import FunctionChoice, SessionConfig
 
 # Chat models answer somebody. Where the conversation leaves nothing to answer, the model is asked for
 # what the client wants of it: to open the call, or, with instructions of the response or after an answer
-# of its own, to go on.
+# of its own, to go on (GO_AHEAD).
 OPENING = "Hello."
-GO_AHEAD = "Please go ahead."
 
 
 def llm_turn(

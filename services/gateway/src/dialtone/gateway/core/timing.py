@@ -19,13 +19,14 @@ class TurnMarks:
     first_sentence: float | None = None
     first_audio: float | None = None
     backends: dict[str, str] = field(default_factory=dict)  # who did the work of a stage
+    _names: dict[str, dict[str, None]] = field(default_factory=dict)  # a name may have a plus of its own
 
-    def worked(self, stage: str, who: str) -> None:
+    def worked(self, stage: str, *who: str) -> None:
         """Note who did the work of a stage: of several, "one+other" in the order in which they did."""
-        if not who:
-            return
-        known = self.backends.get(stage, "").split("+")
-        self.backends[stage] = "+".join(name for name in dict.fromkeys([*known, *who.split("+")]) if name)
+        names = self._names.setdefault(stage, {})
+        names.update(dict.fromkeys(name for name in who if name))
+        if names:
+            self.backends[stage] = "+".join(names)
 
     def timing(self) -> TurnTiming:
         """The breakdown in ms. The parts follow each other without overlap: what a speculative
