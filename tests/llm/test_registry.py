@@ -101,6 +101,9 @@ def test_simulated_stages_may_have_models_of_their_own() -> None:
         '{"a": {"backend": "openai", "api_key": "sk-secret", "colour": 1}}',
         "{not json",
         "/nowhere/models.toml",
+        '[a]\nbackend = "openai"\napi_key = "sk-secret"\n',
+        'a = { backend = "openai", api_key = "sk-secret" }',
+        '[a]\nbackend = "openai"\napi_key = "sk-secret"\n' + "# a long one\n" * 400,
     ],
 )
 def test_a_wrong_registry_is_refused_without_repeating_its_secrets(source: str) -> None:
@@ -134,9 +137,18 @@ def test_the_default_may_name_several() -> None:
     ]
 
 
-def test_a_server_without_tls_is_refused_where_tls_is_required() -> None:
+def test_a_registry_that_is_not_there_is_named() -> None:
+    with pytest.raises(
+        BadRegistry, match="LLM_MODELS cannot be read: No such file or directory: /nowhere/models.toml"
+    ):
+        _registry(llm_models="/nowhere/models.toml")
+
+
+@pytest.mark.parametrize("stages", ["real", "simulated"])
+def test_a_server_without_tls_is_refused_where_tls_is_required(stages: str) -> None:
     with pytest.raises(BadRegistry, match="REQUIRE_TLS is set, and base_url of 'one'"):
         _registry(
+            stages=stages,
             llm_models=json.dumps(_LISTED),
             llm_default_model="one",
             require_tls=True,

@@ -1,7 +1,7 @@
 """Registries: tables that operators write, of names and how who stands behind them is reached.
 
-A line is an entry, or a list of names of which the first that can answers. The table is TOML or JSON, in a
-file or in the variable itself.
+A line is an entry, or a list of names of which the first that can answers. The table is JSON in the
+variable itself, or a file of TOML or JSON that it names.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def read_table(variable: str, value: str) -> dict[str, Any]:
             text = path.read_text(encoding="utf-8")
             table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise BadRegistry(f"{variable} cannot be read: {error}") from error
+        # What is no path may be a table with keys in it, and the error repeats it.
+        named = f": {value}" if not any(letter in value for letter in "\n=[") else ""
+        raise BadRegistry(f"{variable} cannot be read: {error.strerror}{named}") from None
     except ValueError as error:
         raise BadRegistry(f"{variable} is neither JSON nor TOML: {error}") from error
     if not isinstance(table, dict):

@@ -94,6 +94,8 @@ def lines_of(settings: LlmSettings) -> tuple[dict[str, ModelEntry | tuple[str, .
     """Return the registry's lines and the names of the default. Raises BadRegistry."""
     lines = read_lines("LLM_MODELS", settings.llm_models, ModelEntry)
     default = names_in(settings.llm_default_model)
+    if settings.require_tls:
+        refuse_plain(lines)
     if settings.stages == "simulated":
         simulated = ModelEntry(backend="simulated", model="simulated")
         return {**lines, "*": lines.get("*", simulated)}, default or ("simulated",)
