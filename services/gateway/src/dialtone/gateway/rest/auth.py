@@ -59,7 +59,8 @@ class ApiKeys:
 
         `back`: it goes on with a session. Those are counted by themselves, as many at once as there are
         places: when another gateway is lost, all of its calls come in the same second, and their clients
-        asked for nothing more than they had.
+        asked for nothing more than they had. Of one whose session is not there the caller counts a request,
+        too.
         """
         rates = self._returns if back else self._rates
         return rates is not None and rates.take(tenant, time.monotonic()) > 0

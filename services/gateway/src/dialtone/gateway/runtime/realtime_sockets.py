@@ -55,7 +55,8 @@ class RealtimeSockets:
         """Hold a call on the socket to its end, or refuse the handshake."""
         try:
             caller = await caller_of(socket, self.keys, self.secrets)
-            if self.keys.comes_too_often(caller.tenant, back=_goes_on(socket, caller)):
+            back = _goes_on(socket, caller)
+            if self.keys.comes_too_often(caller.tenant, back=back):
                 raise tenant_too_often()
             with self.switchboard.place(), self.places.place(caller.tenant):
                 try:
@@ -63,6 +64,8 @@ class RealtimeSockets:
                 except Refusal as refusal:
                     if refusal.code in NOT_THEIRS:
                         self.audit.foreign_session(caller.tenant, RESUME, socket)
+                        if back and self.keys.comes_too_often(caller.tenant):
+                            raise tenant_too_often() from refusal  # it came back from nowhere
                     raise
         except Refusal as refusal:
             await deny(socket, refusal)
@@ -121,9 +124,9 @@ class RealtimeSockets:
 
 
 def _goes_on(socket: WebSocket, caller: Caller) -> bool:
-    """Whether the handshake names a session, or its secret does."""
+    """Whether the handshake names what may be a session, or its secret does."""
     bound = caller.secret.session_id if caller.secret else None
-    return bool(socket.query_params.get("session_id") or bound)
+    return bool(bound) or is_client_id(socket.query_params.get("session_id", ""))
 
 
 class _Opening:

@@ -14,7 +14,7 @@ from dialtone.gateway.core.client_events import ClientEvent, Invalid
 from dialtone.gateway.core.items import SessionRecord
 from dialtone.gateway.dialects.voice_call import VoiceCallDialect, error_frame
 from dialtone.gateway.ids import is_client_id
-from dialtone.gateway.rest.auth import ApiKey, ApiKeys
+from dialtone.gateway.rest.auth import TOO_OFTEN, ApiKey, ApiKeys
 from dialtone.gateway.runtime import metrics
 from dialtone.gateway.runtime.callers import bearer
 from dialtone.gateway.runtime.manners import Limits, Manners
@@ -117,6 +117,9 @@ class VoiceSockets:
             )
         except UnknownSession:
             self.audit.foreign_session(tenant, VOICE_CALL, socket)
+            if self.keys.comes_too_often(tenant):  # it was counted as one of a session that is there
+                await _refuse(socket, 429, "rate_limit_exceeded", TOO_OFTEN, TRY_AGAIN_LATER)
+                return
             await _refuse(socket, 404, "session_not_found", "session not found", POLICY_VIOLATION)
         except NoVoice:
             why = "the session is one for transcription alone"
