@@ -41,6 +41,18 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     await migrate(database.url)
 
 
+async def test_an_index_that_was_made_by_hand_is_taken_as_it_is(database: Database) -> None:
+    await migrate(database.url)
+    engine = open_database(database.url, timeout_s=5)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    await migrate(database.url)
+    async with engine.connect() as connection:
+        indexes = await connection.run_sync(lambda sync: inspect(sync).get_indexes("sessions"))
+    await engine.dispose()
+    assert "sessions_longest_unused" in {index["name"] for index in indexes}
+
+
 async def test_gateways_that_start_together_migrate_once(database: Database) -> None:
     starting = [
         await asyncio.create_subprocess_exec(

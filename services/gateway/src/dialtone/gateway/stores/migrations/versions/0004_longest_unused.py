@@ -9,7 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("sessions_longest_unused", "sessions", ["updated_at"])
+    # Writers wait while it is made: a large table has it already, made CONCURRENTLY by hand.
+    op.create_index("sessions_longest_unused", "sessions", ["updated_at"], if_not_exists=True)
 
 
 def downgrade() -> None:
