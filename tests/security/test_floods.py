@@ -29,6 +29,7 @@ TRIES = 3
 # That the answer to a neighbour may take at p99, the slowest of some 80, on two cores that are busy with the
 # flooders and other tests: all begin at once, and what each may send at once is read before it is held.
 MOST_S = 0.3
+MOST_USUAL_S = 0.03  # that it takes as a rule: without the rate 0.05 to 0.14 s, with it 0.001
 LAG, ON_TIME_S = "dialtone_event_loop_lag_seconds", 0.05
 MOST_LATE = 0.1  # of timers, on a machine busy with the flooders too
 
@@ -143,7 +144,7 @@ async def test_a_neighbour_of_floods_is_answered_as_before(
             f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, where no flood is {without * 1000:.1f} ms"
         )
         print(f"{name}: {len(took)} answers, {figures}")
-        if p99 < MOST_S + 2 * without:
+        if p99 < MOST_S + 2 * without and p50 < MOST_USUAL_S + 2 * elsewhere[len(elsewhere) // 2]:
             return
     pytest.fail(f"{TRIES} times, at last {figures}")
 
