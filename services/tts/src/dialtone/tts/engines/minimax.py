@@ -24,8 +24,9 @@ from pydantic_settings import SettingsError
 
 from dialtone.audio import Float32
 from dialtone.tts.engines.abilities import Abilities
-from dialtone.tts.engines.base import Style, UnknownSpeaker
+from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.entry import VendorVoice
+from dialtone.tts.engines.limits import refuse_longer, speed_of
 from dialtone.tts.engines.samples import Samples
 from dialtone.vendors.answer import to_the_end
 from dialtone.vendors.failures import UpstreamFailure
@@ -115,17 +116,8 @@ class MiniMaxEngine:
 
     def _request(self, text: str, style: Style) -> tuple[str, dict[str, Any]]:
         """The path, and what is posted there."""
-        if len(text) > _LONGEST_TEXT:
-            raise UpstreamFailure(
-                "text_too_long", f"{len(text)} characters, at most {_LONGEST_TEXT} are taken"
-            )
-        if style.speaker:
-            raise UnknownSpeaker(f"the voice has one speaker, not {style.speaker!r}")
-        speed = style.speed / (1.0 if style.length_scale is None else style.length_scale)
-        if not _SLOWEST <= speed <= _FASTEST:
-            raise UpstreamFailure(
-                "invalid_voice", f"speed is {speed:g}, from {_SLOWEST} to {_FASTEST} is taken"
-            )
+        refuse_longer(text, _LONGEST_TEXT)
+        speed = speed_of(style, _SLOWEST, _FASTEST)
         entry = self._entry
         request: dict[str, Any] = {
             "model": entry.model,

@@ -11,11 +11,11 @@ import numpy as np
 from dialtone.audio import Float32
 from dialtone.fence import ModelProcess
 from dialtone.tts.engines.abilities import Abilities
-from dialtone.tts.engines.base import Style, UnknownSpeaker
+from dialtone.tts.engines.base import Style
 from dialtone.tts.engines.kokoro.entry import LANGUAGES, KokoroFiles
 from dialtone.tts.engines.kokoro.models import SAMPLE_RATE, KokoroModels
 from dialtone.tts.engines.kokoro.phrases import CLAUSE_ENDS, SENTENCE_ENDS
-from dialtone.vendors.failures import UpstreamFailure
+from dialtone.tts.engines.limits import speed_of
 
 _SLOWEST, _FASTEST = 0.5, 2.0  # beyond, it slurs and skips
 _SYMBOL_S = 0.07  # of speech, at most
@@ -68,12 +68,7 @@ class KokoroEngine:
 
         Raises UnknownSpeaker, UpstreamFailure for a speed that is not taken, or ModelLost.
         """
-        if style.speaker:
-            raise UnknownSpeaker(f"the voice has one speaker, not {style.speaker!r}")
-        speed = style.speed / (1.0 if style.length_scale is None else style.length_scale)
-        if not _SLOWEST <= speed <= _FASTEST:
-            message = f"speed is {speed:g}, from {_SLOWEST} to {_FASTEST:g} is taken"
-            raise UpstreamFailure("invalid_voice", message)
+        speed = speed_of(style, _SLOWEST, _FASTEST)
         run, voice = self._process.run, self._voice
         for phrase in await run(self._step_s, KokoroModels.phrases, voice, text):
             within_s = self._step_s * max(len(phrase) * _SYMBOL_S / speed, 1.0)
