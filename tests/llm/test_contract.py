@@ -5,8 +5,6 @@ shape, and "llama.cpp" is llama.cpp's own server.
 """
 
 import asyncio
-import gc
-import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -20,6 +18,7 @@ from dialtone.v1.turn_pb2 import TextDelta, TurnDone
 from tests.fixtures.chat_dialects import DIALECTS
 from tests.fixtures.chat_server import ChatServer
 from tests.fixtures.kept import kept, until_no_more_than
+from tests.fixtures.left import leave_two_hundred
 from tests.llm.conftest import MakeHttp, http_backends
 from tests.llm.conversations import calls_of, done_of, read, text_of, turn
 from tests.llm.documented import Named, documented_backend, live_entries
@@ -119,23 +118,7 @@ async def test_two_hundred_cancelled_turns_leak_nothing(
     short.max_output_tokens = 3
     await asyncio.gather(*(read(backend.stream(short)) for _ in range(2)))
     before = kept()
-    moments = random.Random(7)
-
-    async def heard(pause_s: float) -> None:
-        async with aclosing(backend.stream(turn("Tell me a story."))) as answer:
-            async for _ in answer:
-                await asyncio.sleep(pause_s)
-
-    async def cancelled(after_s: float) -> None:
-        task = asyncio.create_task(heard(moments.choice([0.0, 1.0])))
-        await asyncio.sleep(after_s)
-        task.cancel()
-        await asyncio.wait({task})
-
-    gc.disable()  # it would tidy up what nobody let go of, sooner or later
-    request.addfinalizer(gc.enable)
-    for _ in range(20):  # while connecting, waiting, in mid-answer, and about its end
-        await asyncio.gather(*(cancelled(moments.uniform(0, 0.05)) for _ in range(10)))
+    await leave_two_hundred(lambda: backend.stream(turn("Tell me a story.")), request)
     await chat_server.until_idle(5.0)
     async with asyncio.timeout(30):
         assert text_of(await read(backend.stream(short)))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import random
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,6 +15,7 @@ from dialtone.tts.engines.base import SpeechFailed, Style, UnknownSpeaker
 from dialtone.tts.sound import sound
 from dialtone.vendors.failures import UpstreamFailure
 from tests.fixtures.kept import kept, until_no_more_than
+from tests.fixtures.left import leave_two_hundred
 from tests.tts.backends.conftest import MakeRig
 from tests.tts.backends.rig import Rig
 from tests.tts.backends.speech_server import Speech, tone
@@ -134,23 +133,7 @@ async def test_two_hundred_cancelled_sentences_leak_nothing(rig: Rig, request: p
     if rig.server is not None:
         rig.server.speeches.extend([Speech(parts=[tone(0.02)] * 5, pace_s=0.01)] * 200)
     before = kept()
-    moments = random.Random(7)
-
-    async def heard(pause_s: float) -> None:
-        async with aclosing(rig.engine.speak(_LONG, Style())) as blocks:
-            async for _ in blocks:
-                await asyncio.sleep(pause_s)
-
-    async def cancelled(after_s: float) -> None:
-        task = asyncio.create_task(heard(moments.choice([0.0, 1.0])))
-        await asyncio.sleep(after_s)
-        task.cancel()
-        await asyncio.wait({task})
-
-    gc.disable()  # it would tidy up what nobody let go of, sooner or later
-    request.addfinalizer(gc.enable)
-    for _ in range(20):  # while connecting, waiting, in mid-sentence, and about its end
-        await asyncio.gather(*(cancelled(moments.uniform(0, 0.05)) for _ in range(10)))
+    await leave_two_hundred(lambda: rig.engine.speak(_LONG, Style()), request)
     await rig.until_idle()
     if rig.server is not None:
         rig.server.speeches.clear()
